@@ -1,0 +1,103 @@
+"""Pixels to planes of bits."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+
+__all__ = ["Encoder", "BitSerial", "Threshold"]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What is common to all encoders: pixels of :py:`bits` bits in, :py:`planes` planes out.
+
+    A layer adds up its planes weighted by :py:`gains`, most significant plane first. A clear bit
+    stands for −1 where the encoder is :py:`bipolar`, and for 0 where it is not.
+    """
+
+    bipolar: ClassVar[bool]
+
+    bits: int
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    @property
+    def planes(self) -> int:
+        return len(self.gains)
+
+    def check(self, images: npt.ArrayLike) -> np.ndarray:
+        """The images, once they are known to be integers that fit the encoder."""
+        images = np.asarray(images)
+        if images.ndim != 2:
+            raise ValueError("Images must be a matrix with a row for each, "
+                             f"not {images.ndim}-dimensional")
+        if images.dtype.kind not in "iub":
+            raise TypeError(f"Pixels must be integers, not {images.dtype}")
+        top = 2 ** self.bits - 1
+        if images.size and (images.min() < 0 or images.max() > top):
+            raise ValueError(f"Pixels must be between 0 and {top}, "
+                             f"not {images.min()} to {images.max()}")
+        return images
+
+    def __call__(self, images: npt.ArrayLike) -> np.ndarray:
+        """Bits of the images: images × planes × inputs."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BitSerial(Encoder):
+    """A pixel's own bits, so that the first layer is exact.
+
+    Plane p holds bit :py:`bits - 1 - p` of each pixel and weighs as much as that bit; Σ g_p · x_p
+    is the pixel itself. Parameters: :py:`bits`, 1 to 16.
+    """
+
+    bipolar = False
+
+    def __post_init__(self) -> None:
+        _check_range("Bits of a pixel", self.bits, 1, 16)
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        return tuple(1 << k for k in reversed(range(self.bits)))
+
+    def __call__(self, images: npt.ArrayLike) -> np.ndarray:
+        places = np.arange(self.bits)[::-1]
+        return (self.check(images)[:, None, :] >> places[:, None] & 1).astype(bool)
+
+
+@dataclass(frozen=True)
+class Threshold(Encoder):
+    """One plane: +1 where a pixel reaches :py:`level`, −1 elsewhere.
+
+    Parameters: :py:`level`, 1 to 2^bits − 1, so that a pixel of 0, which also fills up the last
+    word of an image, is always −1; :py:`bits`, 1 to 16, the width of a pixel.
+    """
+
+    bipolar = True
+
+    bits: int = field(default=8, kw_only=True)
+    level: int
+
+    def __post_init__(self) -> None:
+        _check_range("Bits of a pixel", self.bits, 1, 16)
+        _check_range("Level", self.level, 1, 2 ** self.bits - 1)
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        return (1,)
+
+    def __call__(self, images: npt.ArrayLike) -> np.ndarray:
+        return (self.check(images) >= self.level)[:, None, :]
+
+
+def _check_range(what: str, value: int, low: int, high: int) -> None:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{what} must be an integer, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{what} must be between {low} and {high}, not {value!r}")
