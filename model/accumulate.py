@@ -77,8 +77,7 @@ class Accumulate:
         planes = np.asarray(planes)
         if planes.ndim < 2 or planes.shape[-2] != len(self.gains):
             raise ValueError(f"Inputs must have {len(self.gains)} planes, not shape {planes.shape}")
-        return sum(gain * self.crossbar.counts(planes[..., p, :])
-                   for p, gain in enumerate(self.gains))
+        return np.asarray(self.gains) @ self.crossbar.counts(planes)
 
     def acc(self, planes: npt.ArrayLike) -> np.ndarray:
         """The accumulators: … × outputs."""

@@ -1,0 +1,144 @@
+"""Matrix-vector product over planes of bits, by counting agreements."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from . import bus
+from .crossbar import Crossbar
+
+
+__all__ = ["Accumulate"]
+
+
+class Accumulate(wiring.Component):
+    """Weighted agreements of a vector with each neuron.
+
+    Computes what :meth:`model.accumulate.Accumulate.sums` computes. A vector arrives once for each
+    group of neurons, as :py:`folding` lays it out; a group's sums leave :py:`lanes` at a time,
+    first neuron first, while the next group is worked on. The throughput is one vector in
+    :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
+    its last word was taken: 3, or 4 where planes have different weights.
+
+    Parameters
+    ----------
+    folding : :class:`gateware.folding.Folding`
+        Size and parallelism.
+    init : list of :class:`int`, or None
+        Rows of weights at power-up.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(folding.simd))`
+        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    o : :py:`Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes)))`
+        Sums, first neuron lowest.
+    bus : :py:`In(bus.Signature(addr_width))`
+        The host's access to the weights.
+    """
+
+    def __init__(self, folding, *, init=None):
+        self._folding = folding
+        self._crossbar = Crossbar(simd=folding.simd, pe=folding.pe, rows=folding.rows, init=init,
+                                  storage=folding.storage)
+        super().__init__({
+            "i": In(stream.Signature(folding.simd)),
+            "o": Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes))),
+            "bus": In(bus.Signature(self._crossbar.region.addr_width)),
+        })
+
+    @property
+    def region(self):
+        return self._crossbar.region
+
+    @property
+    def latency(self):
+        return Crossbar.latency + 1 + self._folding.serial
+
+    def elaborate(self, platform):
+        m = Module()
+        folding = self._folding
+        m.submodules.crossbar = crossbar = self._crossbar
+        wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
+
+        # The pipeline stops as a whole while its output waits, rather than let each stage fill up:
+        # a few words of slack are not worth a ready chain through the adders.
+        advance = Signal()
+        m.d.comb += advance.eq(self.o.ready | ~self.o.valid)
+        m.d.comb += self.i.ready.eq(advance)
+
+        # Sense. A row stays for all planes of a word.
+        plane = Signal(range(folding.planes))
+        fold  = Signal(range(folding.folds))
+        row   = Signal(range(folding.rows))
+        plane_last = plane == folding.planes - 1
+        fold_last  = fold == folding.folds - 1
+        m.d.comb += crossbar.en.eq(advance)
+        m.d.comb += crossbar.row.eq(row)
+        m.d.comb += crossbar.x.eq(self.i.payload)
+        with m.If(self.i.valid & advance):
+            m.d.sync += plane.eq(Mux(plane_last, 0, plane + 1))
+            with m.If(plane_last):
+                m.d.sync += fold.eq(Mux(fold_last, 0, fold + 1))
+                m.d.sync += row.eq(Mux(row == folding.rows - 1, 0, row + 1))
+
+        # What is known of a word travels beside it.
+        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1})
+        flags = Signal(Flags)
+        m.d.comb += flags.valid.eq(self.i.valid)
+        m.d.comb += flags.plane_last.eq(plane_last)
+        m.d.comb += flags.fold_last.eq(fold_last)
+
+        def delay(flags, name):
+            delayed = Signal(Flags, name=name)
+            with m.If(advance):
+                m.d.sync += delayed.eq(flags)
+            return delayed
+
+        for n in range(Crossbar.latency):
+            flags = delay(flags, f"sensed_{n}")
+        counts = list(crossbar.o)
+
+        # Weigh the planes. Doubling what came before each plane spares a shifter.
+        if folding.serial:
+            fresh = Signal(init=1)
+            terms = []
+            with m.If(advance & flags.valid):
+                m.d.sync += fresh.eq(flags.plane_last)
+            for n, count in enumerate(counts):
+                part = Signal(range(folding.simd * sum(folding.gains) + 1), name=f"part_{n}")
+                terms.append(part)
+                with m.If(advance & flags.valid):
+                    m.d.sync += part.eq(Mux(fresh, 0, part << 1) + count)
+            flags = delay(flags, "weighed")
+        else:
+            terms = counts
+
+        # Add up, and hand over once the last plane of the last fold is in.
+        add  = Signal()
+        last = Signal()
+        m.d.comb += add.eq(advance & flags.valid & (flags.plane_last | (not folding.serial)))
+        m.d.comb += last.eq(flags.plane_last & flags.fold_last)
+        sums = Signal(data.ArrayLayout(range(folding.top + 1), folding.pe))
+        for n, term in enumerate(terms):
+            acc   = Signal(range(folding.top + 1), name=f"acc_{n}")
+            total = Signal.like(acc, name=f"total_{n}")
+            m.d.comb += total.eq(acc + term)
+            with m.If(add):
+                m.d.sync += acc.eq(Mux(last, 0, total))
+                with m.If(last):
+                    m.d.sync += sums[n].eq(total)
+
+        # Drain. The next group is never complete before the last lanes have left.
+        left = Signal(range(folding.drain + 1))
+        m.d.comb += self.o.valid.eq(left != 0)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += left.eq(left - 1)
+            with m.If(~(add & last)):
+                for n in range(folding.pe - folding.lanes):
+                    m.d.sync += sums[n].eq(sums[n + folding.lanes])
+        with m.If(add & last):
+            m.d.sync += left.eq(folding.drain)
+        for lane in range(folding.lanes):
+            m.d.comb += self.o.payload[lane].eq(sums[lane])
+        return m

@@ -1,0 +1,62 @@
+"""From a network to an accelerator and its memory contents."""
+
+import numpy as np
+
+from model.packing import pack_fields
+
+from .accelerator import Accelerator
+
+
+__all__ = ["compile", "image", "pixel_words"]
+
+
+def compile(shape, mapping, *, image=None, probes=False):
+    """The accelerator for networks of a shape.
+
+    Parameters
+    ----------
+    shape : :class:`model.network.Shape`
+        What the network's hardware depends on. No weight is among it.
+    mapping : :class:`gateware.mapping.Mapping`
+        Parallelism of each layer.
+    image : dict of list of :class:`int`, or None
+        Memory contents at power-up, as :func:`image` gives them.
+    probes : :class:`bool`
+        Whether to add an output for each layer, on which a simulator sees what passes.
+    """
+    return Accelerator(shape, mapping, image=image, probes=probes)
+
+
+def image(network, mapping):
+    """Contents of every memory of the accelerator that runs :py:`network`: rows, by name."""
+    words = {}
+    for n, (layer, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
+        words[f"layer{n}.weights"] = _weight_rows(layer.weights, folding)
+    for n, (layer, folding) in enumerate(zip(network.layers, mapping.layers, strict=False)):
+        # Neurons that only fill up the last group never fire, and so agree with nothing after.
+        thresholds = np.full(folding.words * folding.lanes, folding.top + 1)
+        thresholds[:folding.outputs] = layer.sum_threshold(layer.thresholds)
+        words[f"layer{n}.thresholds"] = pack_fields(thresholds, folding.threshold_bits,
+                                                    folding.lanes)
+    scores = network.scores
+    mask = (1 << scores.score_bits) - 1
+    words["scores.affine"] = [
+        (int(bias) & mask) | (int(gain) & (1 << scores.gain_bits) - 1) << scores.score_bits
+        for gain, bias in zip(scores.gain, scores.bias - scores.gain * scores.offset, strict=True)]
+    return words
+
+
+def _weight_rows(weights, folding):
+    """Rows of a crossbar: for each group of neurons, for each fold of the inputs."""
+    cells = np.ones((folding.groups * folding.pe, folding.folds * folding.simd), dtype=bool)
+    cells[:folding.outputs, :folding.inputs] = weights
+    rows = cells.reshape(folding.groups, folding.pe, folding.folds, folding.simd)
+    return pack_fields(rows.transpose(0, 2, 1, 3), 1, folding.pe * folding.simd)
+
+
+def pixel_words(images, shape, mapping):
+    """Words that an accelerator takes for some images, one list after another."""
+    folding = mapping.layers[0]
+    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.int64)
+    padded[:, :folding.inputs] = shape.encoder.check(images)
+    return pack_fields(padded, shape.encoder.bits, folding.simd)

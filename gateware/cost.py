@@ -1,0 +1,241 @@
+"""What an accelerator costs: cycles exactly, look-up tables and block RAM nearly.
+
+Cycles come from following each word of each image from component to component. What a word meets
+depends on the words before it alone, so there is nothing to simulate: a component, handed a word
+that is offered in one cycle, knows the cycle in which it is taken, and hands on what follows from
+it at once. Each class below has a component's name and says of it only when.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+
+from .bus import WORD, Region
+from .crossbar import Crossbar
+
+
+__all__ = ["Timing", "timing", "interval", "Estimate", "estimate"]
+
+
+class Regroup:
+    """When words pass a :class:`gateware.regroup.Regroup`."""
+
+    def __init__(self, i_width, o_width, i_words, o_words, sink):
+        unit = gcd(i_width, o_width)
+        self.i_per, self.o_per = i_width // unit, o_width // unit
+        self.i_units, self.o_units = i_words * self.i_per, o_words * self.o_per
+        self.sink = sink
+        self.count = self.slot = 0
+        self.taken = -1   # when the unit before was taken
+        self.freed = -1   # when the word before was taken from the output
+
+    def push(self, offered):
+        if self.i_per == 1:
+            return self.push_unit(offered)
+        taken = max(offered, self.taken)
+        unit = taken
+        for _ in range(self.i_per):
+            unit = self.push_unit(unit + 1)
+        return taken
+
+    def push_unit(self, offered):
+        wanted = self.count < self.o_units
+        self.count = (self.count + 1) % self.i_units
+        taken = offered
+        if wanted and self.o_per == 1:
+            taken = self.sink.push(offered)
+        elif wanted:
+            taken = max(offered, self.freed)
+            self.slot = (self.slot + 1) % self.o_per
+            if self.count == 0 or self.slot == 0:
+                self.slot = 0
+                self.freed = self.sink.push(taken + 1)
+        self.taken = taken
+        return taken
+
+
+class Layer:
+    """When words pass a :class:`gateware.replay.Replay` and what follows it in a layer.
+
+    The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves;
+    :py:`stops` holds when that stood still, and for how long.
+    """
+
+    def __init__(self, folding, sink):
+        self.folding, self.sink = folding, sink
+        self.latency = Crossbar.latency + 1 + folding.serial
+        self.words = 0
+        self.free = [0, 0]   # cycle in which each bank can be written again
+        self.bank = 0
+        self.next = 0        # own time from which the next vector's first word can be taken
+        self.left = -1       # cycle in which the vector before left the buffer
+        self.stops = []
+
+    def real(self, own):
+        return own + sum(lasted for when, lasted in self.stops if when <= own)
+
+    def own(self, real):
+        own = real - sum(lasted for when, lasted in self.stops)
+        while self.real(own) < real:
+            own += 1
+        while self.real(own - 1) >= real:
+            own -= 1
+        return own
+
+    def push(self, offered):
+        taken = max(offered, self.free[self.bank])
+        self.words = (self.words + 1) % self.folding.folds
+        if self.words == 0:
+            self.work(max(taken + 1, self.left) + 1)
+        return taken
+
+    def work(self, valid):
+        folding = self.folding
+        start = max(self.next, self.own(valid))
+        self.next = start + folding.interval
+        # Stops that every later word has behind it shift all times alike.
+        settled = [stop for stop in self.stops if stop[0] < start - folding.beats - self.latency]
+        for group in range(folding.groups):
+            done = start + (group + 1) * folding.beats - 1 + self.latency
+            for word in range(folding.drain):
+                offered = self.real(done + word)
+                taken = self.sink.push(offered)
+                if taken > offered:
+                    self.stops.append((done + word, taken - offered))
+        self.left = self.real(self.next - 1)
+        # The last word of the vector is fetched while the one before it is taken.
+        fetched = self.next - 1 - folding.planes
+        self.free[self.bank] = (valid - 1 if fetched < start else self.real(fetched)) + 1
+        self.bank ^= 1
+        if len(settled) > 64:
+            self.compact(settled)
+
+    def compact(self, settled):
+        """Replace many early stops by one."""
+        when = max(stop[0] for stop in settled)
+        lasted = sum(stop[1] for stop in settled)
+        self.stops = [(when, lasted)] + [stop for stop in self.stops if stop not in settled]
+
+
+class Scores:
+    """When sums become scores; its output never waits."""
+
+    def __init__(self, folding):
+        self.classes, self.words = folding.outputs, folding.words
+        self.index = 0
+        self.done = []   # cycle of each image's last score
+
+    def push(self, offered):
+        if self.index < self.classes:
+            out = offered + 1
+            if self.index == self.classes - 1:
+                self.done.append(out)
+        self.index = (self.index + 1) % self.words
+        return offered
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Cycles for a number of images, from the first word in to the last word out, never stalled.
+
+    :py:`cycles_per_image` is what one more image adds in the long run; :py:`latency` is what an
+    image takes on its own.
+    """
+
+    images: int
+    cycles: int
+    cycles_per_image: int
+    latency: int
+
+
+def timing(mapping, images):
+    """:class:`Timing` of an accelerator that classifies :py:`images` one after another."""
+    sink = scores = Scores(mapping.layers[-1])
+    chain = []
+    for n in reversed(range(len(mapping.layers))):
+        folding = mapping.layers[n]
+        sink = Layer(folding, sink)
+        chain.append(sink)
+        if n:
+            before = mapping.layers[n - 1]
+            sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
+
+    # Once every buffer has been full for a while, each image takes as long as the one before.
+    settle = 4 * len(mapping.layers) + 8
+    offered = 0
+    for _ in range(min(images, 2 * settle) if images > 1 else settle):
+        for _ in range(mapping.layers[0].folds):
+            offered = sink.push(offered) + 1
+    if images <= len(scores.done):
+        cycles = scores.done[images - 1] + 1
+    else:
+        steady = scores.done[-1] - scores.done[-2]
+        cycles = scores.done[-1] + 1 + (images - len(scores.done)) * steady
+    return Timing(images, cycles, interval(mapping), scores.done[0] + 1)
+
+
+def interval(mapping):
+    """Cycles that one more image takes in the long run: as many as the slowest part."""
+    steps = [max(folding.interval, folding.folds) for folding in mapping.layers]
+    for before, folding in zip(mapping.layers, mapping.layers[1:], strict=False):
+        unit = gcd(before.lanes, folding.simd)
+        if before.lanes != unit:
+            steps.append(before.words * before.lanes // unit)
+    return max(steps)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Look-up tables and block RAMs, nearly."""
+
+    luts: int
+    memory_blocks: int
+
+    def excess(self, resources):
+        """By how much each resource falls short; nothing where the design fits."""
+        short = {"luts": self.luts - resources.luts,
+                 "memory": self.memory_blocks - resources.memory_blocks}
+        return {name: by for name, by in short.items() if by > 0}
+
+
+# Measured on synthesized designs; see docs/measurements.md.
+LUTS_PER_XNOR = 2.7
+LUTS_OF_LINK  = 1000
+BLOCKS_OF_LINK = 3
+
+
+def blocks(width, depth, resources):
+    """Block RAMs of a memory that is cut into the bus's words."""
+    region = Region(width, depth)
+    total = 0
+    for chunk in range(region.chunks):
+        bits = min(WORD, width - chunk * WORD)
+        rows = resources.memory_block_bits // resources.memory_block_width
+        wide = -(-bits // resources.memory_block_width) * -(-depth // rows)
+        # Deep and narrow memories use the other shapes of a block.
+        deep = -(-bits * depth // resources.memory_block_bits)
+        total += wide if depth <= rows else max(deep, -(-wide // 2))
+    return total
+
+
+def layer(folding, resources):
+    """Block RAMs and look-up tables of one layer with its buffers."""
+    sum_bits = folding.threshold_bits
+    memory = blocks(folding.lanes * sum_bits, folding.words, resources)
+    if folding.storage == "block":
+        memory += blocks(folding.pe * folding.simd, folding.rows, resources)
+    luts = folding.pe * (LUTS_PER_XNOR * folding.simd + 2 * sum_bits)
+    if folding.storage == "logic":
+        luts += folding.inputs * folding.outputs / 4
+    if folding.serial:
+        luts += folding.pe * 2 * (folding.planes + folding.simd.bit_length())
+        luts += folding.simd * folding.planes / 2
+    width = folding.simd * (folding.planes if folding.serial else 1)
+    memory += blocks(width, 2 * folding.folds, resources)
+    return memory, int(luts + 150)
+
+
+def estimate(shape, mapping, resources):
+    """:class:`Estimate` of an accelerator with its host link."""
+    costs = [layer(folding, resources) for folding in mapping.layers]
+    return Estimate(LUTS_OF_LINK + sum(luts for _, luts in costs),
+                    BLOCKS_OF_LINK + sum(memory for memory, _ in costs))

@@ -1,0 +1,85 @@
+"""Crossbar of binary cells."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from . import bus
+from .memories import Store
+from .popcount import Popcount
+
+
+__all__ = ["Crossbar"]
+
+
+class Crossbar(wiring.Component):
+    """Word lines crossing bit lines, with one binary weight in each cell; senses a part at a time.
+
+    Computes what :class:`model.crossbar.Crossbar` computes, for :py:`simd` word lines and
+    :py:`pe` bit lines in each cycle. A row of the memory holds the weights of all those cells:
+    those of the first bit line lowest, and in them the first word line lowest. The throughput is
+    one row a cycle and the latency :py:`latency` = 2 cycles, counted in cycles in which
+    :py:`en` is high; which row is next is up to whoever drives :py:`row`.
+
+    Parameters
+    ----------
+    simd, pe : :class:`int`
+        Word lines and bit lines in a row.
+    rows : :class:`int`
+        Number of rows.
+    init : list of :class:`int`, or None
+        Rows at power-up.
+    storage : :class:`str`
+        Kind of memory, as :class:`gateware.memories.Store` has it.
+
+    Members
+    -------
+    en : :py:`In(1)`
+        Whether the pipeline moves.
+    row : :py:`In(range(rows))`
+        Row to sense.
+    x : :py:`In(simd)`
+        Bits on the word lines.
+    o : :py:`Out(data.ArrayLayout(range(simd + 1), pe))`
+        Cells that agree, on each bit line.
+    bus : :py:`In(bus.Signature(addr_width))`
+        The host's access to the weights, while the pipeline is idle.
+    """
+
+    latency = 1 + Popcount.latency
+
+    def __init__(self, *, simd, pe, rows, init=None, storage="block"):
+        self._simd = simd
+        self._pe   = pe
+        self._weights = Store(width=simd * pe, depth=rows, init=init, storage=storage)
+        super().__init__({
+            "en": In(1),
+            "row": In(range(rows)),
+            "x": In(simd),
+            "o": Out(data.ArrayLayout(range(simd + 1), pe)),
+            "bus": In(bus.Signature(self._weights.region.addr_width)),
+        })
+
+    @property
+    def region(self):
+        return self._weights.region
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.weights = weights = self._weights
+        wiring.connect(m, wiring.flipped(self.bus), weights.bus)
+        m.d.comb += weights.en.eq(self.en)
+        m.d.comb += weights.addr.eq(self.row)
+
+        # The memory answers in the cycle after it is asked, so the inputs wait that long too.
+        x = Signal.like(self.x)
+        with m.If(self.en):
+            m.d.sync += x.eq(self.x)
+
+        for n in range(self._pe):
+            m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd)
+            m.d.comb += popcount.en.eq(self.en)
+            m.d.comb += popcount.x.eq(x)
+            m.d.comb += popcount.w.eq(weights.data.word_select(n, self._simd))
+            m.d.comb += self.o[n].eq(popcount.o)
+        return m

@@ -1,0 +1,89 @@
+"""Binary dense layer."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from . import bus
+from .accumulate import Accumulate
+from .memories import Store
+
+
+__all__ = ["Dense"]
+
+
+class Dense(wiring.Component):
+    """Fully connected layer with binary weights and binary activations.
+
+    Computes what :class:`model.dense.Dense` computes. Takes what
+    :class:`gateware.accumulate.Accumulate` takes, as fast and with the same latency, and compares
+    its sums with thresholds that are read as the neurons leave.
+
+    Parameters
+    ----------
+    folding : :class:`gateware.folding.Folding`
+        Size and parallelism.
+    weights, thresholds : list of :class:`int`, or None
+        Memory rows at power-up.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(folding.simd))`
+        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    o : :py:`Out(stream.Signature(folding.lanes))`
+        Activations, first neuron lowest.
+    sums : :py:`Out(data.ArrayLayout(range(folding.top + 1), folding.lanes))`
+        What was compared, for probes: of the same neurons as :py:`o`, and valid with it.
+    weights_bus : :py:`In(bus.Signature(weights_addr_width))`
+        The host's access to the weights.
+    thresholds_bus : :py:`In(bus.Signature(thresholds_addr_width))`
+        The host's access to the thresholds.
+    """
+
+    def __init__(self, folding, *, weights=None, thresholds=None):
+        self._folding = folding
+        self._accumulate = Accumulate(folding, init=weights)
+        self._thresholds = Store(width=folding.lanes * folding.threshold_bits,
+                                 depth=folding.words, init=thresholds)
+        super().__init__({
+            "i": In(stream.Signature(folding.simd)),
+            "o": Out(stream.Signature(folding.lanes)),
+            "sums": Out(data.ArrayLayout(range(folding.top + 1), folding.lanes)),
+            "weights_bus": In(bus.Signature(self._accumulate.region.addr_width)),
+            "thresholds_bus": In(bus.Signature(self._thresholds.region.addr_width)),
+        })
+
+    @property
+    def latency(self):
+        return self._accumulate.latency
+
+    @property
+    def regions(self):
+        """Sizes of the memories, by name."""
+        return {"weights": self._accumulate.region, "thresholds": self._thresholds.region}
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.accumulate = accumulate = self._accumulate
+        m.submodules.thresholds = thresholds = self._thresholds
+        wiring.connect(m, wiring.flipped(self.i), accumulate.i)
+        wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
+        wiring.connect(m, wiring.flipped(self.thresholds_bus), thresholds.bus)
+
+        # Thresholds are asked for one cycle ahead, whether or not that word comes right away.
+        word = Signal(range(self._folding.words))
+        following = Signal.like(word)
+        m.d.comb += following.eq(word)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.comb += following.eq(Mux(word == self._folding.words - 1, 0, word + 1))
+        m.d.sync += word.eq(following)
+        m.d.comb += thresholds.en.eq(1)
+        m.d.comb += thresholds.addr.eq(following)
+
+        m.d.comb += self.o.valid.eq(accumulate.o.valid)
+        m.d.comb += accumulate.o.ready.eq(self.o.ready)
+        m.d.comb += self.sums.eq(accumulate.o.payload)
+        for lane in range(self._folding.lanes):
+            threshold = thresholds.data.word_select(lane, self._folding.threshold_bits)
+            m.d.comb += self.o.payload[lane].eq(self.sums[lane] >= threshold)
+        return m

@@ -1,0 +1,105 @@
+"""How a layer's work is laid out over its hardware, in space and in time."""
+
+from dataclasses import dataclass
+
+from amaranth.utils import bits_for
+
+
+__all__ = ["Folding"]
+
+
+@dataclass(frozen=True)
+class Folding:
+    """A layer of :py:`outputs` × :py:`inputs` cells on :py:`pe` × :py:`simd` XNORs.
+
+    Neurons are taken in :py:`groups` of :py:`pe`. For each group all inputs pass by in
+    :py:`folds` words of :py:`simd`, and each word stays for as many cycles as it has
+    :py:`planes`: so many :py:`beats` make a group. Neither number has to divide the layer; the
+    cells that fill it up hold 1 and meet inputs of 0, which never agree.
+
+    Parameters
+    ----------
+    inputs, outputs : :class:`int`
+        Size of the layer.
+    gains : tuple of :class:`int`
+        Weight of each plane, as :class:`model.accumulate.Accumulate` has it.
+    pe : :class:`int`
+        Neurons worked on in one cycle, at most :py:`outputs`.
+    simd : :class:`int`
+        Inputs worked on in one cycle, at most :py:`inputs`.
+    storage : :class:`str`
+        Where the weights are: one of :data:`gateware.memories.STORAGE`.
+    """
+
+    inputs: int
+    outputs: int
+    gains: tuple[int, ...]
+    pe: int
+    simd: int
+    storage: str = "block"
+
+    def __post_init__(self):
+        for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
+            if not 1 <= value <= limit:
+                raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+
+    @property
+    def planes(self):
+        return len(self.gains)
+
+    @property
+    def serial(self):
+        """Whether a plane weighs half as much as the one before it, rather than the same."""
+        return self.gains[0] > 1
+
+    @property
+    def folds(self):
+        return -(-self.inputs // self.simd)
+
+    @property
+    def groups(self):
+        return -(-self.outputs // self.pe)
+
+    @property
+    def rows(self):
+        """Rows of weights, :py:`pe` × :py:`simd` bits each."""
+        return self.groups * self.folds
+
+    @property
+    def beats(self):
+        """Cycles that a group takes."""
+        return self.folds * self.planes
+
+    @property
+    def interval(self):
+        """Cycles that a vector takes."""
+        return self.groups * self.beats
+
+    @property
+    def lanes(self):
+        """Neurons that leave in one cycle: as few as never make the next group wait."""
+        return next(lanes for lanes in range(1, self.pe + 1)
+                    if self.pe % lanes == 0 and self.pe // lanes <= self.beats)
+
+    @property
+    def drain(self):
+        """Cycles in which a group's neurons leave."""
+        return self.pe // self.lanes
+
+    @property
+    def words(self):
+        """Words of :py:`lanes` neurons that leave for each vector."""
+        return self.groups * self.drain
+
+    @property
+    def top(self):
+        """The greatest sum."""
+        return self.inputs * sum(self.gains)
+
+    @property
+    def threshold_bits(self):
+        """Width of a threshold, of which the greatest is out of reach."""
+        return bits_for(self.top + 1)

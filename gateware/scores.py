@@ -1,0 +1,130 @@
+"""Scores of the classes, and which is the greatest."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from . import bus
+from .accumulate import Accumulate
+from .memories import Store
+
+
+__all__ = ["Scores", "layout"]
+
+
+def layout(classes, score_bits):
+    """What leaves for each class: its score, and with the last one the class that is best."""
+    return data.StructLayout({"score": signed(score_bits), "best": range(classes), "last": 1})
+
+
+class Scores(wiring.Component):
+    """Fully connected layer with binary weights whose accumulators become integer scores.
+
+    Computes what :class:`model.scores.Scores` and :func:`model.scores.argmax` compute. Takes what
+    :class:`gateware.accumulate.Accumulate` takes, as fast. Scores leave one at a time, in the
+    order of the classes, one cycle after their sums: there is one multiplier, or none where all
+    gains are 1.
+
+    Parameters
+    ----------
+    folding : :class:`gateware.folding.Folding`
+        Size and parallelism; it must leave one class at a time.
+    bipolar : :class:`bool`
+        Whether a clear input stands for −1.
+    gain_bits, score_bits : :class:`int`
+        Widths, as :class:`model.network.Shape` has them.
+    weights, affine : list of :class:`int`, or None
+        Memory rows at power-up. A row of :py:`affine` holds a class's bias, its accumulator's
+        offset included, in the lower :py:`score_bits` bits, and its gain above.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(folding.simd))`
+        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    o : :py:`Out(stream.Signature(layout(folding.outputs, score_bits)))`
+        Scores; :py:`best` holds with the last.
+    sums : :py:`Out(range(folding.top + 1))`
+        What the score was made of, for probes; valid with :py:`o`.
+    weights_bus : :py:`In(bus.Signature(weights_addr_width))`
+        The host's access to the weights.
+    affine_bus : :py:`In(bus.Signature(affine_addr_width))`
+        The host's access to gains and biases.
+    """
+
+    def __init__(self, folding, *, bipolar, gain_bits, score_bits, weights=None, affine=None):
+        if folding.lanes != 1:
+            raise ValueError("Folding must leave one class at a time: PE must be at most "
+                             f"{folding.beats}, not {folding.pe}")
+        self._folding = folding
+        self._bipolar = bipolar
+        self._gain_bits = gain_bits
+        self._score_bits = score_bits
+        self._accumulate = Accumulate(folding, init=weights)
+        self._affine = Store(width=gain_bits + score_bits, depth=folding.outputs, init=affine)
+        super().__init__({
+            "i": In(stream.Signature(folding.simd)),
+            "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
+            "sums": Out(range(folding.top + 1)),
+            "weights_bus": In(bus.Signature(self._accumulate.region.addr_width)),
+            "affine_bus": In(bus.Signature(self._affine.region.addr_width)),
+        })
+
+    @property
+    def latency(self):
+        return self._accumulate.latency + 1
+
+    @property
+    def regions(self):
+        """Sizes of the memories, by name."""
+        return {"weights": self._accumulate.region, "affine": self._affine.region}
+
+    def elaborate(self, platform):
+        m = Module()
+        classes = self._folding.outputs
+        m.submodules.accumulate = accumulate = self._accumulate
+        m.submodules.affine = affine = self._affine
+        wiring.connect(m, wiring.flipped(self.i), accumulate.i)
+        wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
+        wiring.connect(m, wiring.flipped(self.affine_bus), affine.bus)
+
+        # Gains and biases are asked for one cycle ahead. Classes that only fill up the last group
+        # are taken and dropped.
+        index = Signal(range(self._folding.words))
+        following = Signal.like(index)
+        real = Signal()
+        take = Signal()
+        m.d.comb += real.eq(index < classes)
+        m.d.comb += accumulate.o.ready.eq(~real | self.o.ready | ~self.o.valid)
+        m.d.comb += take.eq(accumulate.o.valid & accumulate.o.ready)
+        m.d.comb += following.eq(index)
+        with m.If(take):
+            m.d.comb += following.eq(Mux(index == self._folding.words - 1, 0, index + 1))
+        m.d.sync += index.eq(following)
+        m.d.comb += affine.en.eq(1)
+        m.d.comb += affine.addr.eq(Mux(following < classes, following, 0))
+
+        total = accumulate.o.payload[0]
+        bias  = affine.data[:self._score_bits].as_signed()
+        scaled = total if self._gain_bits == 0 else \
+            total * affine.data[self._score_bits:].as_signed()
+        score = Signal(signed(self._score_bits))
+        m.d.comb += score.eq((scaled << 1 if self._bipolar else scaled) + bias)
+
+        place = Signal(range(classes))
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += self.o.valid.eq(accumulate.o.valid & real)
+            with m.If(accumulate.o.valid & real):
+                m.d.sync += place.eq(index)
+                m.d.sync += self.sums.eq(total)
+                m.d.sync += self.o.payload.score.eq(score)
+                m.d.sync += self.o.payload.last.eq(index == classes - 1)
+
+        # The first of equal scores wins, so only a greater one takes over.
+        best_score = Signal(signed(self._score_bits))
+        best_place = Signal(range(classes))
+        wins = (place == 0) | (self.o.payload.score > best_score)
+        m.d.comb += self.o.payload.best.eq(Mux(wins, place, best_place))
+        with m.If(self.o.valid & self.o.ready & wins):
+            m.d.sync += best_score.eq(self.o.payload.score)
+            m.d.sync += best_place.eq(place)
+        return m
