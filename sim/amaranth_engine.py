@@ -1,0 +1,126 @@
+"""Amaranth's own simulator as an engine: nothing to install, and slow."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.hdl import Value
+from amaranth.sim import Simulator
+
+from gateware import cost
+from gateware.compiler import pixel_words
+
+from .engine import Image, Result, bus_reads, bus_writes, decode_output, decode_probe, image_of
+
+
+__all__ = ["AmaranthEngine"]
+
+
+class AmaranthEngine:
+    """Runs an accelerator in :mod:`amaranth.sim`, at some thousand cycles a second.
+
+    Sees what passes between layers where the accelerator has probes.
+    """
+
+    name = "amaranth"
+
+    def load(self, accelerator: Any) -> None:
+        self._accelerator = accelerator
+        self._jobs: deque[Callable[[Any], Awaitable[None]]] = deque()
+        self._simulator = Simulator(accelerator)
+        self._simulator.add_clock(1e-6)
+        self._simulator.add_testbench(self._host)
+
+    async def _host(self, ctx: Any) -> None:
+        """Carry out what is asked of the engine, one thing after another, for ever."""
+        while True:
+            if self._jobs:
+                await self._jobs[0](ctx)
+                self._jobs.popleft()
+            else:
+                await ctx.tick()
+
+    def _run(self, job: Callable[[Any], Awaitable[None]]) -> None:
+        self._jobs.append(job)
+        while self._jobs:
+            self._simulator.advance()
+
+    def write(self, image: Image) -> None:
+        bus = self._accelerator.bus
+        writes = bus_writes(self._accelerator, image)
+
+        async def job(ctx: Any) -> None:
+            ctx.set(bus.w_en, 1)
+            for address, word in writes:
+                ctx.set(bus.addr, address)
+                ctx.set(bus.w_data, word)
+                await ctx.tick()
+            ctx.set(bus.w_en, 0)
+
+        self._run(job)
+
+    def read(self) -> Image:
+        bus = self._accelerator.bus
+        words: list[int] = []
+
+        async def job(ctx: Any) -> None:
+            for address in bus_reads(self._accelerator):
+                ctx.set(bus.addr, address)
+                ctx.set(bus.r_en, 1)
+                await ctx.tick()
+                ctx.set(bus.r_en, 0)
+                word, = await ctx.tick().sample(bus.r_data).until(bus.r_valid)
+                words.append(word)
+
+        self._run(job)
+        return image_of(self._accelerator, words)
+
+    def infer(self, images: npt.ArrayLike) -> Result:
+        dut = self._accelerator
+        images = np.asarray(images)
+        source = pixel_words(images, dut.shape, dut.mapping)
+        count = len(images) * dut.shape.classes
+        limit = 2 * cost.timing(dut.mapping, len(images)).cycles + 100
+        # Only the probes say what is inside, and only if the accelerator has them.
+        probes = [getattr(dut, f"probe_{n}") for n in range(len(dut.mapping.layers))
+                  if hasattr(dut, f"probe_{n}")]
+        out: list[int] = []
+        stamps: list[int] = []
+        seen: list[list[int]] = [[] for _ in probes]
+
+        async def job(ctx: Any) -> None:
+            signals = [dut.i.ready, dut.o.valid, Value.cast(dut.o.payload)]
+            for probe in probes:
+                signals += [probe.valid, Value.cast(probe.payload)]
+            sent, first = 0, None
+            ctx.set(dut.o.ready, 1)
+            for cycle in range(limit):
+                ctx.set(dut.i.valid, sent < len(source))
+                if sent < len(source):
+                    ctx.set(Value.cast(dut.i.payload), source[sent])
+                _, _, ready, valid, payload, *events = await ctx.tick().sample(*signals)
+                if ready and sent < len(source):
+                    first = cycle if first is None else first
+                    sent += 1
+                for words, happened, word in zip(seen, events[::2], events[1::2], strict=True):
+                    if happened:
+                        words.append(word)
+                if valid:
+                    out.append(payload)
+                    stamps.append(cycle - first + 1)
+                    if len(out) == count:
+                        break
+            ctx.set(dut.i.valid, 0)
+            ctx.set(dut.o.ready, 0)
+
+        self._run(job)
+        if len(out) < count:
+            raise TimeoutError(f"{len(out)} of {count} scores after {limit} cycles")
+        scores, best = decode_output(dut, out)
+        trace: dict[str, np.ndarray] = {}
+        for n, words in enumerate(seen):
+            trace |= decode_probe(dut, n, words)
+        done = np.array(stamps[dut.shape.classes - 1::dut.shape.classes])
+        return Result(scores, best, int(done[-1]), done, trace if probes else None)

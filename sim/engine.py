@@ -1,0 +1,129 @@
+"""What can run an accelerator, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.packing import unpack_fields
+
+
+__all__ = ["Engine", "Result", "Image"]
+
+
+Image = dict[str, list[int]]   # memory rows, by name; see gateware.compiler.image
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What an engine saw of some images.
+
+    Parameters
+    ----------
+    scores : array of :class:`int`, images × classes
+    best : array of :class:`int`, images
+        The class that the hardware itself chose.
+    cycles : :class:`int`
+        From the first input word accepted to the last output accepted.
+    done : array of :class:`int`, images
+        The same, to the last output of each image.
+    trace : dict of arrays, or None
+        What passed between layers, as far as the engine sees it: :py:`layerN.sums`,
+        :py:`layerN.bits` and :py:`scores.sums`, each images × outputs. Sums are weighted
+        agreements, as :meth:`model.accumulate.Accumulate.sums` has them.
+    """
+
+    scores: np.ndarray
+    best: np.ndarray
+    cycles: int
+    done: np.ndarray
+    trace: dict[str, np.ndarray] | None = field(default=None, repr=False)
+
+    @property
+    def latency(self) -> int:
+        """Cycles that the first image took."""
+        return int(self.done[0])
+
+    @property
+    def cycles_per_image(self) -> int:
+        """Cycles that the last image added."""
+        return int(self.done[-1] - self.done[-2]) if len(self.done) > 1 else self.latency
+
+
+class Engine(Protocol):
+    """Anything that runs an accelerator: simulators, netlists, boards."""
+
+    name: str
+
+    def load(self, accelerator: Any) -> None:
+        """Make ready to run a :class:`gateware.accelerator.Accelerator`."""
+
+    def write(self, image: Image) -> None:
+        """Put weights and thresholds where they belong."""
+
+    def read(self) -> Image:
+        """Read them back."""
+
+    def infer(self, images: npt.ArrayLike) -> Result:
+        """Classify images, images × inputs."""
+
+
+def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
+    """Addresses and words that put an image where it belongs, in the order to write them.
+
+    The accelerator is told that it has no weights first, and that it has them last, so that a
+    transfer cut short leaves none that look whole.
+    """
+    writes = [(accelerator.control_address, 0)]
+    for name, region in accelerator.memories.items():
+        rows = image[name]
+        if len(rows) != region.depth:
+            raise ValueError(f"{name} must have {region.depth} rows, not {len(rows)}")
+        for row, word in enumerate(rows):
+            for chunk in range(region.chunks):
+                writes.append((region.address(row, chunk), word >> 32 * chunk & 0xffffffff))
+    return [*writes, (accelerator.control_address, 1)]
+
+
+def bus_reads(accelerator: Any) -> list[int]:
+    """Addresses of the whole image, in the order in which :func:`image_of` takes the words."""
+    return [region.address(row, chunk) for region in accelerator.memories.values()
+            for row in range(region.depth) for chunk in range(region.chunks)]
+
+
+def image_of(accelerator: Any, words: Sequence[int]) -> Image:
+    """The image whose words were read from :func:`bus_reads`."""
+    image, source = {}, iter(words)
+    for name, region in accelerator.memories.items():
+        image[name] = [sum(next(source) << 32 * chunk for chunk in range(region.chunks))
+                       for _ in range(region.depth)]
+    return image
+
+
+def decode_output(accelerator: Any, words: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and classes from the words that left an accelerator."""
+    shape = accelerator.shape
+    bits = shape.score_bits
+    values = np.array([word & (1 << bits) - 1 for word in words], dtype=np.int64)
+    scores = np.where(values >> bits - 1, values - (1 << bits), values)
+    best_bits = max(shape.classes - 1, 0).bit_length()
+    best = [word >> bits & (1 << best_bits) - 1 for word in words[shape.classes - 1::shape.classes]]
+    return scores.reshape(-1, shape.classes), np.array(best, dtype=np.int64)
+
+
+def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np.ndarray]:
+    """What a layer's probe saw, without the neurons that only fill up the last group."""
+    folding = accelerator.mapping.layers[n]
+    scores = n == len(accelerator.mapping.layers) - 1
+    width = folding.top.bit_length()
+    per_image = folding.outputs if scores else folding.words * folding.lanes
+    name = "scores" if scores else f"layer{n}"
+    mask = (1 << width * folding.lanes) - 1
+    sums = unpack_fields([word & mask for word in words], width, folding.lanes)
+    trace = {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}
+    if not scores:
+        fired = unpack_fields([word >> width * folding.lanes for word in words], 1, folding.lanes)
+        trace[f"{name}.bits"] = fired.reshape(-1, per_image)[:, :folding.outputs].astype(bool)
+    return trace

@@ -1,0 +1,57 @@
+"""Verilog of a component, by way of RTLIL and Yosys."""
+
+import os
+import pathlib
+import re
+import subprocess
+import warnings
+from typing import Any
+
+from amaranth.back import rtlil
+
+from model.errors import CheckFailed
+
+from . import tools
+
+
+__all__ = ["to_rtlil", "to_verilog", "swap_popcounts"]
+
+
+def to_rtlil(component: Any, name: str) -> str:
+    """RTLIL of a component, the same whoever's machine it is written on."""
+    with warnings.catch_warnings():
+        # Amaranth says that a top level without a platform is unusual; ours is one by design.
+        text = rtlil.convert(component, name=name, emit_src=False)
+    return str(text)
+
+
+def to_verilog(text: str, path: pathlib.Path, *, script: str = "proc; opt_expr; opt_clean") -> None:
+    """Write RTLIL :py:`text` as Verilog to :py:`path`, beside which Yosys keeps its log."""
+    command = tools.require("yosys")
+    # Yosys may live in a sandbox that knows this folder alone.
+    path.with_suffix(".il").write_text(text)
+    job = (f"read_rtlil {path.stem}.il; {script}; "
+           f"write_verilog -norename -noattr {path.name}")
+    done = subprocess.run([*command, "-q", "-l", f"{path.stem}.yosys.log", "-p", job],
+                          cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          errors="replace", env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+        raise CheckFailed(f"yosys failed: {last} (log: {path.with_suffix('.yosys.log')})")
+
+
+def swap_popcounts(verilog: str) -> str:
+    """Replace each popcount by a module that says ``$countones``, which Verilator runs faster.
+
+    Ports and latency stay as :class:`gateware.popcount.Popcount` has them.
+    """
+    header = re.compile(r"^module (\\\S*\.popcount_\d+ )\(([^;]*)\);\n.*?^endmodule\n", re.M | re.S)
+
+    def module(match: re.Match[str]) -> str:
+        widths = dict((name, width or "") for width, name in re.findall(
+            r"^  (?:input|output) (\[\d+:0\] )?(\w+);$", match.group(), re.M))
+        return (f"module {match.group(1)}(input clk, input rst, input en, input {widths['x']}x, "
+                f"input {widths['w']}w, output reg {widths['o']}o);\n"
+                f"  always @(posedge clk) if (en) o <= $countones(~(x ^ w));\nendmodule\n")
+
+    return header.sub(module, verilog)
