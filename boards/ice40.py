@@ -1,0 +1,48 @@
+"""Boards with an iCE40 from Lattice."""
+
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+
+from .board import Board, Family
+from .clock import ICE40PLL
+
+
+__all__ = ["ICE40", "BOARDS"]
+
+
+ICE40 = Family(
+    name="ice40",
+    extra="ice40",
+    tools=("yosys", "nextpnr-ice40", "icepack"),
+    chips={
+        "iCE40LP1K": (1_280, 16),
+        "iCE40LP8K": (7_680, 32),
+        "iCE40HX1K": (1_280, 16),
+        "iCE40HX8K": (7_680, 32),
+        "iCE40UP5K": (5_280, 30),
+    },
+    memory_bits=4_096,
+    memory_width=16,
+    # A cell holds a look-up table and a flip-flop; either takes all of it.
+    luts={"ICESTORM_LC": 1},
+    memories={"ICESTORM_RAM": 1},
+    bitstream=".bin",
+    # Nothing here reads a row in the cycle that writes it, so nothing has to watch for that.
+    overrides={"synth_opts": "-no-rw-check"},
+    chip=lambda platform: platform.device,
+    pll=ICE40PLL,
+)
+
+
+BOARDS = (
+    Board(
+        name="icebreaker",
+        family=ICE40,
+        platform=ICEBreakerPlatform,
+        clock_mhz=24,
+        # Off by 0.16 % at both ends, and the same way: the FTDI chip takes 12 MHz / 13.
+        baud=921_600,
+        # Over SPI, which means the flash: an iCEBreaker's FPGA is not on a JTAG chain.
+        loaders=(("openFPGALoader", "-b", "icebreaker"), ("iceprog",)),
+        usb=((0x0403, 0x6010),),
+    ),
+)
