@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from amaranth.build import ResourceError
-from amaranth.hdl import Module
+from amaranth.hdl import ClockDomain, Module
 
 from model.errors import CheckFailed, InputError
 from sim import tools
@@ -119,6 +119,7 @@ def _plan(board: Board, top_factory: Callable[[Board], Any], name: str) -> Any:
     platform = board.platform()
     m = Module()
     if (clock := board.clock()) is not None:
+        m.domains.sync = ClockDomain()
         m.submodules.clock = clock
     m.submodules.design = top_factory(board)
     try:
@@ -210,4 +211,5 @@ def _execute(command: list[str], folder: pathlib.Path, output: IO[bytes]) -> int
             return process.wait()
         except BaseException:
             process.kill()
+            process.wait()
             raise

@@ -25,7 +25,7 @@ Choices = Iterator[tuple[dict[str, int], Fraction]]
 
 
 class PLL(Elaboratable):
-    """The domain ``sync`` from a board's crystal, through a PLL.
+    """Drives the domain ``sync``, which is its parent's, from a board's crystal through a PLL.
 
     Reset is held until the PLL has locked, and 15 µs longer: block RAM of an iCE40 reads as zeros
     for some 3 µs after configuration, for reasons that were never published, and Amaranth's
@@ -82,7 +82,6 @@ class PLL(Elaboratable):
         with m.Else():
             m.d.awake += count.eq(count + 1)
 
-        m.domains.sync = ClockDomain()
         m.d.comb += ClockSignal("sync").eq(clk)
         m.d.comb += ResetSignal("sync").eq(~ready)
         return m

@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.build import ResourceError
 from amaranth.hdl import Elaboratable, Module
+from amaranth.lib import io
 
 from gateware.system import System
 
@@ -29,12 +30,15 @@ class Top(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.system = system = self.system
-        uart = platform.request("uart", 0)
-        m.d.comb += system.rx.eq(uart.rx.i)
-        m.d.comb += uart.tx.o.eq(system.tx)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += system.rx.eq(rx.i)
+        m.d.comb += tx.o.eq(system.tx)
         try:
-            led = platform.request("led", 0)
-        except ResourceError:   # some have none, or one of several colours
+            pin = platform.request("led", 0, dir="-")
+        except ResourceError:   # some boards have none, or one of several colours
             return m
+        m.submodules.led = led = io.Buffer("o", pin)
         m.d.comb += led.o.eq(system.accelerator.loaded)
         return m

@@ -169,4 +169,5 @@ def prepare(names: Iterable[str], say: Callable[[str], None], patience: float = 
                 process.wait()
             except BaseException:
                 process.kill()
+                process.wait()
                 raise
