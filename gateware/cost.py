@@ -7,6 +7,7 @@ it at once. Each class below has a component's name and says of it only when.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import gcd
 
 from .bus import WORD, Region
@@ -175,12 +176,15 @@ def timing(mapping, images):
 
 def interval(mapping):
     """Cycles that one more image takes in the long run: as many as the slowest part."""
-    steps = [max(folding.interval, folding.folds) for folding in mapping.layers]
-    for before, folding in zip(mapping.layers, mapping.layers[1:], strict=False):
-        unit = gcd(before.lanes, folding.simd)
-        if before.lanes != unit:
-            steps.append(before.words * before.lanes // unit)
+    steps = [folding.interval for folding in mapping.layers]
+    steps += [regroup_interval(*pair) for pair in pairwise(mapping.layers)]
     return max(steps)
+
+
+def regroup_interval(before, after):
+    """Cycles in which a vector passes from one layer's words to another's."""
+    unit = gcd(before.lanes, after.simd)
+    return before.words * before.lanes // unit
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ class Estimate:
 
 # Measured on synthesized designs; see docs/measurements.md.
 LUTS_PER_XNOR = 2.7
-LUTS_OF_LINK  = 1000
+LUTS_TO_READ_BACK = 0.7   # for each bit of a row of weights
+LUTS_OF_LINK = 1000
 BLOCKS_OF_LINK = 3
 
 
@@ -223,7 +228,7 @@ def layer(folding, resources):
     memory = blocks(folding.lanes * sum_bits, folding.words, resources)
     if folding.storage == "block":
         memory += blocks(folding.pe * folding.simd, folding.rows, resources)
-    luts = folding.pe * (LUTS_PER_XNOR * folding.simd + 2 * sum_bits)
+    luts = folding.pe * ((LUTS_PER_XNOR + LUTS_TO_READ_BACK) * folding.simd + 2 * sum_bits)
     if folding.storage == "logic":
         luts += folding.inputs * folding.outputs / 4
     if folding.serial:
@@ -234,7 +239,7 @@ def layer(folding, resources):
     return memory, int(luts + 150)
 
 
-def estimate(shape, mapping, resources):
+def estimate(mapping, resources):
     """:class:`Estimate` of an accelerator with its host link."""
     costs = [layer(folding, resources) for folding in mapping.layers]
     return Estimate(LUTS_OF_LINK + sum(luts for _, luts in costs),

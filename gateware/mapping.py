@@ -1,8 +1,9 @@
 """Which parallelism to give each layer: PE and SIMD, from what an FPGA has."""
 
+import bisect
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from . import cost
@@ -43,8 +44,8 @@ class Mapping:
     ----------
     layers : tuple of :class:`gateware.folding.Folding`
     limit : :class:`str`
-        ``"luts"``, ``"memory"`` or ``"layers"`` where more would not make the network faster;
-        empty if chosen by hand.
+        ``"luts"`` or ``"memory"``, whichever ran out first; ``"layers"`` where more would not
+        make the network faster, ``"target"`` where that was fast enough; empty if chosen by hand.
     """
 
     layers: tuple[Folding, ...]
@@ -72,48 +73,57 @@ def uniform(shape, *, pe, simd, storage="block"):
     return Mapping(tuple(layers))
 
 
-def fit(shape, resources, *, target=None):
+def fit(shape, resources, *, target=None, effort=8_000):
     """The fastest mapping that fits :py:`resources`; or the smallest within :py:`target` cycles.
 
     Layers share the FPGA so that all are about as fast: for each number of cycles that some layer
-    can take, every layer gets the smallest parallelism that is fast enough.
-    """
-    choices = [list(_foldings(*layer, final=n == len(shape.sizes) - 2, resources=resources))
-               for n, layer in enumerate(sizes(shape))]
-    intervals = sorted({folding.interval for layer in choices for folding, *_ in layer}
-                       | {shape.classes})
-    floor = max(min(folding.interval for folding, *_ in layer) for layer in choices)
+    can take, every layer gets the smallest parallelism that is fast enough. Where even the
+    smallest mapping does not fit, that one is returned, and its estimate says what is missing.
 
-    def best(cycles):
-        layers = []
-        for layer in choices:
-            fast = [choice for choice in layer if choice[0].interval <= cycles]
-            if not fast:
-                return None
-            layers.append(min(fast, key=lambda choice: choice[1])[0])
-        return Mapping(tuple(layers))
+    Parameters
+    ----------
+    shape : :class:`model.network.Shape`
+    resources : :class:`Resources`
+    target : :class:`int`, or None
+        Cycles an image may take.
+    effort : :class:`int`
+        Look-up tables to stop at even where there are more, because place and route then takes
+        minutes to hours.
+    """
+    final = len(shape.sizes) - 2
+    choices = [list(_foldings(*layer, final=n == final, resources=resources))
+               for n, layer in enumerate(sizes(shape))]
+    least = max(min(folding.interval for folding, _ in layer) for layer in choices)
+    candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
+    candidates = [cycles for cycles in candidates if cycles >= max(least, shape.classes)] \
+        or candidates[-1:]
+    if target is not None:
+        candidates = [max((cycles for cycles in candidates if cycles <= target),
+                          default=candidates[0])]
+    bound = replace(resources, luts=min(resources.luts, effort))
+
+    def short(cycles):
+        return cost.estimate(_slowest(choices, cycles), bound).excess(bound)
 
     # Whatever fits at some speed fits at every lower one, so the fastest is found by halving.
-    candidates = [cycles for cycles in intervals
-                  if cycles >= max(floor, shape.classes, target or 0)]
-    if not candidates:
-        candidates = [intervals[-1]]
-    low, high = 0, len(candidates) - 1
-    while low < high:
-        middle = (low + high) // 2
-        mapping = best(candidates[middle])
-        if mapping is not None and not cost.estimate(shape, mapping, resources).excess(resources):
-            high = middle
-        else:
-            low = middle + 1
-    mapping = best(candidates[low])
-    limit = "layers"
-    if low > 0:
-        faster = best(candidates[low - 1])
-        limit = next(iter(cost.estimate(shape, faster, resources).excess(resources)), "layers")
-    elif target is not None:
-        limit = "target"
-    return Mapping(mapping.layers, limit)
+    fastest = bisect.bisect_left(candidates, True, hi=len(candidates) - 1,
+                                 key=lambda cycles: not short(cycles))
+    limit = "target" if target is not None else "layers"
+    if fastest > 0:
+        limit = next(iter(short(candidates[fastest - 1])), limit)
+    return Mapping(_slowest(choices, candidates[fastest]).layers, limit)
+
+
+def _slowest(choices, cycles):
+    """The smallest mapping of which no part takes more cycles."""
+    layers = []
+    for choice in choices:
+        fast = [(folding, size) for folding, size in choice if folding.interval <= cycles]
+        if layers:
+            fast = [(folding, size) for folding, size in fast
+                    if cost.regroup_interval(layers[-1], folding) <= cycles] or fast
+        layers.append(min(fast, key=lambda option: option[1])[0])
+    return Mapping(tuple(layers))
 
 
 def _foldings(inputs, outputs, gains, *, final, resources):

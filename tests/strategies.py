@@ -1,0 +1,98 @@
+"""Hypothesis strategies for layers, networks and the traffic through them."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gateware.folding import Folding
+from gateware.mapping import Mapping, sizes
+from model.accumulate import Accumulate
+from model.dense import Dense
+from model.encoder import BitSerial, Threshold
+from model.network import Network
+from model.scores import Scores
+
+
+__all__ = ["stalls", "bits", "encoders", "accumulates", "denses", "scoreses", "foldings",
+           "networks", "mappings"]
+
+
+# Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
+stalls = st.lists(st.sampled_from([0, 0, 0, 1, 2, 7]), min_size=1, max_size=5)
+
+encoders = st.one_of(
+    st.integers(1, 5).map(BitSerial),
+    st.integers(1, 4).flatmap(lambda bits: st.integers(1, 2 ** bits - 1).map(
+        lambda level: Threshold(level, bits=bits))))
+
+
+def bits(*shape):
+    # Drawing a seed, rather than each bit, keeps large arrays random: what Hypothesis likes to
+    # draw is mostly zeros, and most neurons would be constant.
+    return st.integers(0, 2 ** 32 - 1).map(lambda seed: np.random.default_rng(seed).random(shape) < 0.5)
+
+
+@st.composite
+def accumulates(draw, max_inputs=24, max_outputs=6):
+    encoder = draw(encoders)
+    inputs  = draw(st.integers(1, max_inputs))
+    outputs = draw(st.integers(1, max_outputs))
+    return Accumulate(draw(bits(outputs, inputs)), gains=encoder.gains, bipolar=encoder.bipolar)
+
+
+def _near(draw, layer):
+    """Thresholds that about half of all inputs reach; now and then one out of reach."""
+    spread = 1 + int(np.sqrt(layer.inputs)) * layer.gains[0]
+    return draw(hnp.arrays(np.int64, layer.outputs, elements=st.one_of(
+        st.integers(-spread, spread), st.sampled_from([-layer.top, layer.top, layer.top + 1])
+    ))).clip(-layer.top, layer.top + 1)
+
+
+@st.composite
+def denses(draw, max_inputs=24, max_outputs=6):
+    layer = draw(accumulates(max_inputs, max_outputs))
+    return Dense(layer.weights, _near(draw, layer), gains=layer.gains, bipolar=layer.bipolar)
+
+
+@st.composite
+def scoreses(draw, max_inputs=24, max_classes=6):
+    layer = draw(accumulates(max_inputs, max_classes))
+    return _scores(draw, layer)
+
+
+def _scores(draw, layer):
+    gain = draw(st.one_of(st.just(np.ones(layer.outputs, dtype=np.int64)),
+                          hnp.arrays(np.int64, layer.outputs, elements=st.integers(-99, 99))))
+    bias = draw(hnp.arrays(np.int64, layer.outputs, elements=st.integers(-20, 20)))
+    return Scores(layer.weights, gain, bias, gains=layer.gains, bipolar=layer.bipolar)
+
+
+@st.composite
+def foldings(draw, layer, final=False):
+    simd  = draw(st.integers(1, layer.inputs))
+    beats = -(-layer.inputs // simd) * len(layer.gains)
+    pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
+    folding = Folding(layer.inputs, layer.outputs, layer.gains, pe, simd)
+    return folding
+
+
+@st.composite
+def networks(draw, max_size=16, max_layers=2):
+    encoder = draw(encoders)
+    chain   = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
+    layers, gains, bipolar = [], encoder.gains, encoder.bipolar
+    for inputs, outputs in zip(chain[:-2], chain[1:-1], strict=True):
+        layer = Accumulate(draw(bits(outputs, inputs)), gains=gains, bipolar=bipolar)
+        layers.append(Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar))
+        gains, bipolar = (1,), True
+    last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=gains, bipolar=bipolar)
+    return Network(encoder, tuple(layers), _scores(draw, last))
+
+
+@st.composite
+def mappings(draw, network):
+    count = len(network.all_layers)
+    layers = [draw(foldings(layer, final=n == count - 1))
+              for n, layer in enumerate(network.all_layers)]
+    assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
+    return Mapping(tuple(layers))

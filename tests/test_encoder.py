@@ -1,0 +1,61 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import gateware.encoder
+from model.encoder import BitSerial, Threshold
+from model.packing import pack, pack_fields
+from sim import bench
+
+from . import strategies
+
+
+def test_bits_weighed_by_gains_are_the_pixel():
+    pixels = np.arange(32)[None]
+    encoder = BitSerial(5)
+    planes = encoder(pixels)
+    assert planes.shape == (1, 5, 32)
+    assert (np.asarray(encoder.gains) @ planes[0] == pixels).all()
+
+
+def test_threshold_is_reached_at_its_level():
+    assert Threshold(8, bits=5)([[0, 7, 8, 31]]).tolist() == [[[False, False, True, True]]]
+
+
+@given(data=st.data(), spec=strategies.encoders, simd=st.integers(1, 9),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
+    pixels = data.draw(st.lists(st.integers(0, 2 ** spec.bits - 1), min_size=4 * simd,
+                                max_size=4 * simd))
+    dut = gateware.encoder.encoder(spec, simd=simd)
+    words = bench.run(dut, pack_fields(pixels, spec.bits, simd), 4 * spec.planes,
+                      i_stalls=i_stalls, o_stalls=o_stalls)
+    planes = spec(np.array(pixels).reshape(4, simd))
+    assert words == pack(planes, simd)
+
+
+@settings(max_examples=5)
+@given(spec=strategies.encoders)
+def test_one_word_each_cycle(spec):
+    words = [0] * 10
+    bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
+              limit=10 * spec.planes + 1)
+    with pytest.raises(TimeoutError):
+        bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
+                  limit=10 * spec.planes - 1)
+
+
+@pytest.mark.parametrize("make, error, message", [
+    (lambda: BitSerial(0), ValueError, "^Bits of a pixel must be between 1 and 16, not 0$"),
+    (lambda: BitSerial(2.0), TypeError, "^Bits of a pixel must be an integer, not 2.0$"),
+    (lambda: Threshold(0), ValueError, "^Level must be between 1 and 255, not 0$"),
+    (lambda: Threshold(32, bits=5), ValueError, "^Level must be between 1 and 31, not 32$"),
+    (lambda: BitSerial(3)([[0, 8]]), ValueError, "^Pixels must be between 0 and 7, not 0 to 8$"),
+    (lambda: BitSerial(3)([[0.5]]), TypeError, "^Pixels must be integers, not float64$"),
+    (lambda: BitSerial(3)([1]), ValueError, "^Images must be a matrix with a row for each, "),
+])
+def test_wrong_values_are_named(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

@@ -1,0 +1,34 @@
+# amaranth: UnusedElaboratable=no
+
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware.replay import Replay
+from sim import bench
+
+from . import strategies
+
+
+@given(words=st.integers(1, 6), times=st.integers(1, 4), i_stalls=strategies.stalls,
+       o_stalls=strategies.stalls)
+def test_vectors_are_repeated(words, times, i_stalls, o_stalls):
+    vectors = [[7 * n + k + 1 & 0xff for k in range(words)] for n in range(5)]
+    out = bench.run(Replay(width=8, words=words, times=times), sum(vectors, []),
+                    5 * words * times, i_stalls=i_stalls, o_stalls=o_stalls)
+    assert out == [word for vector in vectors for _ in range(times) for word in vector]
+
+
+def test_one_word_each_cycle():
+    def run(limit):
+        return bench.run(Replay(width=8, words=4, times=3), list(range(40)), 120, limit=limit)
+
+    cycles = 4 + 1 + 120   # the first vector, the fetch, and every word that leaves
+    run(cycles + 1)
+    with pytest.raises(TimeoutError):
+        run(cycles - 1)
+
+
+@pytest.mark.parametrize("name", ["width", "words", "times"])
+def test_sizes_must_be_positive(name):
+    with pytest.raises(ValueError, match=f"^{name.capitalize()} must be at least 1, not 0$"):
+        Replay(**{"width": 1, "words": 1, "times": 1, name: 0})
