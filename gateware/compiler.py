@@ -31,27 +31,34 @@ def image(network, mapping):
     """Contents of every memory of the accelerator that runs :py:`network`: rows, by name."""
     words = {}
     for n, (layer, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
-        words[f"layer{n}.weights"] = _weight_rows(layer.weights, folding)
+        words[f"layer{n}.weights"] = weight_rows(layer.weights, folding)
     for n, (layer, folding) in enumerate(zip(network.layers, mapping.layers, strict=False)):
-        # Neurons that only fill up the last group never fire, and so agree with nothing after.
-        thresholds = np.full(folding.words * folding.lanes, folding.top + 1)
-        thresholds[:folding.outputs] = layer.sum_threshold(layer.thresholds)
-        words[f"layer{n}.thresholds"] = pack_fields(thresholds, folding.threshold_bits,
-                                                    folding.lanes)
-    scores = network.scores
-    mask = (1 << scores.score_bits) - 1
-    words["scores.affine"] = [
-        (int(bias) & mask) | (int(gain) & (1 << scores.gain_bits) - 1) << scores.score_bits
-        for gain, bias in zip(scores.gain, scores.bias - scores.gain * scores.offset, strict=True)]
+        words[f"layer{n}.thresholds"] = threshold_rows(layer, folding)
+    words["scores.affine"] = affine_rows(network.scores)
     return words
 
 
-def _weight_rows(weights, folding):
+def weight_rows(weights, folding):
     """Rows of a crossbar: for each group of neurons, for each fold of the inputs."""
     cells = np.ones((folding.groups * folding.pe, folding.folds * folding.simd), dtype=bool)
     cells[:folding.outputs, :folding.inputs] = weights
     rows = cells.reshape(folding.groups, folding.pe, folding.folds, folding.simd)
     return pack_fields(rows.transpose(0, 2, 1, 3), 1, folding.pe * folding.simd)
+
+
+def threshold_rows(layer, folding):
+    """Rows of thresholds of the sums of a layer, as many in each as neurons leave in a cycle."""
+    # Neurons that only fill up the last group never fire, and so agree with nothing after.
+    thresholds = np.full(folding.words * folding.lanes, folding.top + 1)
+    thresholds[:folding.outputs] = layer.sum_threshold(layer.thresholds)
+    return pack_fields(thresholds, folding.threshold_bits, folding.lanes)
+
+
+def affine_rows(scores):
+    """Rows of a bias, the accumulator's offset included, and above it a gain if there is any."""
+    bias = (scores.bias - scores.gain * scores.offset) & (1 << scores.score_bits) - 1
+    gain = scores.gain & (1 << scores.gain_bits) - 1
+    return [int(b) | int(g) << scores.score_bits for g, b in zip(gain, bias, strict=True)]
 
 
 def pixel_words(images, shape, mapping):

@@ -44,7 +44,7 @@ def test_one_word_each_cycle(spec):
               limit=10 * spec.planes + 1)
     with pytest.raises(TimeoutError):
         bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
-                  limit=10 * spec.planes - 1)
+                  limit=10 * spec.planes)
 
 
 @pytest.mark.parametrize("make, error, message", [

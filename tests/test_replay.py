@@ -25,7 +25,7 @@ def test_one_word_each_cycle():
     cycles = 4 + 1 + 120   # the first vector, the fetch, and every word that leaves
     run(cycles + 1)
     with pytest.raises(TimeoutError):
-        run(cycles - 1)
+        run(cycles)
 
 
 @pytest.mark.parametrize("name", ["width", "words", "times"])

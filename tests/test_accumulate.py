@@ -1,0 +1,78 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import gateware.accumulate
+from gateware.compiler import weight_rows
+from gateware.folding import Folding
+from model.accumulate import Accumulate
+from model.packing import unpack_fields
+from sim import bench
+
+from . import strategies
+from .traffic import beats
+
+
+@given(data=st.data(), layer=strategies.accumulates())
+def test_model_is_integer_arithmetic(data, layer):
+    planes = data.draw(strategies.bits(4, len(layer.gains), layer.inputs))
+    x = 2 * planes - 1 if layer.bipolar else planes.astype(int)
+    expected = np.asarray(layer.gains) @ (x @ (2 * layer.weights - 1).T)
+    assert (layer.acc(planes) == expected).all()
+    assert (layer.acc_of(layer.sums(planes)) == expected).all()
+    thresholds = data.draw(st.lists(st.integers(-layer.top, layer.top + 1),
+                                    min_size=layer.outputs, max_size=layer.outputs))
+    fires = layer.sums(planes) >= layer.sum_threshold(thresholds)
+    assert (fires == (expected >= thresholds)).all()
+
+
+@given(data=st.data(), layer=strategies.accumulates(), i_stalls=strategies.stalls,
+       o_stalls=strategies.stalls)
+def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
+    folding = data.draw(strategies.foldings(layer))
+    planes = data.draw(strategies.bits(3, len(layer.gains), layer.inputs))
+    dut = gateware.accumulate.Accumulate(folding, init=weight_rows(layer.weights, folding))
+    words = bench.run(dut, beats(folding, planes), 3 * folding.words, i_stalls=i_stalls,
+                      o_stalls=o_stalls, limit=20_000)
+    sums = unpack_fields(words, folding.top.bit_length(), folding.lanes).reshape(3, -1)
+    assert (sums[:, :layer.outputs] == layer.sums(planes)).all()
+    # Cells that fill up the last group meet real inputs, but those past the inputs never agree.
+    assert (sums <= folding.top).all()
+
+
+@pytest.mark.parametrize("gains", [(1,), (1, 1, 1), (4, 2, 1)])
+@pytest.mark.parametrize("pe, simd", [(1, 1), (4, 12), (3, 5), (2, 12)])
+def test_one_word_each_cycle(gains, pe, simd):
+    folding = Folding(12, 4, gains, pe, simd)
+    planes = np.ones((10, len(gains), 12), dtype=bool)
+
+    def run(limit):
+        dut = gateware.accumulate.Accumulate(folding)
+        bench.run(dut, beats(folding, planes), 10 * folding.words, limit=limit)
+        return dut
+
+    # Words go in one a cycle; the last group's sums follow its last word.
+    cycles = 10 * folding.interval - 1 + 3 + (gains == (4, 2, 1)) + folding.drain
+    dut = run(cycles + 1)
+    assert dut.latency == 3 + (gains == (4, 2, 1))
+    with pytest.raises(TimeoutError):
+        run(cycles)
+
+
+@pytest.mark.parametrize("gains", [(), (2,), (1, 2), (4, 1), (3, 3)])
+def test_gains_must_be_all_one_or_powers_of_two(gains):
+    with pytest.raises(ValueError, match="^Gains must be all 1, or powers of two down to 1, not "):
+        Accumulate(np.ones((1, 1), dtype=bool), gains=gains)
+
+
+@pytest.mark.parametrize("pe, simd, error, message", [
+    (0, 1, ValueError, "^PE must be between 1 and 4, not 0$"),
+    (5, 1, ValueError, "^PE must be between 1 and 4, not 5$"),
+    (1, 13, ValueError, "^SIMD must be between 1 and 12, not 13$"),
+    (1, 1.5, TypeError, "^SIMD must be an integer, not 1.5$"),
+])
+def test_parallelism_must_fit_the_layer(pe, simd, error, message):
+    with pytest.raises(error, match=message):
+        Folding(12, 4, (1,), pe, simd)

@@ -1,0 +1,85 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import gateware.dense
+from gateware.compiler import threshold_rows, weight_rows
+from gateware.folding import Folding
+from model.dense import Dense
+from model.packing import unpack
+from sim import bench
+
+from . import strategies
+from .traffic import beats
+
+
+def component(layer, folding):
+    return gateware.dense.Dense(folding, weights=weight_rows(layer.weights, folding),
+                                thresholds=threshold_rows(layer, folding))
+
+
+def activations(layer, folding, planes, **options):
+    words = bench.run(component(layer, folding), beats(folding, planes),
+                      len(planes) * folding.words, limit=20_000, **options)
+    fired = unpack(words, folding.lanes).reshape(len(planes), -1)
+    # Neurons that only fill up the last group never fire.
+    assert not fired[:, layer.outputs:].any()
+    return fired[:, :layer.outputs]
+
+
+def test_model_is_a_dot_product():
+    rng = np.random.default_rng(0)
+    weights, x = rng.random((5, 32)) < 0.5, rng.random((7, 32)) < 0.5
+    thresholds = np.array([-4, -2, 0, 2, 4])
+    bipolar = (2 * x - 1) @ (2 * weights - 1).T
+    assert (Dense(weights, thresholds)(x[:, None, :]) == (bipolar >= thresholds)).all()
+
+
+@given(data=st.data(), layer=strategies.denses(), i_stalls=strategies.stalls,
+       o_stalls=strategies.stalls)
+def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
+    folding = data.draw(strategies.foldings(layer))
+    planes = data.draw(strategies.bits(3, len(layer.gains), layer.inputs))
+    assert (activations(layer, folding, planes, i_stalls=i_stalls, o_stalls=o_stalls)
+            == layer(planes)).all()
+
+
+@pytest.mark.parametrize("i_stall", [0, 1, 2, 7])
+@pytest.mark.parametrize("o_stall", [0, 1, 2, 7])
+def test_back_pressure(i_stall, o_stall):
+    rng = np.random.default_rng(8 * i_stall + o_stall)
+    layer = Dense(rng.random((7, 13)) < 0.5, rng.integers(-3, 4, 7))
+    planes = rng.random((6, 1, 13)) < 0.5
+    folding = Folding(13, 7, (1,), 3, 5)
+    assert (activations(layer, folding, planes, i_stalls=[i_stall], o_stalls=[o_stall])
+            == layer(planes)).all()
+
+
+def test_boundary_of_each_threshold():
+    """A neuron fires at its threshold and not just below, wherever that can be told apart."""
+    rng = np.random.default_rng(1)
+    layer = Dense(rng.random((6, 9)) < 0.5, np.array([-9, -3, -1, 1, 5, 9]))
+    planes, expected = [], []
+    for n, threshold in enumerate(layer.thresholds):
+        agree = (threshold + 9) // 2
+        for count in {max(agree - 1, 0), agree}:
+            flipped = np.arange(9) >= count
+            planes.append(layer.weights[n] ^ flipped)
+            expected.append((n, count >= agree))
+    planes = np.array(planes)[:, None, :]
+    fired = activations(layer, Folding(9, 6, (1,), 4, 4), planes)
+    assert (fired == layer(planes)).all()
+    assert [fired[row, n] for row, (n, _) in enumerate(expected)] == [e for _, e in expected]
+
+
+@pytest.mark.parametrize("thresholds, error, message", [
+    ([0.5], TypeError, "^Thresholds must be integers, not float64$"),
+    ([0, 0], ValueError, r"^Thresholds must be one per output \(1\), not \(2,\)$"),
+    ([10], ValueError, "^Thresholds must be between -8 and 9, not 10 to 10$"),
+    ([-9], ValueError, "^Thresholds must be between -8 and 9, not -9 to -9$"),
+])
+def test_thresholds_must_be_integers_in_range(thresholds, error, message):
+    with pytest.raises(error, match=message):
+        Dense(np.ones((1, 8), dtype=bool), np.array(thresholds))
