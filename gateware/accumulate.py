@@ -39,17 +39,12 @@ class Accumulate(wiring.Component):
 
     def __init__(self, folding, *, init=None):
         self._folding = folding
-        self._crossbar = Crossbar(simd=folding.simd, pe=folding.pe, rows=folding.rows, init=init,
-                                  storage=folding.storage)
+        self._init = init
         super().__init__({
             "i": In(stream.Signature(folding.simd)),
             "o": Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes))),
-            "bus": In(bus.Signature(self._crossbar.region.addr_width)),
+            "bus": In(bus.Signature(folding.weights.addr_width)),
         })
-
-    @property
-    def region(self):
-        return self._crossbar.region
 
     @property
     def latency(self):
@@ -58,7 +53,9 @@ class Accumulate(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         folding = self._folding
-        m.submodules.crossbar = crossbar = self._crossbar
+        m.submodules.crossbar = crossbar = Crossbar(
+            simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
+            storage=folding.storage)
         wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
 
         # The pipeline stops as a whole while its output waits, rather than let each stage fill up:

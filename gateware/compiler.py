@@ -5,6 +5,7 @@ import numpy as np
 from model.packing import pack_fields
 
 from .accelerator import Accelerator
+from .plan import Plan
 
 
 __all__ = ["compile", "image", "pixel_words"]
@@ -24,7 +25,7 @@ def compile(shape, mapping, *, image=None, probes=False):
     probes : :class:`bool`
         Whether to add an output for each layer, on which a simulator sees what passes.
     """
-    return Accelerator(shape, mapping, image=image, probes=probes)
+    return Accelerator(Plan(shape, mapping), image=image, probes=probes)
 
 
 def image(network, mapping):

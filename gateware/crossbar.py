@@ -51,22 +51,22 @@ class Crossbar(wiring.Component):
     def __init__(self, *, simd, pe, rows, init=None, storage="block"):
         self._simd = simd
         self._pe   = pe
-        self._weights = Store(width=simd * pe, depth=rows, init=init, storage=storage)
+        self._init = init
+        self._storage = storage
+        self._region = bus.Region(simd * pe, rows)
         super().__init__({
             "en": In(1),
             "row": In(range(rows)),
             "x": In(simd),
             "o": Out(data.ArrayLayout(range(simd + 1), pe)),
-            "bus": In(bus.Signature(self._weights.region.addr_width)),
+            "bus": In(bus.Signature(self._region.addr_width)),
         })
-
-    @property
-    def region(self):
-        return self._weights.region
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.weights = weights = self._weights
+        m.submodules.weights = weights = Store(
+            width=self._region.width, depth=self._region.depth, init=self._init,
+            storage=self._storage)
         wiring.connect(m, wiring.flipped(self.bus), weights.bus)
         m.d.comb += weights.en.eq(self.en)
         m.d.comb += weights.addr.eq(self.row)

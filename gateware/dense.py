@@ -42,40 +42,32 @@ class Dense(wiring.Component):
 
     def __init__(self, folding, *, weights=None, thresholds=None):
         self._folding = folding
-        self._accumulate = Accumulate(folding, init=weights)
-        self._thresholds = Store(width=folding.lanes * folding.threshold_bits,
-                                 depth=folding.words, init=thresholds)
+        self._weights = weights
+        self._thresholds = thresholds
         super().__init__({
             "i": In(stream.Signature(folding.simd)),
             "o": Out(stream.Signature(folding.lanes)),
             "sums": Out(data.ArrayLayout(range(folding.top + 1), folding.lanes)),
-            "weights_bus": In(bus.Signature(self._accumulate.region.addr_width)),
-            "thresholds_bus": In(bus.Signature(self._thresholds.region.addr_width)),
+            "weights_bus": In(bus.Signature(folding.weights.addr_width)),
+            "thresholds_bus": In(bus.Signature(folding.thresholds.addr_width)),
         })
-
-    @property
-    def latency(self):
-        return self._accumulate.latency
-
-    @property
-    def regions(self):
-        """Sizes of the memories, by name."""
-        return {"weights": self._accumulate.region, "thresholds": self._thresholds.region}
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.accumulate = accumulate = self._accumulate
-        m.submodules.thresholds = thresholds = self._thresholds
+        folding = self._folding
+        m.submodules.accumulate = accumulate = Accumulate(folding, init=self._weights)
+        m.submodules.thresholds = thresholds = Store(
+            width=folding.thresholds.width, depth=folding.words, init=self._thresholds)
         wiring.connect(m, wiring.flipped(self.i), accumulate.i)
         wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
         wiring.connect(m, wiring.flipped(self.thresholds_bus), thresholds.bus)
 
         # Thresholds are asked for one cycle ahead, whether or not that word comes right away.
-        word = Signal(range(self._folding.words))
+        word = Signal(range(folding.words))
         following = Signal.like(word)
         m.d.comb += following.eq(word)
         with m.If(self.o.valid & self.o.ready):
-            m.d.comb += following.eq(Mux(word == self._folding.words - 1, 0, word + 1))
+            m.d.comb += following.eq(Mux(word == folding.words - 1, 0, word + 1))
         m.d.sync += word.eq(following)
         m.d.comb += thresholds.en.eq(1)
         m.d.comb += thresholds.addr.eq(following)
@@ -83,7 +75,7 @@ class Dense(wiring.Component):
         m.d.comb += self.o.valid.eq(accumulate.o.valid)
         m.d.comb += accumulate.o.ready.eq(self.o.ready)
         m.d.comb += self.sums.eq(accumulate.o.payload)
-        for lane in range(self._folding.lanes):
-            threshold = thresholds.data.word_select(lane, self._folding.threshold_bits)
+        for lane in range(folding.lanes):
+            threshold = thresholds.data.word_select(lane, folding.threshold_bits)
             m.d.comb += self.o.payload[lane].eq(self.sums[lane] >= threshold)
         return m

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from amaranth.utils import bits_for
 
+from .bus import Region
+
 
 __all__ = ["Folding"]
 
@@ -103,3 +105,13 @@ class Folding:
     def threshold_bits(self):
         """Width of a threshold, of which the greatest is out of reach."""
         return bits_for(self.top + 1)
+
+    @property
+    def weights(self):
+        """Size of the memory of weights."""
+        return Region(self.pe * self.simd, self.rows)
+
+    @property
+    def thresholds(self):
+        """Size of the memory of thresholds."""
+        return Region(self.lanes * self.threshold_bits, self.words)

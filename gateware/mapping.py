@@ -1,8 +1,6 @@
 """Which parallelism to give each layer: PE and SIMD, from what an FPGA has."""
 
 import bisect
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,7 +8,7 @@ from . import cost
 from .folding import Folding
 
 
-__all__ = ["Resources", "Mapping", "fit", "uniform", "identity"]
+__all__ = ["Resources", "Mapping", "fit", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -138,11 +136,3 @@ def _foldings(inputs, outputs, gains, *, final, resources):
             blocks, luts = cost.layer(folding, resources)
             # Whichever resource is scarcer weighs more.
             yield folding, blocks / resources.memory_blocks + luts / resources.luts
-
-
-def identity(shape, mapping):
-    """Eight bytes that tell one hardware from another."""
-    encoder = {"kind": type(shape.encoder).__name__, **vars(shape.encoder)}
-    layers = [[layer.pe, layer.simd, layer.storage] for layer in mapping.layers]
-    text = json.dumps([encoder, shape.sizes, shape.gain_bits, shape.score_bits, layers])
-    return hashlib.sha256(text.encode()).digest()[:8]

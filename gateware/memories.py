@@ -50,7 +50,8 @@ class Store(wiring.Component):
             raise ValueError(f"Storage must be one of {', '.join(STORAGE)}, not {storage!r}")
         if storage == "logic" and init is None:
             raise ValueError("Storage in logic must have initial contents, not None")
-        self._region = bus.Region(width, depth)
+        region = bus.Region(width, depth)
+        self._region = region
         self._init = [0] * depth if init is None else list(init)
         self._storage = storage
         if len(self._init) != depth:
@@ -59,7 +60,7 @@ class Store(wiring.Component):
             "en": In(1),
             "addr": In(range(depth)),
             "data": Out(width),
-            "bus": In(bus.Signature(self._region.addr_width)),
+            "bus": In(bus.Signature(region.addr_width)),
         })
 
     @property

@@ -59,30 +59,23 @@ class Scores(wiring.Component):
         self._bipolar = bipolar
         self._gain_bits = gain_bits
         self._score_bits = score_bits
-        self._accumulate = Accumulate(folding, init=weights)
-        self._affine = Store(width=gain_bits + score_bits, depth=folding.outputs, init=affine)
+        self._weights = weights
+        self._affine = affine
         super().__init__({
             "i": In(stream.Signature(folding.simd)),
             "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
             "sums": Out(range(folding.top + 1)),
-            "weights_bus": In(bus.Signature(self._accumulate.region.addr_width)),
-            "affine_bus": In(bus.Signature(self._affine.region.addr_width)),
+            "weights_bus": In(bus.Signature(folding.weights.addr_width)),
+            "affine_bus": In(bus.Signature(
+                bus.Region(gain_bits + score_bits, folding.outputs).addr_width)),
         })
-
-    @property
-    def latency(self):
-        return self._accumulate.latency + 1
-
-    @property
-    def regions(self):
-        """Sizes of the memories, by name."""
-        return {"weights": self._accumulate.region, "affine": self._affine.region}
 
     def elaborate(self, platform):
         m = Module()
         classes = self._folding.outputs
-        m.submodules.accumulate = accumulate = self._accumulate
-        m.submodules.affine = affine = self._affine
+        m.submodules.accumulate = accumulate = Accumulate(self._folding, init=self._weights)
+        m.submodules.affine = affine = Store(
+            width=self._gain_bits + self._score_bits, depth=classes, init=self._affine)
         wiring.connect(m, wiring.flipped(self.i), accumulate.i)
         wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
         wiring.connect(m, wiring.flipped(self.affine_bus), affine.bus)

@@ -1,8 +1,11 @@
 """A whole network: an input encoder, dense layers, scores."""
 
+import io
 import json
 import os
+import pathlib
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -152,14 +155,15 @@ class Network:
     def load(cls, path: str | os.PathLike[str]) -> "Network":
         """Read what :meth:`save` wrote. Anything else is an :class:`InputError`."""
         try:
-            if not zipfile.is_zipfile(path) and os.stat(path):
+            contents = io.BytesIO(pathlib.Path(path).read_bytes())
+            if not zipfile.is_zipfile(contents):
                 raise zipfile.BadZipFile("it is no zip archive")
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(contents, allow_pickle=False) as arrays:
                 return cls._from_arrays(arrays)
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; `ohmbit train DATASET -o {path}` makes "
                              "one") from None
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{path}: not a network file, or cut short ({error}); train or copy "
                              "it again") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -94,7 +94,7 @@ class AmaranthEngine:
             signals = [dut.i.ready, dut.o.valid, Value.cast(dut.o.payload)]
             for probe in probes:
                 signals += [probe.valid, Value.cast(probe.payload)]
-            sent, first = 0, None
+            sent, first = 0, -1
             ctx.set(dut.o.ready, 1)
             for cycle in range(limit):
                 ctx.set(dut.i.valid, sent < len(source))
@@ -102,7 +102,7 @@ class AmaranthEngine:
                     ctx.set(Value.cast(dut.i.payload), source[sent])
                 _, _, ready, valid, payload, *events = await ctx.tick().sample(*signals)
                 if ready and sent < len(source):
-                    first = cycle if first is None else first
+                    first = cycle if first < 0 else first
                     sent += 1
                 for words, happened, word in zip(seen, events[::2], events[1::2], strict=True):
                     if happened:

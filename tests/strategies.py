@@ -29,7 +29,8 @@ encoders = st.one_of(
 def bits(*shape):
     # Drawing a seed, rather than each bit, keeps large arrays random: what Hypothesis likes to
     # draw is mostly zeros, and most neurons would be constant.
-    return st.integers(0, 2 ** 32 - 1).map(lambda seed: np.random.default_rng(seed).random(shape) < 0.5)
+    return st.integers(0, 2 ** 32 - 1).map(
+        lambda seed: np.random.default_rng(seed).random(shape) < 0.5)
 
 
 @st.composite

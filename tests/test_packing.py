@@ -1,4 +1,3 @@
-import numpy as np
 from hypothesis import given, strategies as st
 
 from model.packing import disagreements, pack, pack64, pack_fields, unpack, unpack_fields

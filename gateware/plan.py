@@ -1,0 +1,75 @@
+"""All that is fixed about an accelerator, short of its logic."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from model.network import Shape
+
+from . import bus
+from .mapping import Mapping
+
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a host has to know of an :class:`gateware.accelerator.Accelerator` to talk to it.
+
+    Parameters
+    ----------
+    shape : :class:`model.network.Shape`
+        Sizes, encoder and widths.
+    mapping : :class:`gateware.mapping.Mapping`
+        Parallelism of each layer.
+    """
+
+    shape: Shape
+    mapping: Mapping
+
+    @property
+    def words(self):
+        """Words of pixels in an image."""
+        return self.mapping.layers[0].folds
+
+    @cached_property
+    def _placed(self):
+        regions = {}
+        for n, folding in enumerate(self.mapping.layers):
+            regions[f"layer{n}.weights"] = folding.weights
+            if n < len(self.mapping.layers) - 1:
+                regions[f"layer{n}.thresholds"] = folding.thresholds
+        width = self.shape.gain_bits + self.shape.score_bits
+        regions["scores.affine"] = bus.Region(width, self.shape.classes)
+        regions["control"] = bus.Region(1, 1)
+        return bus.place(regions)
+
+    @property
+    def regions(self):
+        """Where everything lies on the bus: a :class:`gateware.bus.Region` for each name."""
+        return self._placed[0]
+
+    @property
+    def addr_width(self):
+        return self._placed[1]
+
+    @property
+    def memories(self):
+        """The same, of that which an image fills."""
+        return {name: region for name, region in self.regions.items() if name != "control"}
+
+    @property
+    def control_address(self):
+        """Address of the register whose bit 0 says that the weights are there."""
+        return self.regions["control"].base
+
+    @property
+    def hash(self):
+        """Eight bytes that tell one hardware from another."""
+        encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder)}
+        layers = [[layer.pe, layer.simd, layer.storage] for layer in self.mapping.layers]
+        text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
+                           layers])
+        return hashlib.sha256(text.encode()).digest()[:8]

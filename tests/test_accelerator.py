@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from gateware import cost
+from gateware.compiler import compile, image, pixel_words
+from gateware.mapping import Resources, fit, uniform
+from gateware.plan import Plan
+from model.encoder import BitSerial
+from model.network import Shape
+from sim import bench
+from sim.amaranth_engine import AmaranthEngine
+from sim.compare import compare
+from sim.engine import decode_output
+
+from . import strategies
+
+
+def images_for(data, network, count):
+    seed = data.draw(st.integers(0, 2 ** 32 - 1))
+    return np.random.default_rng(seed).integers(0, 2 ** network.encoder.bits,
+                                                (count, network.inputs))
+
+
+@settings(max_examples=30)
+@given(data=st.data(), network=strategies.networks())
+def test_every_layer_matches_model_in_predicted_cycles(data, network):
+    mapping = data.draw(strategies.mappings(network))
+    images = images_for(data, network, 4)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping), probes=True))
+    result = engine.infer(images)
+    compared = compare(network, images, result)
+    assert compared.total == 0, compared.first
+    assert len(compared.mismatches) == 2 * len(network.layers) + 3
+    timing = cost.timing(mapping, len(images))
+    assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
+
+
+@settings(max_examples=10)
+@given(data=st.data(), network=strategies.networks())
+def test_cycles_of_one_more_image_are_predicted(data, network):
+    mapping = data.draw(strategies.mappings(network))
+    images = images_for(data, network, 24)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping)))
+    result = engine.infer(images)
+    assert result.trace is None
+    timing = cost.timing(mapping, 24)
+    assert result.cycles == timing.cycles
+    assert result.cycles_per_image == timing.cycles_per_image
+    # What is predicted by going on at the same pace is what follows from going on step by step.
+    assert cost.timing(mapping, 200).cycles \
+        == cost.timing(mapping, 199).cycles + timing.cycles_per_image
+
+
+@settings(max_examples=25)
+@given(data=st.data(), network=strategies.networks(), i_stalls=strategies.stalls,
+       o_stalls=strategies.stalls)
+def test_stalls_change_nothing(data, network, i_stalls, o_stalls):
+    mapping = data.draw(strategies.mappings(network))
+    images = images_for(data, network, 3)
+    dut = compile(network.shape, mapping, image=image(network, mapping))
+    words = bench.run(dut, pixel_words(images, network.shape, mapping), 3 * network.classes,
+                      i_stalls=i_stalls, o_stalls=o_stalls, limit=50_000)
+    scores, best = decode_output(dut, words)
+    assert (scores == network.scores_of(images)).all()
+    assert (best == network(images)).all()
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_networks_of_one_shape_take_turns(data):
+    first = data.draw(strategies.networks(max_size=8))
+    seed = data.draw(st.integers(0, 2 ** 32 - 1))
+    rng = np.random.default_rng(seed)
+    second = replace(first, layers=tuple(
+        replace(layer, weights=rng.random(layer.weights.shape) < 0.5) for layer in first.layers),
+        scores=replace(first.scores, weights=rng.random(first.scores.weights.shape) < 0.5))
+    mapping = data.draw(strategies.mappings(first))
+    images = images_for(data, first, 2)
+    engine = AmaranthEngine()
+    engine.load(compile(first.shape, mapping, probes=True))
+    for network in (first, second, first):
+        engine.write(image(network, mapping))
+        assert engine.read() == image(network, mapping)
+        compared = compare(network, images, engine.infer(images))
+        assert compared.total == 0, compared.first
+
+
+def test_weights_are_announced():
+    shape = Shape(BitSerial(1), (2, 2), 0, 16)
+    mapping = uniform(shape, pe=1, simd=1)
+    dut = compile(shape, mapping)
+    engine = AmaranthEngine()
+    engine.load(dut)
+    loaded = []
+
+    async def look(ctx):
+        await ctx.tick()
+        loaded.append(ctx.get(dut.loaded))
+
+    engine._run(look)
+    engine.write({name: [0] * region.depth for name, region in dut.memories.items()})
+    engine._run(look)
+    assert loaded == [0, 1]
+
+
+ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
+
+
+@pytest.mark.parametrize("sizes", [(64, 128, 10), (4, 16, 3), (784, 64, 64, 10), (7, 3)])
+@pytest.mark.parametrize("luts", [3_000, 5_280, 40_000])
+def test_fit_is_within_its_resources(sizes, luts):
+    resources = Resources(luts, 200, 18_432, 36, "ecp5")
+    shape = Shape(BitSerial(5), sizes, 0, 16)
+    mapping = fit(shape, resources)
+    assert not cost.estimate(mapping, resources).excess(resources)
+    assert mapping.limit in ("luts", "memory", "layers")
+    # What it says ran out is what one step more would have run out of.
+    assert [f.interval for f in mapping.layers] \
+        == [f.interval for f in fit(shape, resources, target=mapping.cycles_per_image).layers]
+
+
+def test_fit_of_the_demo_is_folded():
+    mapping = fit(Shape(BitSerial(5), (64, 128, 10), 0, 16), ICE40)
+    assert mapping.cycles_per_image <= 250
+    assert mapping.limit == "memory"
+
+
+def test_fit_is_faster_with_more():
+    shape = Shape(BitSerial(5), (64, 128, 10), 0, 16)
+    small, large = (fit(shape, Resources(luts, 200, 18_432, 36, "ecp5"))
+                    for luts in (2_500, 8_000))
+    assert large.cycles_per_image < small.cycles_per_image
+
+
+def test_too_large_a_network_says_by_how_much():
+    shape = Shape(BitSerial(8), (784, 512, 10), 0, 16)
+    excess = cost.estimate(fit(shape, ICE40), ICE40).excess(ICE40)
+    assert excess["memory"] > 0
+
+
+def test_hash_tells_hardware_apart():
+    shape = Shape(BitSerial(5), (64, 128, 10), 0, 16)
+    hashes = {Plan(shape, uniform(shape, pe=pe, simd=simd)).hash
+              for pe in (1, 2) for simd in (1, 2)}
+    other = Shape(BitSerial(5), (64, 128, 10), 0, 32)
+    hashes.add(Plan(other, uniform(other, pe=1, simd=1)).hash)
+    assert len(hashes) == 5
+    assert Plan(shape, uniform(shape, pe=1, simd=1)).hash in hashes

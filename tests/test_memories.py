@@ -1,0 +1,87 @@
+# amaranth: UnusedElaboratable=no
+
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given, strategies as st
+
+from gateware.memories import Store
+
+
+def simulate(dut, tb):
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(tb)
+    sim.run()
+
+
+async def write(ctx, bus, address, word):
+    ctx.set(bus.addr, address)
+    ctx.set(bus.w_data, word)
+    ctx.set(bus.w_en, 1)
+    await ctx.tick()
+    ctx.set(bus.w_en, 0)
+
+
+async def read(ctx, bus, address):
+    ctx.set(bus.addr, address)
+    ctx.set(bus.r_en, 1)
+    await ctx.tick()
+    ctx.set(bus.r_en, 0)
+    assert ctx.get(bus.r_valid)
+    return ctx.get(bus.r_data)
+
+
+@given(data=st.data(), width=st.integers(1, 100), depth=st.integers(1, 9))
+def test_host_and_datapath_see_the_same_rows(data, width, depth):
+    row = st.integers(0, (1 << width) - 1)
+    rows = data.draw(st.lists(row, min_size=depth, max_size=depth))
+    init = data.draw(st.lists(row, min_size=depth, max_size=depth))
+    kept = data.draw(st.integers(0, depth - 1))
+    dut = Store(width=width, depth=depth, init=init)
+    region = dut.region
+
+    async def look(ctx, expected):
+        for n in range(depth):
+            ctx.set(dut.addr, n)
+            ctx.set(dut.en, 1)
+            await ctx.tick()
+            assert ctx.get(dut.data) == expected[n]
+            ctx.set(dut.en, 0)
+            ctx.set(dut.addr, depth - 1 - n)
+            await ctx.tick()
+            assert ctx.get(dut.data) == expected[n]
+            for chunk in range(region.chunks):
+                word = await read(ctx, dut.bus, region.address(n, chunk))
+                assert word == expected[n] >> 32 * chunk & 0xffffffff
+            await ctx.tick()
+            assert not ctx.get(dut.bus.r_valid)
+
+    async def tb(ctx):
+        await look(ctx, init)
+        for n in set(range(depth)) - {kept}:
+            for chunk in range(region.chunks):
+                await write(ctx, dut.bus, region.address(n, chunk),
+                            rows[n] >> 32 * chunk & 0xffffffff)
+        await look(ctx, [init[n] if n == kept else rows[n] for n in range(depth)])
+
+    simulate(dut, tb)
+
+
+def test_logic_cannot_be_written():
+    dut = Store(width=8, depth=2, init=[1, 2], storage="logic")
+
+    async def tb(ctx):
+        await write(ctx, dut.bus, 1, 77)
+        assert await read(ctx, dut.bus, 1) == 2
+
+    simulate(dut, tb)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"storage": "tape"}, "^Storage must be one of auto, block, distributed, logic, not 'tape'$"),
+    ({"storage": "logic"}, "^Storage in logic must have initial contents, not None$"),
+    ({"init": [0]}, "^Initial contents must be 2 rows, not 1$"),
+])
+def test_wrong_values_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        Store(width=8, depth=2, **options)

@@ -1,0 +1,157 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from model.dense import Dense
+from model.encoder import BitSerial, Threshold
+from model.errors import InputError
+from model.network import Network
+from model.scores import Scores
+
+from . import strategies
+
+
+def network():
+    rng = np.random.default_rng(0)
+    encoder = BitSerial(3)
+    hidden = Dense(rng.random((5, 70)) < 0.5, rng.integers(-20, 20, 5), gains=encoder.gains,
+                   bipolar=False)
+    scores = Scores(rng.random((3, 5)) < 0.5, np.array([1, 2, 3]), np.array([0, -1, 1]))
+    return Network(encoder, (hidden,), scores, "digits", ("a", "b", "c"))
+
+
+@given(data=st.data(), network=strategies.networks())
+def test_trace_is_integer_arithmetic(data, network):
+    pixels = st.integers(0, 2 ** network.encoder.bits - 1)
+    image = st.lists(pixels, min_size=network.inputs, max_size=network.inputs)
+    images = np.array(data.draw(st.lists(image, min_size=1, max_size=4)))
+    x = images if isinstance(network.encoder, BitSerial) \
+        else np.where(images >= network.encoder.level, 1, -1)
+    trace = network.trace(images)
+    for n, layer in enumerate(network.layers):
+        acc = x @ (2 * layer.weights - 1).T
+        assert (trace[f"layer{n}.acc"] == acc).all()
+        x = np.where(acc >= layer.thresholds, 1, -1)
+        assert (trace[f"layer{n}.bits"] == (x == 1)).all()
+    scores = network.scores.gain * (x @ (2 * network.scores.weights - 1).T) + network.scores.bias
+    assert (trace["scores"] == scores).all()
+    assert network(images).tolist() == [row.tolist().index(max(row)) for row in scores]
+
+
+@pytest.mark.parametrize("encoder", [BitSerial(3), Threshold(2, bits=3)])
+def test_file_keeps_everything(tmp_path, encoder):
+    saved = Network(encoder, (Dense(network().layers[0].weights, np.zeros(5, dtype=int)),),
+                    network().scores, "digits", ("a", "b", "c"))
+    saved.save(tmp_path / "net.npz")
+    loaded = Network.load(tmp_path / "net.npz")
+    assert (loaded.shape, loaded.dataset, loaded.class_names) \
+        == (saved.shape, "digits", ("a", "b", "c"))
+    for before, after in zip(saved.all_layers, loaded.all_layers, strict=True):
+        for name, value in vars(before).items():
+            assert np.array_equal(value, getattr(after, name)), name
+    saved.save(tmp_path / "again.npz")
+    assert (tmp_path / "net.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
+    network().save(tmp_path / "net.npz")
+    before = (tmp_path / "net.npz").read_bytes()
+
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left"):
+        network().save(tmp_path / "net.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
+    assert (tmp_path / "net.npz").read_bytes() == before
+
+
+def changed(path, **arrays):
+    """Save a network, with some of its arrays replaced or, if None, left out."""
+    network().save(path)
+    with np.load(path) as file:
+        contents = dict(file) | arrays
+    np.savez(path, **{name: array for name, array in contents.items() if array is not None})
+
+
+def header(path, **fields):
+    network().save(path)
+    with np.load(path) as file:
+        return np.array(json.dumps(json.loads(str(file["ohmbit"])) | fields))
+
+
+BAD = {
+    "missing": (lambda path: None, "no such file"),
+    "empty": (lambda path: path.write_bytes(b""), "not a network file, or cut short"),
+    "text": (lambda path: path.write_text("weights"), "not a network file, or cut short"),
+    "pickle": (lambda path: path.write_bytes(pickle.dumps([1])), "not a network file, or cut sh"),
+    "foreign": (lambda path: np.savez(path, a=np.ones(3)), "it was not written by ohmbit"),
+    "object": (lambda path: changed(path, ohmbit=np.array([{}], dtype=object)), "never loaded"),
+    "format": (lambda path: changed(path, ohmbit=header(path, format=9)), "its format is 9"),
+    "encoder": (lambda path: changed(path, ohmbit=header(path, encoder={"kind": "Magic"})),
+                "its encoder 'Magic' is unknown"),
+    "header": (lambda path: changed(path, ohmbit=np.array("{")), "not a network that ohmbit"),
+    "chain": (lambda path: changed(path, ohmbit=header(path, sizes=[70, 5, 4])),
+              "weights of 4 x 5 cells are missing or of another size"),
+    "missing weights": (lambda path: changed(path, **{"layer1.weights": None}), "layer1.weights"),
+    "float": (lambda path: changed(path, **{"layer0.thresholds": np.ones(5)}),
+              "Thresholds must be integers, not float64"),
+    "range": (lambda path: changed(path, **{"layer0.thresholds": np.full(5, 999)}),
+              "Thresholds must be between -490 and 491, not 999 to 999"),
+    "names": (lambda path: changed(path, ohmbit=header(path, class_names=["a"])),
+              r"Class names must be one per class \(3\), not 1"),
+}
+
+
+@pytest.mark.parametrize("make, message", BAD.values(), ids=BAD)
+def test_bad_file_is_one_clear_line(tmp_path, make, message):
+    path = tmp_path / "net.npz"
+    make(path)
+    with pytest.raises(InputError, match=message) as caught:
+        Network.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_file_cut_short_is_refused(tmp_path, share):
+    network().save(tmp_path / "net.npz")
+    whole = (tmp_path / "net.npz").read_bytes()
+    (tmp_path / "net.npz").write_bytes(whole[:int(share * len(whole))])
+    with pytest.raises(InputError, match="not a network file, or cut short"):
+        Network.load(tmp_path / "net.npz")
+
+
+def test_damaged_file_is_refused(tmp_path):
+    network().save(tmp_path / "net.npz")
+    whole = (tmp_path / "net.npz").read_bytes()
+    images = np.random.default_rng(0).integers(0, 8, (20, 70))
+    refused = 0
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        (tmp_path / "net.npz").write_bytes(damaged)
+        try:
+            loaded = Network.load(tmp_path / "net.npz")
+        except InputError:
+            refused += 1
+        else:   # the archive says some things twice, and a few not at all
+            assert (loaded.scores_of(images) == network().scores_of(images)).all()
+    assert refused > len(whole) / 7 / 3
+
+
+def test_layers_must_chain():
+    with pytest.raises(ValueError, match="^Layers must chain: layer 0 has 5 outputs and layer 1 "
+                                         "takes 6 inputs$"):
+        Network(BitSerial(3), network().layers,
+                Scores(np.ones((2, 6), dtype=bool), np.ones(2, dtype=int), np.zeros(2, dtype=int)))
+
+
+def test_images_must_have_the_right_size():
+    with pytest.raises(ValueError, match=r"^Images must have 70 pixels, not shape \(1, 71\)$"):
+        network()(np.zeros((1, 71), dtype=np.uint8))
