@@ -22,6 +22,8 @@ PAGE     = 128
 ANSWER   = 2
 CONSTANT = 3
 
+CRC_BITS = 2   # that the CRC takes in a cycle: eight would be twice the logic of the other parts
+
 
 class Frames(wiring.Component):
     """Gives out frames of :mod:`model.frame` one by one, and takes an answer to each.
@@ -133,8 +135,13 @@ class Frames(wiring.Component):
         m.d.comb += encoder.i.valid.eq(taken)
         m.d.comb += encoder.i.payload.eq(self.answer.payload)
 
-        m.submodules.crc = crc = catalog.CRC32_ISO_HDLC(8).create()
-        m.d.comb += crc.data.eq(Mux(self.open, self.answer.payload, self.byte))
+        m.submodules.crc = crc = catalog.CRC32_ISO_HDLC(CRC_BITS).create()
+        phase = Signal(range(8 // CRC_BITS))
+        final = phase == 8 // CRC_BITS - 1
+        m.d.comb += crc.data.eq(Mux(self.open, self.answer.payload, self.byte)
+                                .word_select(phase, CRC_BITS))
+        with m.If(crc.valid):
+            m.d.sync += phase.eq(phase + 1)
         step = Signal(range(frame.CRC))
 
         with m.FSM():
@@ -149,7 +156,8 @@ class Frames(wiring.Component):
                     m.next = "JUDGE"
                 with m.Elif(self.fresh):
                     m.d.comb += crc.valid.eq(1)
-                    read(self.at + 1)
+                    with m.If(final):
+                        read(self.at + 1)
                     with m.Switch(self.at):
                         for n, field in enumerate((self.opcode, self.sequence, self.length)):
                             with m.Case(n):
@@ -168,9 +176,9 @@ class Frames(wiring.Component):
 
             with m.State("OPEN"):
                 m.d.comb += self.open.eq(1)
-                m.d.comb += put.eq(self.answer.valid)
-                m.d.comb += self.answer.ready.eq(taken | ~put)
-                m.d.comb += crc.valid.eq(taken)
+                m.d.comb += put.eq(self.answer.valid & final)
+                m.d.comb += self.answer.ready.eq(taken)
+                m.d.comb += crc.valid.eq(self.answer.valid & (taken | ~final))
                 m.d.comb += crc.start.eq(self.restart)
                 m.d.comb += encoder.start.eq(self.restart)
                 with m.If(self.restart):

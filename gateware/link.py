@@ -118,8 +118,8 @@ class Link(wiring.Component):
             m.d.sync += error.eq(reason)
             m.next = "ANSWER"
 
-        def shift():
-            m.d.sync += word.eq(Cat(word[8:], frames.byte))
+        def shift(byte=frames.byte):
+            m.d.sync += word.eq(Cat(word[8:], byte))
             m.d.sync += step.eq(step + 1)
 
         def say(value, state):
@@ -160,18 +160,21 @@ class Link(wiring.Component):
 
             with m.State("ADDRESS"):
                 with m.If(frames.fresh):
-                    m.d.comb += frames.next.eq(1)
-                    shift()
-                    with m.If(step == Mux(is_infer, frame.OFFSET, frame.ADDRESS) - 1):
+                    # An offset is shorter; zeros take the place of what is missing.
+                    missing = is_infer & (step >= frame.OFFSET)
+                    m.d.comb += frames.next.eq(~missing)
+                    shift(Mux(missing, 0, frames.byte))
+                    with m.If(step == frame.ADDRESS - 1):
                         m.d.sync += step.eq(0)
                         m.next = "COUNT"
 
             with m.State("COUNT"):
-                offset = Mux(is_infer, word[16:31], word[:31])
-                m.d.sync += addr.eq(offset)
-                m.d.sync += beyond.eq(offset[len(addr):].any())
-                m.d.sync += inside.eq(is_infer | word[31])
-                m.d.sync += run.eq(is_infer & word[31])
+                top = len(word) - 1
+                flag = Mux(is_infer, frame.RUN, 0)
+                m.d.sync += addr.eq(word & ~flag)
+                m.d.sync += beyond.eq((word & ~flag)[len(addr):top].any())
+                m.d.sync += inside.eq(is_infer | word[top])
+                m.d.sync += run.eq((word & flag).any())
                 with m.If(~is_read):
                     m.next = "LIMIT"
                 with m.Elif(frames.fresh):
