@@ -287,18 +287,17 @@ def needs(board):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f", "tang-nano-9k"])   # each family
 def test_real_build_is_reproducible(name, tmp_path):
     board = BOARDS[name]
     needs(board)
     first, again = (build(board, lambda board: Echo(), build_dir=tmp_path / where)
                     for where in ("first", "again"))
     assert first.bitstream.read_bytes() == again.bitstream.read_bytes()
-    assert 20 < first.luts < 200 and first.memories == -(-16 * 1024 // (4_096 * (
-        4 if board.family.memory_bits > 4_096 else 1)))
+    assert 20 < first.luts < 200
+    assert first.memories == {4_096: 4, 18_432: 1}[board.family.memory_bits]
     assert first.fmax_mhz == again.fmax_mhz > first.clock_mhz
-    log = first.log.read_text()
-    assert "Routing complete" in log or "Router" in log
+    assert {"yosys", "Info"} <= set(re.findall(r"\w+", first.log.read_text()))
 
 
 @pytest.mark.slow
