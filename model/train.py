@@ -1,0 +1,213 @@
+"""Offline training of networks with binary weights and activations."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from .dataset import Dataset
+from .dense import Dense
+from .encoder import BitSerial, Encoder
+from .errors import InputError
+from .fold import fold
+from .network import Network
+from .scores import Scores
+
+
+__all__ = ["train"]
+
+
+BATCH    = 100
+RATE     = 3e-3    # of Adam at the start; it falls to zero along half a cosine
+NOISE    = 1 / 3   # added to inputs in training, in standard deviations of all inputs
+STEEP    = 2.0     # scale of the softmax at random weights: great scores leave no gradient
+SPREAD   = 0.1     # latent weights start within ± this
+VARIANCE = 1e-3    # keeps a neuron that never changes from dividing by zero
+CHUNK    = 1000    # images encoded or multiplied at once, to bound memory
+
+# Digits need some thousand updates to settle; large datasets need to be seen some times.
+MIN_UPDATES, MIN_EPOCHS = 3000, 10
+
+
+def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | None = None,
+          seed: int = 0, encoder: Encoder | None = None,
+          progress: Callable[[int, int], object] | None = None) -> Network:
+    """Network with layers of :py:`hidden` neurons, trained on the dataset's training images.
+
+    Weights are the signs of latent weights, which are what is trained, by Adam. The gradient
+    passes a neuron's sign unchanged where the normalised sum is within ±1, and not elsewhere. Each
+    neuron has a batch normalisation with an offset, which is folded into its threshold in the end
+    with the statistics of the whole training set. The scores are the sums of the last layer plus a
+    bias, rounded to integers; their gain is 1.
+
+    The same arguments give the same network on the same machine. It runs on one core: on these
+    small matrices more threads mostly wait for each other, for minutes where the cores are busy,
+    and their number would change how gradients round. Train several networks in processes instead.
+
+    Parameters
+    ----------
+    dataset : :class:`model.dataset.Dataset`
+    hidden : sequence of :class:`int`
+        Neurons in each hidden layer; may be empty.
+    epochs : :class:`int`
+        Times that each image is seen. By default enough for 3,000 updates, and at least 10.
+    seed : :class:`int`
+        Of the starting weights, the order of the images, and the noise added to them.
+    encoder : :class:`model.encoder.Encoder`
+        By default a :class:`model.encoder.BitSerial` as wide as the dataset's pixels. The network
+        is trained on the encoder's own planes.
+    progress
+        Called after each epoch with the number of epochs done and their total.
+    """
+    encoder = BitSerial(dataset.bits) if encoder is None else encoder
+    hidden = tuple(hidden)
+    _check_positive("Hidden layers", *hidden)
+    if epochs is not None:
+        _check_positive("Epochs", epochs)
+    if not len(dataset.x_train):
+        raise InputError(f"{dataset.name}: it has no training images; add x_train and y_train")
+
+    x, y = _values(encoder, dataset.x_train), dataset.y_train
+    batch = min(BATCH, len(x))
+    updates = len(x) // batch          # an epoch; the images left over differ from epoch to epoch
+    if epochs is None:
+        epochs = max(math.ceil(MIN_UPDATES / updates), MIN_EPOCHS)
+    rng = np.random.default_rng(seed)
+    with threadpool_limits(1, user_api="blas"):
+        trainee = _Trainee((dataset.inputs, *hidden, dataset.classes), x, rng)
+        noise = np.float32(NOISE * x[:CHUNK].std())
+        for epoch in range(epochs):
+            order = rng.permutation(len(x))
+            for n in range(updates):
+                chosen = order[n * batch:(n + 1) * batch]
+                noisy = rng.standard_normal((batch, x.shape[1]), dtype=np.float32) * noise
+                noisy += x[chosen]
+                done = (epoch * updates + n) / (epochs * updates)
+                trainee.update(noisy, y[chosen], RATE * (1 + math.cos(math.pi * done)) / 2)
+            if progress is not None:
+                progress(epoch + 1, epochs)
+        layers, scores = trainee.finish(x, encoder)
+    return Network(encoder, layers, scores, dataset.name, dataset.class_names)
+
+
+def _check_positive(what: str, *values: int) -> None:
+    for value in values:
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+            raise TypeError(f"{what} must be integers, not {value!r}")
+        if value < 1:
+            raise ValueError(f"{what} must be at least 1, not {value!r}")
+
+
+def _values(encoder: Encoder, images: np.ndarray) -> np.ndarray:
+    """What a weight of the first layer is multiplied with: Σ_p g_p · x_p, images × inputs."""
+    values = np.empty(images.shape, dtype=np.float32)
+    for n in range(0, len(images), CHUNK):
+        planes = encoder(images[n:n + CHUNK])
+        x = np.where(planes, 1, -1) if encoder.bipolar else planes
+        values[n:n + CHUNK] = np.einsum("p,npi->ni", np.array(encoder.gains), x)
+    return values
+
+
+def _sign(x: np.ndarray) -> np.ndarray:
+    return np.where(x >= 0, np.float32(1), np.float32(-1))
+
+
+class _Trainee:
+    """A network in training: latent weights, offsets, and Adam's memory of their gradients.
+
+    Each of these is one flat array, so that an update takes few calls of NumPy, seen as one array
+    for each layer: first all weights, inputs × outputs, then all offsets.
+    """
+
+    def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> None:
+        self.depth  = len(sizes) - 1
+        self.shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
+        self.weights_end = sum(a * b for a, b in pairwise(sizes))
+        total = self.weights_end + sum(sizes[1:])
+        self.latent   = np.zeros(total, dtype=np.float32)
+        self.gradient = np.zeros(total, dtype=np.float32)
+        self.mean     = np.zeros(total, dtype=np.float32)
+        self.square   = np.zeros(total, dtype=np.float32)
+        self.latent[:self.weights_end] = rng.uniform(-SPREAD, SPREAD, self.weights_end)
+        parts = self.split(self.latent)
+        self.weights, self.offsets = parts[:self.depth], parts[self.depth:]
+        self.gradients = self.split(self.gradient)
+        self.updates = 0
+        # Bits have a mean square of 1; only where there is no hidden layer do scores see pixels.
+        power = 1.0 if self.depth > 1 else float((x[:CHUNK] ** 2).mean()) or 1.0
+        self.scale = np.float32(STEEP / math.sqrt(sizes[-2] * power))
+
+    def split(self, flat: np.ndarray) -> list[np.ndarray]:
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
+        return [part.reshape(shape)
+                for part, shape in zip(np.split(flat, ends[:-1]), self.shapes, strict=True)]
+
+    def update(self, x: np.ndarray, y: np.ndarray, rate: float) -> None:
+        """Learn from one batch."""
+        weights = [_sign(latent) for latent in self.weights]
+
+        # Forward. `normal` is a layer's sums after normalisation and before the offset.
+        inputs, normals, stds = [x], [], []
+        for n in range(self.depth - 1):
+            acc = inputs[n] @ weights[n]
+            acc -= acc.mean(axis=0)
+            stds.append(np.sqrt((acc * acc).mean(axis=0) + np.float32(VARIANCE)))
+            normals.append(acc / stds[n])
+            inputs.append(_sign(normals[n] + self.offsets[n]))
+        scores = (inputs[-1] @ weights[-1]) * self.scale + self.offsets[-1]
+
+        # Backward from the cross-entropy: the gradient of scores is softmax less the truth.
+        delta = np.exp(scores - scores.max(axis=1, keepdims=True))
+        delta /= delta.sum(axis=1, keepdims=True)
+        delta[np.arange(len(y)), y] -= 1
+        delta /= np.float32(len(y))
+        self.gradients[-1][:] = delta.sum(axis=0)
+        delta *= self.scale
+        np.matmul(inputs[-1].T, delta, out=self.gradients[self.depth - 1])
+        for n in reversed(range(self.depth - 1)):
+            delta = delta @ weights[n + 1].T
+            delta *= abs(normals[n] + self.offsets[n]) <= 1
+            self.gradients[self.depth + n][:] = delta.sum(axis=0)
+            # Mean and deviation of the batch depend on each of its images, too.
+            delta -= delta.mean(axis=0) + normals[n] * (delta * normals[n]).mean(axis=0)
+            delta /= stds[n]
+            np.matmul(inputs[n].T, delta, out=self.gradients[n])
+        self.adam(rate)
+
+    def adam(self, rate: float, decay: float = 0.9, decay_square: float = 0.999) -> None:
+        """One step of Adam; latent weights beyond ±1 would only take longer to turn round."""
+        self.updates += 1
+        self.mean   += np.float32(1 - decay) * (self.gradient - self.mean)
+        self.square += np.float32(1 - decay_square) * (self.gradient ** 2 - self.square)
+        rate *= math.sqrt(1 - decay_square ** self.updates) / (1 - decay ** self.updates)
+        self.latent -= np.float32(rate) * self.mean / (np.sqrt(self.square) + np.float32(1e-8))
+        weights = self.latent[:self.weights_end]
+        np.clip(weights, -1, 1, out=weights)
+
+    def finish(self, x: np.ndarray, encoder: Encoder) -> tuple[tuple[Dense, ...], Scores]:
+        """Layers of integers, normalised with the statistics of all of :py:`x`."""
+        weights = [np.ascontiguousarray(latent.T >= 0) for latent in self.weights]
+        layers = []
+        gain = sum(encoder.gains)
+        for n in range(self.depth - 1):
+            acc = _acc(x, weights[n])
+            std = np.sqrt(acc.var(axis=0) + VARIANCE)
+            bits, thresholds = fold(weights[n], acc.mean(axis=0), std, 1.0, self.offsets[n],
+                                    gain=gain)
+            layers.append(Dense(bits, thresholds, gains=encoder.gains if n == 0 else (1,),
+                                bipolar=encoder.bipolar if n == 0 else True))
+            x = np.where(acc >= thresholds, np.float32(1), np.float32(-1))
+            gain = 1
+        bias = np.rint(self.offsets[-1].astype(np.float64) / self.scale).astype(np.int64)
+        return tuple(layers), Scores(weights[-1], np.ones_like(bias), bias)
+
+
+def _acc(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of a layer for all images: exact, since float64 holds integers up to 2^53."""
+    acc = np.empty((len(x), len(weights)))
+    signs = np.where(weights, 1.0, -1.0).T
+    for n in range(0, len(x), CHUNK):
+        acc[n:n + CHUNK] = x[n:n + CHUNK] @ signs
+    return acc
