@@ -115,6 +115,12 @@ def build(board: Board, top_factory: Callable[[Board], Any], *,
                  log=target / f"{name}.log")
 
 
+# Nothing here reads a row in the cycle that writes it, but Amaranth's memories promise what such a
+# read would see, and watching for that costs tens of look-up tables for each block RAM. Yosys's
+# own option `-no-rw-check` speaks only of ports that it infers itself.
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+
+
 def _plan(board: Board, top_factory: Callable[[Board], Any], name: str) -> Any:
     platform = board.platform()
     m = Module()
@@ -124,7 +130,8 @@ def _plan(board: Board, top_factory: Callable[[Board], Any], name: str) -> Any:
     m.submodules.design = top_factory(board)
     try:
         # Source lines would put the paths of this machine into the files.
-        return platform.prepare(m, name, emit_src=False, **board.family.overrides)
+        return platform.prepare(m, name, emit_src=False, script_after_read=NO_COLLISIONS,
+                                **board.family.overrides)
     except ResourceError as error:
         raise InputError(f"{board.name} lacks something that the design needs: {error}") from error
 

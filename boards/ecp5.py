@@ -31,9 +31,8 @@ ECP5 = Family(
     memories={"DP16KD": 1},
     bitstream=".bit",
     overrides={
-        # Wide multiplexers nearly double the area of a popcount. Nothing here reads a row in the
-        # cycle that writes it, and watching for that costs tens of LUTs for each block RAM.
-        "synth_opts": "-nowidelut -no-rw-check",
+        # Wide multiplexers nearly double the area of a popcount.
+        "synth_opts": "-nowidelut",
         "ecppack_opts": "--compress",
     },
     chip=lambda platform: platform.device,

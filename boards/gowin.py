@@ -35,7 +35,7 @@ GOWIN = Family(
     luts={"LUT4": 1, "ALU": 1, "RAM16SDP4": 4},
     memories={"BSRAM": 1},
     bitstream=".fs",
-    overrides={"synth_opts": "-no-rw-check"},
+    overrides={},
     chip=lambda platform: platform.family,
     translate=_translate,
 )
