@@ -85,7 +85,7 @@ class Encoder(wiring.Component):
         Bytes of the frame, and a zero behind.
     length : :py:`Out(range(size + 3))`
         After that zero: bytes written, and one more.
-    w : :py:`Out(memory.WritePort.Signature(addr_width=length, shape=8))`
+    w : :py:`In(memory.WritePort.Signature(addr_width=length, shape=8))`
         Access to the memory.
     """
 
@@ -98,7 +98,7 @@ class Encoder(wiring.Component):
             "start": In(1),
             "i": In(stream.Signature(8, always_ready=True)),
             "length": Out(length),
-            "w": Out(memory.WritePort.Signature(addr_width=length.width, shape=8)),
+            "w": In(memory.WritePort.Signature(addr_width=length.width, shape=8)),
         })
 
     @property

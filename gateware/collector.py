@@ -31,7 +31,7 @@ class Collector(wiring.Component):
         Bytes of the line.
     lost : :py:`In(1)`
         High for one cycle when one of them was lost: the frame that it was in is damaged.
-    w : :py:`Out(memory.WritePort.Signature(addr_width=addr_width, shape=8))`
+    w : :py:`In(memory.WritePort.Signature(addr_width=addr_width, shape=8))`
         The memory; the topmost bit of the address is the page. Never made to wait.
     held : :py:`Out(1)`
         A frame is there.
@@ -54,7 +54,7 @@ class Collector(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(8)),
             "lost": In(1),
-            "w": Out(memory.WritePort.Signature(addr_width=addr_width, shape=8)),
+            "w": In(memory.WritePort.Signature(addr_width=addr_width, shape=8)),
             "held": Out(1),
             "page": Out(1),
             "count": Out(range(self._most + 2)),

@@ -57,13 +57,12 @@ class Link(wiring.Component):
         if addr_width > 31:
             raise ValueError(f"Addresses must be at most 31 bits, not {addr_width!r}")
         pixels = data.ArrayLayout(identity.bits, identity.simd)
+        depth = identity.buffer_words + identity.classes
+        if depth > frame.RUN:
+            raise ValueError(f"Image and scores must be at most {frame.RUN} words, not {depth}")
         self._identity = identity
         self._addr_width = addr_width
-        self._buffer = ImageBuffer(pixels=pixels, words=identity.words, result=result,
-                                   classes=identity.classes)
-        if self._buffer.depth > frame.RUN:
-            raise ValueError(f"Image and scores must be at most {frame.RUN} words, "
-                             f"not {self._buffer.depth}")
+        self._result = result
         super().__init__({
             "i": In(stream.Signature(8)),
             "lost": In(1),
@@ -86,7 +85,9 @@ class Link(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), frames.i)
         wiring.connect(m, frames.o, wiring.flipped(self.o))
         m.d.comb += frames.lost.eq(self.lost)
-        m.submodules.buffer = buffer = self._buffer
+        m.submodules.buffer = buffer = ImageBuffer(
+            pixels=self.pixels.payload.shape(), words=self.identity.words, result=self._result,
+            classes=self.identity.classes)
         wiring.connect(m, buffer.o, wiring.flipped(self.pixels))
         wiring.connect(m, wiring.flipped(self.scores), buffer.i)
 
@@ -170,7 +171,7 @@ class Link(wiring.Component):
 
             with m.State("COUNT"):
                 top = len(word) - 1
-                flag = Mux(is_infer, frame.RUN, 0)
+                flag = Mux(is_infer, C(frame.RUN, len(word)), 0)
                 m.d.sync += addr.eq(word & ~flag)
                 m.d.sync += beyond.eq((word & ~flag)[len(addr):top].any())
                 m.d.sync += inside.eq(is_infer | word[top])

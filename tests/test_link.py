@@ -1,0 +1,334 @@
+# amaranth: UnusedElaboratable=no
+
+import zlib
+from itertools import cycle
+
+import pytest
+from amaranth import *
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+from cobs import cobs
+from hypothesis import given, settings, strategies as st
+
+from gateware.cobs import Decoder, Encoder, item
+from gateware.image_buffer import ImageBuffer
+from gateware.link import Link
+from gateware.scores import layout
+from model import frame
+from model.frame import Error, Frame, Identity, Opcode, Run
+from sim import bench
+
+from . import strategies
+from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
+
+
+class Bed(wiring.Component):
+    """A link with a stand-in for an accelerator, in a simulation that is kept and reset."""
+
+    def __init__(self, **sizes):
+        self.standin = standin = StandIn(**sizes)
+        folding = standin.mapping.layers[0]
+        self.identity = Identity(standin.hash, 12_000_000, standin.words, folding.simd,
+                                 standin.shape.encoder.bits, standin.classes)
+        self.link = Link(self.identity, addr_width=5, result=layout(standin.classes, SCORE_BITS))
+        super().__init__({
+            "i": In(stream.Signature(8)),
+            "lost": In(1),
+            "o": Out(stream.Signature(8)),
+        })
+        self.simulator = None
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = self.link
+        m.submodules.standin = standin = self.standin
+        wiring.connect(m, wiring.flipped(self.i), link.i)
+        wiring.connect(m, link.o, wiring.flipped(self.o))
+        wiring.connect(m, link.bus, standin.bus)
+        wiring.connect(m, link.pixels, standin.i)
+        wiring.connect(m, standin.o, link.scores)
+        m.d.comb += link.lost.eq(self.lost)
+        m.d.comb += link.loaded.eq(standin.loaded)
+        return m
+
+    async def feed(self, ctx):
+        # A byte that is None stands for one that the line lost.
+        stalls = cycle(self.i_stalls)
+        for byte in self.line:
+            if stall := next(stalls):
+                await ctx.tick().repeat(stall)
+            if byte is None:
+                ctx.set(self.lost, 1)
+                await ctx.tick()
+                ctx.set(self.lost, 0)
+                continue
+            ctx.set(self.i.payload, byte)
+            ctx.set(self.i.valid, 1)
+            await ctx.tick().until(self.i.ready)
+            ctx.set(self.i.valid, 0)
+            self.quiet = 0
+
+    async def drain(self, ctx):
+        stalls, stall, held = cycle(self.o_stalls), 0, None
+        while True:
+            ctx.set(self.o.ready, stall == 0)
+            _, _, valid, byte = await ctx.tick().sample(self.o.valid, self.o.payload)
+            assert held is None or (valid, byte) == (1, held)
+            held = byte if valid and stall else None
+            self.quiet = 0 if valid else self.quiet + 1
+            if valid and not stall:
+                self.answers.append(byte)
+                stall = next(stalls)
+            elif stall:
+                stall -= 1
+
+    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,)):
+        """What comes back of a line, from reset, until there are so many answers."""
+        self.line, self.i_stalls, self.o_stalls = line, i_stalls, o_stalls
+        self.answers, self.quiet = bytearray(), 0
+        if self.simulator is None:
+            self.simulator = Simulator(self)
+            self.simulator.add_clock(1e-6)
+            self.simulator.add_testbench(self.feed)
+            self.simulator.add_testbench(self.drain)
+        else:
+            self.simulator.reset()
+        while self.answers.count(0) < count and self.quiet < 1000:
+            self.simulator.advance()
+        *answers, rest = bytes(self.answers).split(b"\0")
+        assert rest == b""
+        return [Frame.decode(answer) for answer in answers]
+
+
+BEDS = {
+    "narrow": Bed(words=5, simd=3, bits=4, classes=3),
+    "wide": Bed(words=3, simd=15, bits=5, classes=17),    # three words of the bus for 75 bits
+    "tiny": Bed(words=1, simd=8, bits=4, classes=2),      # exactly one
+}
+beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
+
+
+# A line is a list of parts: what is between two delimiters, and whether a byte of it was lost.
+
+def stuffed(raw, lost=False):
+    return cobs.encode(raw), lost
+
+
+def sealed(body):
+    """A body with the right CRC, whatever else is wrong with it."""
+    return stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
+
+
+def part(opcode, sequence, payload=b""):
+    return stuffed(Frame(opcode, sequence, payload).raw)
+
+
+def dump(bed):
+    """Commands that read all there is, with sequence numbers that no other command has."""
+    depth = bed.identity.buffer_words + bed.identity.classes
+    places = [(0, 15), (15, 1), *((frame.BUFFER + at, min(15, depth - at))
+                                  for at in range(0, depth, 15))]
+    return [part(Opcode.READ, 240 + n, frame.read(*place)) for n, place in enumerate(places)]
+
+
+def check(bed, parts, **stalls):
+    """Hold the link to the model: every answer, and all of memory after the last."""
+    parts = [*parts, *dump(bed)]
+    model = LinkModel(bed.identity)
+    line = [byte for data, lost in parts for byte in [None] * lost + [*data, 0]]
+    expected = [answer for data, lost in parts if (answer := model(data, lost)) is not None]
+    # The last must be answered, and in order: an answer too many would come before.
+    assert bed(line, len(expected), **stalls) == expected
+    return expected[:-len(dump(bed))]
+
+
+LOADED = part(Opcode.WRITE, 239, frame.write(CONTROL, [1]))
+words  = st.lists(st.integers(0, 0xFFFF_FFFF), max_size=15)
+
+
+@st.composite
+def commands(draw, bed):
+    """A body of a frame: mostly sound commands, some that ask for too much."""
+    opcode   = draw(st.sampled_from([*Opcode, Opcode.WRITE, Opcode.INFER, Opcode.INFER, 0, 0x83]))
+    sequence = draw(st.integers(0, 3))    # repeats are frequent
+    depth    = bed.identity.buffer_words + bed.identity.classes
+    address  = draw(st.one_of(
+        st.integers(0, 33), st.integers(0, depth + 1).map(lambda n: frame.BUFFER + n),
+        st.sampled_from([32 << 5, 1 << 15, 1 << 30, frame.BUFFER - 1, 0xFFFF_FFFF])))
+    data     = draw(words)
+    payload  = draw(st.sampled_from([True] * 9 + [False])) and {
+        Opcode.IDENTIFY: b"", Opcode.WRITE: frame.write(address, data[1:] or [7]),
+        Opcode.READ: frame.read(address, draw(st.integers(0, 17))),
+        Opcode.INFER: frame.infer(draw(st.integers(0, depth + 1)), data[:draw(st.integers(0, 15))],
+                                  run=draw(st.booleans())),
+    }.get(opcode)
+    if not isinstance(payload, bytes):
+        payload = draw(st.binary(max_size=70))    # any length, and beyond the greatest
+    return bytes([opcode, sequence, len(payload)]) + payload
+
+
+@st.composite
+def lines(draw, bed):
+    """Parts of a line on which every kind of accident happens."""
+    parts = [LOADED] if draw(st.integers(0, 5)) else []
+    for _ in range(draw(st.integers(1, 6))):
+        body = draw(commands(bed))
+        data, lost = sealed(body)
+        accident = draw(st.sampled_from(["none"] * 4 + ["again", "flip", "cut", "split", "lost",
+                                                        "grown", "liar", "swallowed", "noise"]))
+        at = draw(st.integers(0, len(data) - 1))
+        if accident == "again":
+            parts.append((data, lost))
+        elif accident == "flip":
+            flipped = data[at] ^ 1 << draw(st.integers(0, 7))
+            data = data[:at] + (bytes([flipped]) if flipped else b"") + data[at + 1:]
+        elif accident == "cut":
+            data = data[:at]
+        elif accident == "split":
+            parts.append((data[:at], False))
+            data = data[at:]
+        elif accident == "lost":
+            lost = True
+        elif accident == "grown":
+            data += draw(st.binary(min_size=1, max_size=80)).replace(b"\0", b"\1")
+        elif accident == "liar":
+            data, lost = sealed(body[:2] + draw(st.binary(min_size=1, max_size=1)) + body[3:])
+        elif accident == "swallowed":
+            data = data[:at] + data[at + 1:]
+        elif accident == "noise":
+            parts.append((draw(st.binary(max_size=9)).replace(b"\0", b"\1"), draw(st.booleans())))
+        parts.append((data, lost))
+    return parts
+
+
+@beds
+@settings(max_examples=15)
+@given(data=st.data(), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_link_matches_model_whatever_comes(bed, data, i_stalls, o_stalls):
+    check(bed, data.draw(lines(bed)), i_stalls=i_stalls, o_stalls=o_stalls)
+
+
+@beds
+def test_identify(bed):
+    answer, _, loaded = check(bed, [part(Opcode.IDENTIFY, 5), LOADED, part(Opcode.IDENTIFY, 5)])
+    assert answer == Frame(0x81, 5, bed.identity.pack())
+    assert Identity.unpack(loaded.payload).loaded
+
+
+@beds
+@pytest.mark.parametrize("stall", [0, 1, 3])
+def test_infer(bed, stall):
+    identity = bed.identity
+    image = [0x9ABC_DEF1 + 0x1111_1111 * n & 0xFFFF_FFFF for n in range(identity.buffer_words)]
+    *_, first, second = check(
+        bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, image, run=True)),
+              part(Opcode.INFER, 2, frame.infer(0, [], run=True))], o_stalls=[stall])
+    run = Run.unpack(first.payload)
+    assert run == Run.unpack(second.payload)    # the image stays
+    assert len(run.scores) == min(identity.classes, frame.MAX_SCORES)
+
+
+def test_nothing_is_done_before_weights_are_there():
+    bed = BEDS["narrow"]
+    answer, = check(bed, [part(Opcode.INFER, 1, frame.infer(0, [1, 2, 3], run=True))])
+    assert answer == Frame(0xFF, 1, bytes([Error.WEIGHTS]))
+
+
+NARROW = BEDS["narrow"]
+WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
+
+
+@pytest.mark.parametrize("accident, error", [
+    (stuffed(WRITE + b"crc!"), Error.DAMAGED),
+    ((sealed(WRITE)[0], True), Error.DAMAGED),
+    ((sealed(WRITE)[0][:-1], False), Error.DAMAGED),
+    ((sealed(WRITE)[0] + b"\x01", False), Error.DAMAGED),
+    (sealed(WRITE[:2] + bytes([11]) + WRITE[3:]), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([13]) + WRITE[3:]), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([10]) + WRITE[3:-2]), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([68]) + frame.write(0, range(16))), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([4]) + WRITE[3:7]), Error.LENGTH),
+    (sealed(bytes([5]) + WRITE[1:]), Error.OPCODE),
+    (sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:]), Error.OPCODE),
+    (sealed(WRITE[:2] + bytes([12]) + frame.write(31, [5, 6])), Error.ADDRESS),
+    (sealed(WRITE[:2] + bytes([12]) + frame.write(1 << 30, [5, 6])), Error.ADDRESS),
+    (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.BUFFER + 7, [5, 6])), Error.ADDRESS),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 0)), Error.LENGTH),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 16)), Error.LENGTH),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(16, 1)), Error.ADDRESS),    # never answered
+])
+def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
+    before = part(Opcode.WRITE, 8, frame.write(3, [1, 2]))
+    after = part(Opcode.READ, 10, frame.read(3, 2))
+    _, refusal, same = check(NARROW, [before, accident, after])
+    assert refusal == Frame(0xFF, 9, bytes([error]))
+    assert frame.unpack_words(same.payload) == [1, 2]
+
+
+def test_a_repeated_command_is_carried_out_once():
+    _, first, again, _, other = check(NARROW, [
+        part(Opcode.WRITE, 7, frame.write(3, [1])), part(Opcode.WRITE, 8, frame.write(3, [2])),
+        part(Opcode.WRITE, 8, frame.write(3, [3])), part(Opcode.READ, 9, frame.read(3, 1)),
+        part(Opcode.WRITE, 8, frame.write(3, [4]))])
+    assert (first.opcode, again, other.opcode) == (
+        0x82, Frame(0xFF, 8, bytes([Error.REPEATED])), 0x82)
+
+
+def test_noise_is_dropped():
+    noise = [(b"", False), (b"\x01", False), (b"\xff\x02\x03", False), (b"\x01" * 6, True)]
+    assert [answer.opcode for answer in check(NARROW, [*noise, part(Opcode.IDENTIFY, 1)])] == [0x81]
+
+
+def test_two_frames_may_be_under_way():
+    reads = [part(Opcode.READ, n, frame.read(0, 15)) for n in range(4)]
+    assert len(check(NARROW, reads, o_stalls=[7])) == 4    # the others wait in the stream
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    identity = Identity(bytes(8), 1, words=0x8000, simd=1, bits=1, classes=1)
+    result = layout(1, 8)
+    with pytest.raises(ValueError, match=r"^Image and scores must be at most 32768 words, not "):
+        Link(identity, addr_width=5, result=result)
+    identity = Identity(bytes(8), 1, words=1, simd=1, bits=1, classes=1)
+    with pytest.raises(ValueError, match=r"^Addresses must be at most 31 bits, not 32$"):
+        Link(identity, addr_width=32, result=result)
+    with pytest.raises(ValueError, match=r"^Scores must be at most 32 bits, not 33$"):
+        ImageBuffer(pixels=1, words=1, result=layout(1, 33), classes=1)
+
+
+@settings(max_examples=30)
+@given(data=st.lists(st.one_of(st.integers(0, 255), st.just(0)), max_size=600),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_decoder_matches_library(data, i_stalls, o_stalls):
+    line = cobs.encode(bytes(data)) + b"\0"
+    items = bench.run(Decoder(), [*line], len(data) + 1, i_stalls=i_stalls, o_stalls=o_stalls)
+    assert [word & 0x1FF for word in items[:-1]] == data
+    assert items[-1] == 1 << item["end"].offset
+
+
+@settings(max_examples=30)
+@given(data=st.lists(st.one_of(st.integers(0, 255), st.just(0)), max_size=253))
+def test_encoder_matches_library(data):
+    m = Module()
+    m.submodules.dut = dut = Encoder(size=253)
+    m.submodules.cells = cells = memory.Memory(shape=8, depth=256, init=[])
+    wiring.connect(m, dut.w, cells.write_port())
+
+    async def testbench(ctx):
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.i.valid, 1)
+        for byte in [*data, 0]:
+            ctx.set(dut.i.payload, byte)
+            await ctx.tick()
+        ctx.set(dut.i.valid, 0)
+        size = ctx.get(dut.length) - 1
+        stuffed = [ctx.get(cells.data[n]) for n in range(size)]
+        assert bytes(stuffed) == cobs.encode(bytes(data))
+
+    sim = Simulator(m)
+    sim.add_clock(1e-6)
+    sim.add_testbench(testbench)
+    sim.run()

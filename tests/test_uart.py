@@ -1,0 +1,131 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given, settings, strategies as st
+
+from gateware.uart import Receiver, Transmitter
+from sim.pins import Listener, levels
+
+from . import strategies
+
+
+divisors = st.sampled_from([4, 5, 7, 12, 26])
+
+
+def receive(line, divisor, stalls=(0,)):
+    """Bytes, and number of errors, that a receiver gets out of the levels of a line."""
+    dut = Receiver(divisor=divisor)
+    taken, errors = bytearray(), 0
+
+    async def bench(ctx):
+        nonlocal errors
+        wait = 0
+        for cycle, level in enumerate([*line, *[1] * (11 * divisor)]):
+            ctx.set(dut.rx, int(level))
+            ctx.set(dut.o.ready, wait == 0)
+            _, _, valid, byte, error = \
+                await ctx.tick().sample(dut.o.valid, dut.o.payload, dut.error)
+            errors += error
+            if valid and wait == 0:
+                taken.append(byte)
+                wait = stalls[cycle % len(stalls)]
+            elif wait:
+                wait -= 1
+
+    run(dut, bench)
+    return bytes(taken), errors
+
+
+def transmit(data, divisor, stalls=(0,)):
+    """Levels of a transmitter's pin while it sends."""
+    dut = Transmitter(divisor=divisor)
+    line = []
+
+    async def bench(ctx):
+        for n, byte in enumerate(data):
+            for _ in range(stalls[n % len(stalls)]):
+                line.append((await ctx.tick().sample(dut.tx))[2])
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            ready = 0
+            while not ready:
+                _, _, ready, level = await ctx.tick().sample(dut.i.ready, dut.tx)
+                line.append(level)
+            ctx.set(dut.i.valid, 0)
+        for _ in range(11 * divisor):
+            line.append((await ctx.tick().sample(dut.tx))[2])
+
+    run(dut, bench)
+    return line
+
+
+def run(dut, bench):
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@settings(max_examples=30)
+@given(data=st.binary(min_size=1, max_size=8), divisor=divisors, percent=st.floats(-2, 2),
+       gap=st.integers(0, 9), stalls=strategies.stalls)
+def test_receiver_follows_two_percent(data, divisor, percent, gap, stalls):
+    line = levels(data, divisor * (1 + percent / 100))
+    assert receive([1] * gap + [*line], divisor, stalls) == (data, 0)
+
+
+@settings(max_examples=30)
+@given(data=st.binary(max_size=8), divisor=divisors, stalls=strategies.stalls)
+def test_transmitter_sends_what_a_listener_hears(data, divisor, stalls):
+    line = transmit(data, divisor, stalls)
+    assert Listener(divisor)(np.array(line)) == data
+
+
+@pytest.mark.parametrize("divisor", [4, 5, 12])
+def test_transmitter_leaves_no_gap(divisor):
+    line = transmit(b"\x00\xff\x5a", divisor)
+    start = line.index(0)
+    assert line[start:start + 30 * divisor] == [*levels(b"\x00\xff\x5a", divisor)]
+
+
+@given(data=st.binary(min_size=1, max_size=6), divisor=st.floats(4, 30), cut=st.integers(1, 40))
+def test_listener_hears_levels_however_they_are_cut(data, divisor, cut):
+    line = np.concatenate([levels(data, divisor), np.ones(1, dtype=np.uint8)])
+    listener = Listener(divisor)
+    heard = b"".join(listener(line[at:at + cut]) for at in range(0, len(line), cut))
+    assert heard == data
+    assert not listener(np.ones(400, dtype=np.uint8)) and not listener.busy
+
+
+@pytest.mark.parametrize("divisor", [4, 12])
+def test_a_low_stop_bit_is_an_error_and_a_break_only_one(divisor):
+    good = [*levels(b"a", divisor)]
+    line = [*good, *[0] * 50 * divisor, *[1] * divisor, *good]
+    assert receive(line, divisor) == (b"aa", 1)
+
+
+def test_a_glitch_is_no_start_bit():
+    assert receive([1, 1, 0, 1, 1, 1, *levels(b"b", 12)], 12) == (b"b", 0)
+
+
+def test_a_byte_that_nobody_takes_keeps_the_next_from_coming():
+    dut = Receiver(divisor=4)
+    line = [*levels(b"abc", 4), 1, 1, 1, 1, 1, 1]
+    errors = []
+
+    async def bench(ctx):
+        for level in line:
+            ctx.set(dut.rx, int(level))
+            errors.append((await ctx.tick().sample(dut.error))[2])
+        assert ctx.get(dut.o.valid) and ctx.get(dut.o.payload) == ord("a")
+
+    run(dut, bench)
+    assert sum(errors) == 2
+
+
+@pytest.mark.parametrize("component", [Receiver, Transmitter])
+def test_a_divisor_must_leave_room_for_the_middle(component):
+    with pytest.raises(ValueError, match=r"^Divisor must be at least 4 clocks a bit, not 3$"):
+        component(divisor=3)
