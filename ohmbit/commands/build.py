@@ -1,0 +1,131 @@
+"""``ohmbit build``: a bitstream for a board."""
+
+import hashlib
+import json
+import pathlib
+import time
+from typing import Any
+
+from boards import catalog
+from boards.board import Board
+from boards.build import build as run_tools
+from boards.top import Top
+from gateware import compiler
+from gateware.plan import Plan
+from model import frame
+from model.files import whole
+from model.network import Network
+
+from ..console import console
+from ..inputs import (
+    BoardName,
+    NetworkPath,
+    Output,
+    Pe,
+    Simd,
+    Target,
+    blame,
+    choose_mapping,
+    describe,
+    folder,
+    require_fit,
+)
+
+
+__all__ = ["build", "built", "make"]
+
+
+RECORD = "build.json"   # what the command answered, beside the bitstream
+DESIGN = "top"
+
+
+def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe = None,
+          simd: Simd = None, target: Target = None) -> None:
+    """Build a bitstream with the network in its block RAM."""
+    chosen = catalog.find(board)
+    fields = make(network, chosen, folder(output, network, chosen), pe=pe, simd=simd, target=target)
+    console.show(f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
+                 f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
+                 f"{fields['clock_mhz']:g}")
+    console.show(f"{fields['cycles_per_image']:,} cycles an image: "
+                 f"{fields['core_inferences_per_second']:,.0f} inferences/s; over the serial port "
+                 f"{fields['link_inferences_per_second']:,.0f}; {fields['seconds']:.0f} s")
+    console.result(**fields)
+
+
+def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: int | None = None,
+         simd: int | None = None, target: int | None = None) -> dict[str, Any]:
+    """Build a bitstream; what the command answers, which also goes to a file beside it."""
+    start = time.perf_counter()
+    network = Network.load(path)
+    with blame("mapping"), console.progress("mapping"):
+        mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target)
+    require_fit(network, path, board, mapping)
+    console.stage(f"network: {path}, {network.shape}, {network.encoder}")
+    console.stage(f"mapping: {describe(mapping)}")
+    image = compiler.image(network, mapping)
+
+    def top(board: Board) -> Top:
+        with blame(f"{path} on {board.name}"):
+            return Top(board, compiler.compile(network.shape, mapping, image=image))
+
+    with console.progress(f"building for {board.name}"):
+        done = run_tools(board, top, build_dir=target_folder, name=DESIGN, progress=console.stage)
+    identity = _identity(Plan(network.shape, mapping), board)
+    interval = mapping.cycles_per_image
+    clock_hz = done.clock_mhz * 1e6
+    fields = {
+        "board": board.name, "luts": done.luts, "luts_available": done.luts_available,
+        "memories": done.memories, "memories_available": done.memories_available,
+        "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "cycles_per_image": interval,
+        "core_inferences_per_second": round(clock_hz / interval, 1),
+        "link_inferences_per_second": round(1 / link_seconds(identity, board, interval), 1),
+        "bitstream": str(done.bitstream), "log": str(done.log),
+        "seconds": round(time.perf_counter() - start, 1), "network_sha256": digest(path),
+    }
+    with whole(target_folder / RECORD) as partial:
+        partial.write_text(json.dumps(fields, indent=1) + "\n")
+    return fields
+
+
+def built(path: pathlib.Path, board: Board, target_folder: pathlib.Path) -> pathlib.Path | None:
+    """The bitstream of exactly this network file, if there is one."""
+    try:
+        fields = json.loads((target_folder / RECORD).read_text())
+        bitstream = pathlib.Path(fields["bitstream"])
+        current = fields["board"] == board.name and fields["network_sha256"] == digest(path)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return bitstream if current and bitstream.is_file() else None
+
+
+def digest(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _identity(plan: Plan, board: Board) -> frame.Identity:
+    shape = plan.shape
+    return frame.Identity(hash=plan.hash, clock_hz=round(board.clock_hz), words=plan.words,
+                          simd=plan.mapping.layers[0].simd, bits=shape.encoder.bits,
+                          classes=shape.classes)
+
+
+def link_seconds(identity: frame.Identity, board: Board, cycles: int) -> float:
+    """Time of an inference over the serial port, of bits on the line and cycles alone.
+
+    The image goes there in frames that do not wait for their answers; then the accelerator works,
+    and one answer brings the scores; further commands fetch those that it has no room for.
+    """
+    full, rest = divmod(identity.buffer_words, frame.MAX_WORDS)
+    there = [frame.infer(0, [0] * words, run=False)
+             for words in [frame.MAX_WORDS] * full + [rest] * bool(rest)]
+    shown = min(identity.classes, frame.MAX_SCORES)
+    back = [frame.Run(0, 0, (0,) * shown).pack()]
+    for first in range(shown, identity.classes, frame.MAX_WORDS):
+        words = min(frame.MAX_WORDS, identity.classes - first)
+        there.append(frame.read(0, words))
+        back.append(frame.pack_words([0] * words))
+    # Lengths depend on no contents: stuffing adds one byte to frames as short as these. A byte
+    # takes ten bits on the line.
+    sent = sum(len(frame.Frame(0, 0, payload).encode()) for payload in there + back)
+    return 10 * sent / board.baud + cycles / float(board.clock_hz)

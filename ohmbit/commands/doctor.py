@@ -1,0 +1,49 @@
+"""``ohmbit doctor``: the programs that ohmbit runs."""
+
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from boards import catalog
+from model.errors import InputError
+from sim import tools
+
+from ..console import console
+
+
+__all__ = ["doctor"]
+
+
+def doctor(
+    prepare: Annotated[str | None, typer.Option(
+        metavar="NAME[,NAME…]", help="Start tools for the first time, which takes a minute and "
+                                     "is long in silence; ice40, ecp5, gowin, verilator, or the "
+                                     "name of a tool.")] = None,
+) -> None:
+    """Say which tools are here, and how to get the others."""
+    if prepare is not None:
+        _prepare(prepare.split(","))
+    table = Table("tool", "version", "what for", "how to get it", box=box.SIMPLE)
+    rows = []
+    for tool in tools.TOOLS.values():
+        command = tools.find(tool.name)
+        version = tools.version(tool.name) if command else None
+        rows.append({"tool": tool.name, "here": command is not None, "version": version,
+                     "command": command, "purpose": tool.purpose, "get": tool.get})
+        table.add_row(tool.name, version or ("here" if command else "-"), tool.purpose,
+                      "" if command else tool.get)
+    console.show(table)
+    console.result(tools=rows)
+
+
+def _prepare(names: list[str]) -> None:
+    sets = {board.family.name: board.family.tools for board in catalog.BOARDS.values()}
+    sets |= {"verilator": ("yosys", "verilator")} | {name: (name,) for name in tools.TOOLS
+                                                     if name != "verilator"}
+    for name in names:
+        if name not in sets:
+            raise InputError(f"--prepare knows no {name!r}: there are {', '.join(sets)}")
+    with console.progress("starting tools"):
+        tools.prepare(dict.fromkeys(tool for name in names for tool in sets[name]), console.stage)

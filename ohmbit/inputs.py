@@ -1,0 +1,121 @@
+"""What users hand to the command, made into the objects that it stands for, or refused."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from boards import catalog
+from boards.board import Board
+from gateware import cost
+from gateware.mapping import fit, uniform
+from model import data
+from model.data import Dataset
+from model.errors import InputError
+from model.network import Network
+
+
+__all__ = ["NetworkPath", "BoardName", "DataDir", "DatasetName", "Output", "Pe", "Simd", "Target",
+           "blame", "dataset_for", "choose_mapping", "folder", "describe"]
+
+
+NetworkPath = Annotated[pathlib.Path, typer.Argument(
+    metavar="NETWORK", help="Network file, as `ohmbit train` writes it.")]
+BoardName   = Annotated[str, typer.Option(
+    "--board", "-b", metavar="BOARD", help="One that `ohmbit boards` lists, or FILE.py:CLASS.")]
+DatasetName = Annotated[str | None, typer.Option(
+    metavar="NAME", help="Dataset, or FILE.npz; by default the one that the network is for.")]
+DataDir     = Annotated[pathlib.Path | None, typer.Option(
+    "--data", metavar="DIR", help="Where datasets are; before $OHMBIT_DATA and the user's cache.")]
+Output      = Annotated[pathlib.Path | None, typer.Option(
+    "--output", "-o", metavar="DIR", help="Where results go.", show_default="build/NETWORK-BOARD")]
+Pe          = Annotated[int | None, typer.Option(
+    "--pe", min=1, help="Neurons at once in every layer; with --simd.")]
+Simd        = Annotated[int | None, typer.Option(
+    "--simd", min=1, help="Inputs at once in every layer; with --pe.")]
+Target      = Annotated[int | None, typer.Option(
+    "--target-cycles", min=1, metavar="N", help="The smallest hardware that takes no more cycles "
+                                                "an image, in place of the fastest.")]
+
+
+@contextlib.contextmanager
+def blame(where: str) -> Iterator[None]:
+    """Say of a :class:`ValueError` or a :class:`TypeError` that it came from the user's hand."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def dataset_for(network: Network, path: pathlib.Path, name: str | None = None,
+                data_dir: pathlib.Path | None = None) -> Dataset:
+    """The dataset that a network is for, or another, once its test images are known to fit."""
+    name = name or network.dataset
+    if not name:
+        raise InputError(f"{path} does not say which dataset it is for: name one with --dataset")
+    with blame(f"dataset {name}"):
+        dataset = data.load(name, data_dir)
+    with blame(f"{path} and the images of {name} do not go together"):
+        if dataset.x_test.shape[1] != network.inputs:
+            raise ValueError(f"the network takes {network.inputs} pixels, and an image has "
+                             f"{dataset.x_test.shape[1]}")
+        network.encoder.check(dataset.x_test)
+    return dataset
+
+
+def first(dataset: Dataset, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """That many test images, and their classes."""
+    if images > len(dataset.x_test):
+        raise InputError(f"{dataset.name} has {len(dataset.x_test)} test images, not {images}: "
+                         "choose fewer with --images")
+    return dataset.x_test[:images], dataset.y_test[:images]
+
+
+def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: int | None,
+                   simd: int | None, target: int | None) -> Any:
+    """The parallelism asked for; or the fastest that fits a board."""
+    if (pe is None) != (simd is None):
+        raise InputError("--pe and --simd go together: give both, or neither")
+    if pe is not None and target is not None:
+        raise InputError("--target-cycles chooses PE and SIMD itself: give either it or them")
+    if pe is not None:
+        return uniform(network.shape, pe=pe, simd=simd)
+    mapping = fit(network.shape, board.resources, target=target)
+    if target is not None and mapping.cycles_per_image > target:
+        raise InputError(f"{path} takes {mapping.cycles_per_image:,} cycles an image at least on "
+                         f"{board.name}, not {target:,}: ask for that, or for a larger board")
+    return mapping
+
+
+def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any) -> None:
+    """:exc:`InputError` where a network is too large for a board: of what, and where it fits."""
+    resources = board.resources
+    need = cost.estimate(mapping, resources)
+    excess = need.excess(resources)
+    if not excess:
+        return
+    parts = {"luts": (need.luts, resources.luts, "LUTs"),
+             "memory": (need.memory_blocks, resources.memory_blocks, "block RAMs")}
+    short = " and ".join(f"about {parts[name][0]:,} of {parts[name][1]:,} {parts[name][2]} "
+                         f"({by:,} too many)" for name, by in excess.items())
+    larger = [other.name for other in catalog.BOARDS.values() if not cost.estimate(
+        fit(network.shape, other.resources), other.resources).excess(other.resources)]
+    what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
+    raise InputError(f"{path} ({network.shape}) is too large for {board.name}: it takes {short}; "
+                     f"{what}")
+
+
+def folder(output: pathlib.Path | None, path: pathlib.Path, board: Board) -> pathlib.Path:
+    """Where results for a network on a board go."""
+    return output or pathlib.Path("build") / f"{path.stem}-{board.name}"
+
+
+def describe(mapping: Any) -> str:
+    """Parallelism of each layer in a few words."""
+    sizes = ", ".join(f"{layer.pe} x {layer.simd}" for layer in mapping.layers)
+    why = {"luts": "; LUTs ran out first", "memory": "; memory ran out first"}
+    return f"PE x SIMD {sizes}: {mapping.cycles_per_image:,} cycles an image" \
+           f"{why.get(mapping.limit, '')}"

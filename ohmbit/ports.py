@@ -1,0 +1,107 @@
+"""The page that goes with emitted Verilog: ports, timing, memories, and how to instantiate it."""
+
+import pathlib
+from typing import Any
+
+from amaranth.hdl import Shape
+from amaranth.lib import wiring
+
+
+__all__ = ["describe_ports"]
+
+
+MEANINGS = {
+    "clk": "Clock; everything happens on its rising edge.",
+    "rst": "Reset, synchronous, active high. Memories keep their contents.",
+    "i": "Pixels",
+    "o": "Scores",
+    "bus": "Memories",
+    "loaded": "High when the weights are there.",
+}
+
+
+def _ports(accelerator: Any) -> list[tuple[str, str, int]]:
+    """Name, direction and width of each port, as the Verilog has them."""
+    ports = [("clk", "input", 1), ("rst", "input", 1)]
+    for path, member, _ in accelerator.signature.flatten(accelerator):
+        direction = "output" if member.flow is wiring.Out else "input"
+        ports.append(("__".join(map(str, path)), direction, Shape.cast(member.shape).width))
+    return ports
+
+
+def describe_ports(name: str, network: pathlib.Path, accelerator: Any, timing: Any, *,
+                   empty: bool) -> str:
+    """Markdown about an accelerator that was written as Verilog."""
+    shape, first = accelerator.shape, accelerator.mapping.layers[0]
+    bits, ports = shape.encoder.bits, _ports(accelerator)
+    result = accelerator.o.payload.shape()
+    rows = "".join(f"| `{port}` | {direction} | {width} |\n" for port, direction, width in ports)
+    fields = "".join(f"| `{key}` | {field.offset + field.width - 1}:{field.offset} |\n"
+                     for key, field in result)
+    regions = "".join(
+        f"| `{memory}` | {region.base:#x} | {region.depth} | {region.width} | {region.chunks} | "
+        f"{1 << region.chunk_bits} |\n" for memory, region in accelerator.memories.items())
+    wires = "".join(f"    .{port}({port}){',' if n < len(ports) - 1 else ''}\n"
+                    for n, (port, _, _) in enumerate(ports))
+    layers = "".join(f"| {n} | {layer.inputs} | {layer.outputs} | {layer.pe} | {layer.simd} | "
+                     f"{layer.interval} |\n" for n, layer in enumerate(accelerator.mapping.layers))
+    state = "The memories are empty at power-up: `loaded` is low until a host has written them." \
+        if empty else "The memories hold the network from configuration on: `loaded` is high " \
+                      "after reset."
+    return f"""# {name}
+
+The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
+you like. {state}
+
+| | |
+|---|---|
+| latency, one image alone | {timing.latency} cycles |
+| initiation interval | {timing.cycles_per_image} cycles an image |
+| words of pixels an image | {accelerator.words} |
+
+## Ports
+
+| port | direction | width |
+|---|---|---|
+{rows}
+`clk`: everything happens on its rising edge. `rst` is synchronous and active high; memories keep
+their contents.
+
+`i` and `o` are streams: a word is transferred in each cycle in which `valid` and `ready` are both
+high. `valid` never waits for `ready`, and a payload that waits does not change. Any pattern of
+waits gives the same words.
+
+`i__payload` holds {first.simd} pixels of {bits} bits, the first in the lowest bits; an image is
+{accelerator.words} words, and zeros fill up its last. `o` brings {shape.classes} words an image,
+one for each class in order:
+
+| `o__payload` | bits |
+|---|---|
+{fields}
+`score` is signed. `last` is high with the last class, and with it `best` is the class of the
+greatest score, the lowest of equals.
+
+| layer | inputs | outputs | PE | SIMD | cycles |
+|---|---|---|---|---|---|
+{layers}
+## Memories
+
+The bus has words of 32 bits at word addresses, and is used while no image is inside. One cycle of
+`bus__w_en` writes `bus__w_data` to `bus__addr`. One cycle of `bus__r_en` reads; `bus__r_valid` is
+high for one cycle when `bus__r_data` is there, and the next access waits for that.
+
+| memory | base | rows | bits a row | words a row | addresses a row |
+|---|---|---|---|---|---|
+{regions}
+`{name}.MEMORY.hex` holds one row a line, for `$readmemh`. Word k of a row, its bits 32k to 32k+31,
+lies at base + row × addresses a row + k. Address {accelerator.control_address:#x} bit 0 says
+whether the weights are there: write 0 before the memories are changed and 1 after. Networks of the
+same shape can be written in place of this one.
+
+## Instance
+
+```verilog
+{name} {name}_0 (
+{wires});
+```
+"""
