@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -194,11 +195,17 @@ def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str]) -> N
         answer = subprocess.run([*verilator, "--getenv", "VERILATOR_ROOT"], capture_output=True,
                                 text=True, check=True)
         root = pathlib.Path(answer.stdout.strip())
-    sources = sorted(path.name for path in folder.glob("*.cpp"))
-    runtime = [str(root / "include" / name) for name in ("verilated.cpp", "verilated_threads.cpp")]
-    _run([*compiler, "-shared", "-fPIC", "-std=c++17", "-O2", "-I.", f"-I{root}/include",
-          f"-I{root}/include/vltstd", "-pthread", *sources, "harness.cc", *runtime,
-          "-o", "libtop.so"], folder, environment)
+    flags = ["-c", "-fPIC", "-std=c++17", "-I.", f"-I{root}/include", f"-I{root}/include/vltstd"]
+    sources = {path.name for path in folder.glob("*.cpp")}
+    # What runs once need not be fast, and most of the time goes into optimizing just that.
+    slow = {name for name in sources if "Slow" in name}
+    runtime = [f"{root}/include/{name}.cpp" for name in ("verilated", "verilated_threads")]
+    commands = [[*compiler, *flags, "-O0", *sorted(slow), *runtime],
+                [*compiler, *flags, "-O2", *sorted(sources - slow), "harness.cc"]]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda command: _run(command, folder, environment), commands))
+    objects = sorted(path.name for path in folder.glob("*.o"))
+    _run([*compiler, "-shared", "-pthread", *objects, "-o", "libtop.so"], folder, environment)
 
 
 def _verilator_root() -> pathlib.Path | None:
