@@ -80,27 +80,46 @@ def test_network_is_what_was_trained(digits, encoder, hidden, monkeypatch):
     assert abs(trace["scores"] - scores).max() <= 0.5
 
 
-def test_gradient_is_the_slope_of_the_loss(digits):
-    """Of what is smooth: the last layer's bias, and with no sign in the way its weights too."""
-    x = training._values(BitSerial(5), digits.x_train[:50])
-    y = digits.y_train[:50]
-    trainee = training._Trainee((64, 10), x, np.random.default_rng(0))
+@pytest.mark.parametrize("sizes", [(64, 10), (64, 12, 10), (64, 12, 8, 10)])
+def test_gradient_is_the_slope_of_the_loss(digits, monkeypatch, sizes):
+    """With a clip to ±1 in place of each sign, the gradient that is passed on is the true one."""
+    monkeypatch.setattr(training, "_sign", lambda x: np.clip(x, -1, 1))
+    x, y = training._values(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
+    trainee = training._Trainee(sizes, x, np.random.default_rng(0))
+    for offsets in trainee.offsets:
+        offsets[:] = np.random.default_rng(1).normal(size=offsets.shape) / 4
     trainee.update(x, y, 0.0)       # fills the gradients, and moves nothing
+    points = [array.astype(np.float64) for array in (*trainee.weights, *trainee.offsets)]
+    depth = len(sizes) - 1
 
-    def loss(weights, offsets):
-        scores = x.astype(np.float64) @ weights * trainee.scale + offsets
+    def loss():
+        h = x.astype(np.float64)
+        for weights, offsets in zip(points[:depth - 1], points[depth:], strict=False):
+            acc = h @ weights
+            h = np.clip((acc - acc.mean(axis=0)) / np.sqrt(acc.var(axis=0) + training.VARIANCE)
+                        + offsets, -1, 1)
+        scores = h @ points[depth - 1] * trainee.scale + points[-1]
         return (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(50), y]).mean()
 
-    weights = np.where(trainee.weights[0] >= 0, 1.0, -1.0)
-    offsets = trainee.offsets[0].astype(np.float64)
-    for point, gradient in ((weights, trainee.gradients[0]), (offsets, trainee.gradients[1])):
-        for index in list(np.ndindex(point.shape))[::37]:
-            slope, value = 0, point[index]
+    for point, gradient in zip(points, trainee.gradients, strict=True):
+        for index in list(np.ndindex(point.shape))[::7]:
+            slope, value = 0.0, point[index]
             for side in (1, -1):
-                point[index] = value + side * 1e-5
-                slope += side * loss(weights, offsets) / 2e-5
+                point[index] = value + side * 1e-6
+                slope += side * loss() / 2e-6
             point[index] = value
-            assert gradient[index] == pytest.approx(slope, rel=1e-3, abs=1e-5)
+            assert gradient[index] == pytest.approx(slope, rel=2e-3, abs=2e-5)
+
+
+def test_neurons_that_became_constant(digits):
+    x = training._values(BitSerial(5), digits.x_train)
+    trainee = training._Trainee((64, 6, 4, 10), x, np.random.default_rng(0))
+    for offsets in trainee.offsets[:2]:
+        offsets[:] = 1e4
+        offsets[1] = -1e4
+    (first, second), _ = trainee.finish(x, BitSerial(5))
+    assert first.thresholds[:3].tolist() == [-64 * 31, 64 * 31 + 1, -64 * 31]
+    assert second.thresholds.tolist() == [-6, 7, -6, -6]
 
 
 def test_depth_learns(digits):
