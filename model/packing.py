@@ -44,7 +44,7 @@ def pack64(bits: npt.ArrayLike) -> np.ndarray:
     """Bits along the last axis as 64-bit words, the last filled up with zeros."""
     packed = np.packbits(np.asarray(bits, dtype=bool), axis=-1, bitorder="little")
     filler = [(0, 0)] * (packed.ndim - 1) + [(0, -packed.shape[-1] % 8)]
-    return np.pad(packed, filler).view(np.dtype("<u8"))
+    return np.ascontiguousarray(np.pad(packed, filler)).view(np.dtype("<u8"))
 
 
 def disagreements(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

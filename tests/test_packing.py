@@ -1,3 +1,4 @@
+import numpy as np
 from hypothesis import given, strategies as st
 
 from model.packing import disagreements, pack, pack64, pack_fields, unpack, unpack_fields
@@ -32,3 +33,4 @@ def test_disagreements_are_counted(data, size):
     x, weights = data.draw(strategies.bits(3, size)), data.draw(strategies.bits(5, size))
     expected = (x[:, None, :] != weights).sum(axis=-1)
     assert (disagreements(pack64(x), pack64(weights)) == expected).all()
+    assert (disagreements(pack64(x), pack64(np.asfortranarray(weights))) == expected).all()
