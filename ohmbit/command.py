@@ -4,6 +4,7 @@ It ends with 0 when all held, 1 when a check failed, 2 on bad input and 130 when
 says why in one line on standard error.
 """
 
+import contextlib
 import errno
 import functools
 import inspect
@@ -74,6 +75,12 @@ def _on(error: OSError) -> str:
     return f" ({error.filename})" if error.filename else ""
 
 
+def _discard_output() -> None:
+    """Keep Python from flushing once more at exit what nobody takes."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _common(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of all commands to one of them, and end it as all of them end."""
 
@@ -85,15 +92,14 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
             function(**arguments)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever reads has seen enough. Python would try to flush once more at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+            # Whoever reads has seen enough.
+            _discard_output()
+            raise typer.Exit(141) from None
         except (Exception, KeyboardInterrupt) as error:
             code, message = _failure(error)
             console.error(message)
             if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
-                # It may have been standard output itself.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                _discard_output()   # which may be what was full
             console.result(error=message)
             raise typer.Exit(code) from None
 
@@ -118,8 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(arguments, prog_name="ohmbit", standalone_mode=False)
     except UsageError as error:
-        console.configure()
+        console.configure(json="--json" in (sys.argv if arguments is None else arguments))
         path = error.ctx.command_path if error.ctx else "ohmbit"
-        console.error(f"{error.format_message().rstrip('.')}: see `{path} --help`")
+        message = f"{error.format_message().rstrip('.')}: see `{path} --help`"
+        console.error(message)
+        console.result(error=message)
         return 2
     return code if isinstance(code, int) else 0

@@ -9,9 +9,9 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from rich.console import Console as Terminal
+import rich.console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -21,6 +21,19 @@ __all__ = ["Console", "console"]
 
 PATIENCE = 2.0   # seconds that pass in silence
 WIDTH    = 160   # columns of a table that goes to no terminal
+
+
+class Terminal(rich.console.Console):
+    """Where text goes, as lines that rich neither wraps nor takes for markup."""
+
+    def __init__(self, **options: Any) -> None:
+        # Paths hold brackets, and lines that were wrapped cannot be searched for.
+        super().__init__(markup=False, emoji=False, soft_wrap=True, **options)
+        if not self.is_terminal:
+            self.width = WIDTH
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
 
 
 class Console:
@@ -38,12 +51,8 @@ class Console:
         self.verbose = verbose
         self.quiet = quiet
         self.answered = False
-        # Paths hold brackets, and lines that wrap by themselves cannot be searched for.
-        self._text = Terminal(stderr=json, markup=False, emoji=False, soft_wrap=True)
-        self._errors = Terminal(stderr=True, markup=False, emoji=False, soft_wrap=True,
-                                highlight=False)
-        if not self._text.is_terminal:
-            self._text.width = WIDTH
+        self._text = Terminal(stderr=json)
+        self._errors = Terminal(stderr=True, highlight=False)
 
     @property
     def plain(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from model.errors import InputError
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
 from sim.engine import Engine
@@ -33,6 +34,18 @@ def choose(name: str | None, images: int | None, available: int) -> tuple[Engine
         name = "amaranth" if lacking else "verilator"
         why = f"slow, as {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not here" \
             if lacking else "fast, as a compiler is here"
+    if name != "amaranth":
+        _require(lacking)
     if images is None:
         images = min(FEW, available) if name == "amaranth" else available
     return ENGINES[name](), images, why
+
+
+def _require(lacking: list[str]) -> None:
+    """:exc:`InputError` where something is lacking, before any work is done in vain."""
+    for name in lacking:
+        if name in ("c++", "perl"):
+            raise InputError(f"{name} is not here, and is needed for fast simulation "
+                             f"({tools.TOOLS[name].get}); without it choose the slow simulator: "
+                             "--engine amaranth")
+        tools.require(name)

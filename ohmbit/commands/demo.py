@@ -17,9 +17,9 @@ from rich.table import Table
 from boards import catalog
 from gateware.mapping import fit
 from model import data
-from model import train as training
 from model.encoder import BitSerial
 from model.errors import CheckFailed, InputError
+from model.train import train as train_network
 from sim import tools
 
 from .. import picture
@@ -31,8 +31,10 @@ from .simulate import check
 __all__ = ["demo"]
 
 
-BOARD  = "icebreaker"
-HIDDEN = (128,)
+BOARD   = "icebreaker"
+HIDDEN  = (128,)
+TARGET  = 250   # cycles an image; twice as fast fits as well, and takes twice as long to route
+BUILD   = [sys.executable, "-P", "-m", "ohmbit", "build"]
 FIGURES = ("luts", "luts_available", "memories", "fmax_mhz", "clock_mhz",
            "core_inferences_per_second", "link_inferences_per_second", "bitstream")
 
@@ -48,7 +50,7 @@ def demo(
     encoder = BitSerial(digits.bits)
     console.stage(f"1. training 64-128-10 on {len(digits.x_train):,} handwritten digits")
     with console.progress("training") as advance:
-        network = training.train(digits, hidden=HIDDEN, encoder=encoder, progress=advance)
+        network = train_network(digits, hidden=HIDDEN, encoder=encoder, progress=advance)
     path = output / "digits.npz"
     network.save(path)
     golden = float((network(digits.x_test) == digits.y_test).mean())
@@ -58,7 +60,7 @@ def demo(
     # The two take a core each.
     with _Build(path, output / BOARD) as building:
         engine, count, why = choose(None, None, len(digits.x_test))
-        mapping = fit(network.shape, board.resources)
+        mapping = fit(network.shape, board.resources, target=TARGET)
         console.stage(f"2. simulating the gateware in {engine.name}: {count} images ({why})")
         images, labels = digits.x_test[:count], digits.y_test[:count]
         simulation = check(network, mapping, engine, images, labels)
@@ -112,11 +114,11 @@ def _summary(accuracy: float, images: int, cycles: int, figures: dict[str, Any],
 
 
 class _Build:
-    """``ohmbit build`` in a process of its own, which ends when the block does."""
+    """:data:`BUILD` in a process of its own, which ends when the block does."""
 
     def __init__(self, network: pathlib.Path, folder: pathlib.Path) -> None:
-        self.command = [sys.executable, "-P", "-m", "ohmbit", "build", str(network), "--board",
-                        BOARD, "--json", "-o", str(folder)]
+        self.command = [*BUILD, str(network), "--board", BOARD, "--target-cycles", str(TARGET),
+                        "--json", "-o", str(folder)]
         self.missing = ""
         for name in catalog.find(BOARD).family.tools:
             try:

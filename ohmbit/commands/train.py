@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from model import data
-from model import train as training
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
+from model.train import train as train_network
 
 from ..console import console
 from ..inputs import DataDir, blame
@@ -45,7 +45,7 @@ def train(
     start = time.perf_counter()
     options = {} if epochs is None else {"epochs": epochs}
     with blame(f"dataset {dataset}"), console.progress("training") as advance:
-        network = training.train(images, hidden=neurons, seed=seed, encoder=encode,
+        network = train_network(images, hidden=neurons, seed=seed, encoder=encode,
                                  progress=advance, **options)
     seconds = time.perf_counter() - start
     network.save(output)

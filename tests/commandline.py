@@ -1,0 +1,71 @@
+"""The ``ohmbit`` command, called as a user would, within this process."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from model.dense import Dense
+from model.encoder import BitSerial
+from model.network import Network
+from model.scores import Scores
+from ohmbit.command import main
+from sim import tools
+
+
+__all__ = ["Outcome", "call", "random_network", "without"]
+
+
+@dataclass
+class Outcome:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """The one object on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def refusal(self):
+        """The one line that bad input is answered with."""
+        assert self.code == 2
+        return self.line
+
+    @property
+    def line(self):
+        """The one line on standard error."""
+        assert self.err.startswith("ohmbit: ") and self.err.endswith("\n"), self.err
+        assert self.err.count("\n") == 1 and "Traceback" not in self.err, self.err
+        return self.err.removeprefix("ohmbit: ").removesuffix("\n")
+
+
+def call(capsys, *arguments):
+    """Run the command."""
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    return Outcome(code, *capsys.readouterr())
+
+
+def random_network(*sizes, bits=5, dataset="digits", seed=0):
+    """A network of random bits, whose neurons are about as often on as off."""
+    rng = np.random.default_rng(seed)
+    encoder, layers = BitSerial(bits), []
+    for n, (inputs, outputs) in enumerate(zip(sizes[:-2], sizes[1:-1], strict=True)):
+        weights = rng.random((outputs, inputs)) < 0.5
+        middle = (2 * weights.sum(axis=1) - inputs) * (2 ** bits - 1) // 4
+        layers.append(Dense(weights, middle if n == 0 else np.zeros(outputs, dtype=np.int64),
+                            gains=encoder.gains if n == 0 else (1,), bipolar=n > 0))
+    scores = Scores(rng.random((sizes[-1], sizes[-2])) < 0.5, np.ones(sizes[-1], dtype=np.int64),
+                    rng.integers(-9, 10, sizes[-1]))
+    return Network(encoder, tuple(layers), scores, dataset)
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *names):
+    """Make some tools absent."""
+    find = tools.find
+    monkeypatch.setattr(tools, "find", lambda name: None if name in names else find(name))

@@ -1,0 +1,338 @@
+"""What each subcommand does when nothing is wrong with what it is given."""
+
+import importlib
+import pathlib
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boards import catalog
+from boards.build import Build
+from gateware import compiler
+from model.encoder import BitSerial, Threshold
+from model.errors import InputError
+from model.network import Network
+from ohmbit import inputs
+from sim import tools
+from sim.engine import Result
+
+from .commandline import call, random_network, without
+
+
+# The packages' own attributes of these names are functions.
+build, demo, run, simulate = (importlib.import_module(f"ohmbit.commands.{name}")
+                              for name in ("build", "demo", "run", "simulate"))
+
+needs_yosys = pytest.mark.skipif(tools.find("yosys") is None,
+                                 reason="yosys writes Verilog: pip install 'ohmbit[verilog]'")
+
+
+@pytest.fixture
+def ohmbit(capsys, tmp_path, monkeypatch):
+    """The command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: call(capsys, *arguments)
+
+
+@pytest.fixture
+def network(ohmbit):
+    random_network(64, 12, 10).save("net.npz")
+    return pathlib.Path("net.npz")
+
+
+def test_train_and_eval(ohmbit):
+    trained = ohmbit("train", "digits", "-o", "new.npz", "--hidden", "24,12", "--epochs", "3",
+                     "--seed", "1", "--json").json
+    assert {"accuracy", "seconds"} <= trained.keys()
+    network = Network.load("new.npz")
+    assert network.shape.sizes == (64, 24, 12, 10) and network.encoder == BitSerial(5)
+    assert network.dataset == "digits"
+    judged = ohmbit("eval", "new.npz", "--json").json
+    assert {"images", "correct", "accuracy", "images_per_second"} <= judged.keys()
+    assert judged["accuracy"] == trained["accuracy"] == judged["correct"] / 360
+
+
+@pytest.mark.parametrize("options, sizes, encoder", [
+    (["--hidden", "0", "--encoder", "threshold:8"], (64, 10), Threshold(8, bits=5)),
+    (["--hidden", "4"], (64, 4, 10), BitSerial(5))])
+def test_train_writes_where_the_dataset_says(ohmbit, options, sizes, encoder):
+    assert ohmbit("train", "digits", "--epochs", "1", *options).code == 0
+    network = Network.load("digits.npz")
+    assert network.shape.sizes == sizes and network.encoder == encoder
+
+
+def test_simulate(ohmbit, network):
+    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
+    answer = outcome.json
+    assert outcome.code == 0
+    assert (answer["engine"], answer["images"], answer["mismatches"]) == ("amaranth", 2, 0)
+    assert answer["cycles"] == answer["predicted_cycles"] > answer["cycles_per_image"]
+    assert set(answer["compared"]) == {"layer0.acc", "layer0.bits", "scores.acc", "scores", "class"}
+    assert {"accuracy", "seconds"} <= answer.keys()
+    assert "0 mismatches in layer0.acc, layer0.bits, scores.acc, scores, class" in outcome.err
+
+
+def test_simulate_takes_what_is_here(ohmbit, network, monkeypatch):
+    seen = []
+
+    def check(network, mapping, engine, images, labels):
+        seen.append((engine.name, len(images)))
+        raise InputError("enough")
+
+    monkeypatch.setattr(simulate, "check", check)
+    monkeypatch.setattr(tools, "find", lambda name: ["here"])
+    fast = ohmbit("simulate", network)
+    without(monkeypatch, "c++")
+    slow = ohmbit("simulate", network)
+    assert seen == [("verilator", 360), ("amaranth", 20)]
+    assert "engine: verilator, 360 of 360 test images of digits (fast" in fast.out
+    assert "engine: amaranth, 20 of 360 test images of digits (slow, as c++ is not here" in slow.out
+
+
+@pytest.mark.parametrize("options, parallel", [
+    (["--pe", "3", "--simd", "5"], [(3, 5), (3, 5)]), (["--target-cycles", "500"], None)])
+def test_simulate_with_a_mapping_of_ones_own(ohmbit, network, monkeypatch, options, parallel):
+    seen = []
+
+    def check(network, mapping, engine, images, labels):
+        seen.append(mapping)
+        raise InputError("enough")
+
+    monkeypatch.setattr(simulate, "check", check)
+    ohmbit("simulate", network, *options)
+    mapping, = seen
+    if parallel:
+        assert [(layer.pe, layer.simd) for layer in mapping.layers] == parallel
+    else:
+        assert 250 < mapping.cycles_per_image <= 500
+
+
+def test_simulate_fails_on_a_mismatch(ohmbit, network, monkeypatch):
+    right = compiler.image
+
+    def wrong(network, mapping):
+        image = right(network, mapping)
+        image["scores.affine"][3] ^= 1
+        return image
+
+    monkeypatch.setattr(compiler, "image", wrong)
+    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
+    assert outcome.code == 1
+    assert outcome.json["mismatches"] >= 2 and outcome.json["compared"]["layer0.acc"] == 0
+    assert re.search(r"mismatches in 2 images; the first: image 0, scores\[3\]: ", outcome.err)
+
+
+def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit, network, monkeypatch):
+    monkeypatch.setattr(simulate, "cost", types.SimpleNamespace(
+        timing=lambda mapping, images: types.SimpleNamespace(cycles=7)))
+    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "1")
+    assert outcome.code == 1 and outcome.line.endswith("cycles were taken and 7 predicted")
+
+
+@needs_yosys
+@pytest.mark.parametrize("empty", [False, True])
+def test_verilog(ohmbit, network, empty):
+    network = network.rename("9 lives.npz")
+    options = ["--pe", "3", "--simd", "5", *["--empty"] * empty]
+    files = ohmbit("verilog", network, "-o", "out", "--json", *options).json["files"]
+    assert sorted(files) == sorted(map(str, pathlib.Path("out").iterdir()))
+    text = pathlib.Path("out/net_9_lives.v").read_text()
+    page = pathlib.Path("out/net_9_lives.md").read_text()
+    header = re.search(r"^module net_9_lives\((.*?)\);$", text, re.M)[1]
+    ports = set(re.findall(r"^\| `(\w+)` \| (?:input|output) \|", page, re.M))
+    assert ports == set(header.split(", "))
+    for direction, width, port in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$",
+                                             text[:text.index("endmodule")], re.M):
+        assert f"| `{port}` | {direction} | {int(width or 0) + 1} |" in page
+    image = compiler.image(net := Network.load(network), mapping := inputs.uniform(
+        net.shape, pe=3, simd=5))
+    for name, rows in image.items():
+        lines = pathlib.Path(f"out/net_9_lives.{name}.hex").read_text().split()
+        assert [int(line, 16) for line in lines] == rows and f"| `{name}` |" in page
+    assert f"| {mapping.cycles_per_image} cycles an image |" in page
+    assert ("empty at power-up" in page) == empty
+
+
+def fake_tools(monkeypatch, seen):
+    """A build that takes no time and needs no tools."""
+    def tools_run(board, top, *, build_dir, name, progress):
+        seen.append(board.name)
+        path = pathlib.Path(build_dir) / (name + board.family.bitstream)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"bits")
+        return Build(
+            board=board, luts=3000, luts_available=5280, memories=20, memories_available=30,
+            fmax_mhz=30.5, clock_mhz=24.0, bitstream=path, seconds=1.0, log=path)
+
+    monkeypatch.setattr(build, "run_tools", tools_run)
+
+
+def test_build(ohmbit, network, monkeypatch):
+    seen = []
+    fake_tools(monkeypatch, seen)
+    answer = ohmbit("build", network, "--board", "icebreaker", "--json").json
+    assert answer["bitstream"] == "build/net-icebreaker/top.bin"
+    cycles = answer["cycles_per_image"]
+    assert answer["core_inferences_per_second"] == pytest.approx(24e6 / cycles, abs=0.1)
+    assert {"board", "luts", "luts_available", "memories", "fmax_mhz", "clock_mhz",
+            "link_inferences_per_second", "seconds"} <= answer.keys()
+
+
+def test_link_seconds_by_hand():
+    board = catalog.find("icebreaker")
+    identity = build.frame.Identity(hash=bytes(8), clock_hz=24_000_000, words=6, simd=11, bits=5,
+                                    classes=10)
+    # 12 words of an image in one frame of 3 + (2 + 48) + 4 bytes, two for stuffing and its end;
+    # 10 scores in another of 3 + (6 + 40) + 4.
+    assert build.link_seconds(identity, board, 240) == pytest.approx(
+        10 * (59 + 55) / board.baud + 240 / 24e6)
+
+
+def test_flash_builds_what_is_new_and_nothing_else(ohmbit, network, monkeypatch):
+    seen, flashed = [], []
+    fake_tools(monkeypatch, seen)
+
+    def program(board, bitstream, *, progress):
+        flashed.append(str(bitstream))
+        return "loader"
+
+    monkeypatch.setattr(importlib.import_module("ohmbit.commands.flash"), "program", program)
+    flash = ["flash", network, "--board", "icebreaker"]
+    assert ohmbit(*flash, "--json").json["loader"] == "loader"
+    ohmbit(*flash)
+    assert seen == ["icebreaker"]
+    random_network(64, 12, 10, seed=2).save(network)
+    ohmbit(*flash)
+    assert seen == ["icebreaker"] * 2
+    ohmbit("flash", "build/net-icebreaker/top.bin", "--board", "icebreaker")
+    assert flashed == ["build/net-icebreaker/top.bin"] * 4 and len(seen) == 2
+
+
+def test_flash_refuses_what_cannot_go_there(ohmbit, network):
+    pathlib.Path("top.bit").write_bytes(b"bits")
+    assert "top.bit is no bitstream for icebreaker" in \
+        ohmbit("flash", "top.bit", "--board", "icebreaker").refusal
+    assert "no bitstream gone.bin" in ohmbit("flash", "gone.bin", "--board", "icebreaker").refusal
+
+
+class GoldenBoard:
+    """A driver whose board is the golden model."""
+
+    wrong = 0
+
+    @classmethod
+    def open(cls, path, baud):
+        board = cls()
+        board.asked = [(path, baud)]
+        return board
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def load(self, plan):
+        self.shape = plan.shape
+
+    def write(self, image):
+        assert set(image) == {"layer0.weights", "layer0.thresholds", "layer1.weights",
+                              "scores.affine"}
+
+    def infer(self, images):
+        scores = random_network(64, 12, 10).scores_of(images) + self.wrong
+        return Result(scores, scores.argmax(axis=1), 100 * len(images),
+                      100 * np.arange(1, len(images) + 1))
+
+
+def test_run(ohmbit, network, monkeypatch):
+    monkeypatch.setattr(run, "Driver", GoldenBoard)
+    command = ["run", network, "--board", "icebreaker", "--port", "/dev/ttyUSB1"]
+    answer = ohmbit(*command, "--json").json
+    judged = ohmbit("eval", network, "--json").json
+    assert answer["images"] == 100 and answer["mismatches"] == 0
+    all_images = ohmbit(*command, "--images", "360", "--json").json
+    assert all_images["accuracy"] == judged["accuracy"]
+    assert {"seconds", "classes"} <= answer.keys()
+    monkeypatch.setattr(GoldenBoard, "wrong", 1)
+    outcome = ohmbit(*command)
+    assert outcome.code == 1 and "the first: image 0, scores[0]" in outcome.line
+
+
+def test_run_on_a_picture(ohmbit, network, monkeypatch):
+    monkeypatch.setattr(run, "Driver", GoldenBoard)
+    Image.new("L", (28, 28), 255).save("digit.png")
+    command = ["run", network, "--board", "icebreaker", "--port", "x", "--image", "digit.png"]
+    outcome = ohmbit(*command, "--json")
+    assert outcome.json["images"] == 1 and outcome.json["accuracy"] is None
+    assert "\nit is " in outcome.err
+    pathlib.Path("digit.png").write_text("no picture")
+    assert "digit.png: not a picture that can be read" in ohmbit(*command).refusal
+    pathlib.Path("digit.png").unlink()
+    assert ohmbit(*command).refusal == "digit.png: no such picture"
+
+
+def test_run_where_nothing_is_plugged_in(ohmbit, network):
+    assert "/dev/gone is no serial port" in ohmbit(
+        "run", network, "--board", "icebreaker", "--port", "/dev/gone").refusal
+
+
+def test_boards(ohmbit, monkeypatch):
+    without(monkeypatch, "nextpnr-ecp5")
+    outcome = ohmbit("boards", "--json")
+    rows = {row["board"]: row for row in outcome.json["boards"]}
+    assert rows.keys() == catalog.BOARDS.keys()
+    assert "nextpnr-ecp5" in rows["ulx3s-85f"]["missing"]
+    assert "pip install 'ohmbit[ecp5]'" in outcome.err
+
+
+def test_doctor(ohmbit, monkeypatch):
+    monkeypatch.setattr(tools, "version", lambda name: "1.2")
+    without(monkeypatch, "iceprog")
+    outcome = ohmbit("doctor", "--json")
+    rows = {row["tool"]: row for row in outcome.json["tools"]}
+    assert rows.keys() == tools.TOOLS.keys()
+    assert not rows["iceprog"]["here"] and rows["iceprog"]["get"] in outcome.err
+
+
+def test_doctor_prepares(ohmbit, monkeypatch):
+    started = []
+    monkeypatch.setattr(tools, "version", lambda name: None)
+    monkeypatch.setattr(tools, "prepare", lambda names, say: started.extend(names))
+    assert ohmbit("doctor", "--prepare", "ice40,verilator,ecppack").code == 0
+    assert started == ["yosys", "nextpnr-ice40", "icepack", "verilator", "ecppack"]
+    assert "--prepare knows no 'nonsense'" in ohmbit("doctor", "--prepare", "nonsense").refusal
+
+
+def test_demo_says_what_is_missing(ohmbit, monkeypatch):
+    monkeypatch.setattr(demo, "train_network",
+                        lambda *arguments, **options: random_network(64, 12, 10))
+    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    without(monkeypatch, "c++", "nextpnr-ice40")
+    outcome = ohmbit("demo", "--json")
+    answer = outcome.json
+    assert outcome.code == 0
+    assert (answer["images"], answer["mismatches"]) == (1, 0)
+    assert answer["cycles_per_image"] > 0 and 0 <= answer["accuracy"] <= 1
+    assert answer["luts"] is answer["fmax_mhz"] is answer["core_inferences_per_second"] is None
+    assert "no bitstream: nextpnr-ice40 is not here" in outcome.err
+    assert "pip install 'ohmbit[ice40]'" in outcome.err
+    assert "a 7, and its scores:" in outcome.err
+
+
+def test_demo_ends_as_its_build_ends(ohmbit, monkeypatch):
+    monkeypatch.setattr(demo, "train_network",
+                        lambda *arguments, **options: random_network(64, 12, 10))
+    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    find = tools.find
+    monkeypatch.setattr(tools, "find", lambda name: None if name == "c++" else find(name) or [name])
+    monkeypatch.setattr(tools, "prepare", lambda *arguments: None)
+    for code in (1, 2):
+        text = f"import sys; print('ohmbit: so it is', file=sys.stderr); sys.exit({code})"
+        monkeypatch.setattr(demo, "BUILD", [sys.executable, "-c", text])
+        outcome = ohmbit("demo")
+        assert (outcome.code, outcome.line) == (code, "so it is")
