@@ -12,7 +12,7 @@ from model.packing import unpack_fields
 from sim import bench
 
 from . import strategies
-from .traffic import beats
+from .traffic import beats, offers
 
 
 @given(data=st.data(), layer=strategies.accumulates())
@@ -76,3 +76,9 @@ def test_gains_must_be_all_one_or_powers_of_two(gains):
 def test_parallelism_must_fit_the_layer(pe, simd, error, message):
     with pytest.raises(error, match=message):
         Folding(12, 4, (1,), pe, simd)
+
+
+def test_sums_are_offered_unasked():
+    folding = Folding(4, 2, (2, 1), 1, 2)
+    assert offers(gateware.accumulate.Accumulate(folding), [0] * folding.beats)
+    assert not offers(gateware.accumulate.Accumulate(folding), [0] * (folding.beats - 1))

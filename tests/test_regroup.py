@@ -9,6 +9,7 @@ from model.packing import pack, unpack
 from sim import bench
 
 from . import strategies
+from .traffic import offers
 
 
 @given(data=st.data(), size=st.integers(1, 30), i_width=st.integers(1, 12),
@@ -46,3 +47,9 @@ def test_one_unit_each_cycle(i_width, o_width):
 def test_vectors_must_fill_all_words_out():
     with pytest.raises(ValueError, match="^Vectors of 3 words of 4 bits must be shorter than "):
         Regroup(i_width=4, o_width=4, i_words=2, o_words=3)
+
+
+@pytest.mark.parametrize("i_width, o_width", [(2, 4), (4, 2), (4, 6)])
+def test_words_are_offered_unasked(i_width, o_width):
+    assert offers(Regroup(i_width=i_width, o_width=o_width, i_words=12 // i_width,
+                          o_words=12 // o_width), [0] * 12)

@@ -7,6 +7,7 @@ from gateware.replay import Replay
 from sim import bench
 
 from . import strategies
+from .traffic import offers
 
 
 @given(words=st.integers(1, 6), times=st.integers(1, 4), i_stalls=strategies.stalls,
@@ -32,3 +33,8 @@ def test_one_word_each_cycle():
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"^{name.capitalize()} must be at least 1, not 0$"):
         Replay(**{"width": 1, "words": 1, "times": 1, name: 0})
+
+
+def test_words_are_offered_unasked():
+    assert offers(Replay(width=8, words=2, times=1), [1, 2])
+    assert not offers(Replay(width=8, words=2, times=1), [1])
