@@ -61,6 +61,20 @@ def test_one_word_each_cycle(gains, pe, simd):
         run(cycles)
 
 
+@pytest.mark.parametrize("gains", [(1,), (4, 2, 1)])
+@pytest.mark.parametrize("pe, simd", [(4, 3), (6, 6), (8, 12)])
+def test_groups_follow_without_a_gap(gains, pe, simd):
+    """Sums still leave while those of the next group arrive."""
+    rng = np.random.default_rng(pe)
+    layer = Accumulate(rng.random((16, 12)) < 0.5, gains=gains)
+    folding = Folding(12, 16, gains, pe, simd)
+    planes = rng.random((4, len(gains), 12)) < 0.5
+    dut = gateware.accumulate.Accumulate(folding, init=weight_rows(layer.weights, folding))
+    words = bench.run(dut, beats(folding, planes), 4 * folding.words)
+    sums = unpack_fields(words, folding.top.bit_length(), folding.lanes).reshape(4, -1)
+    assert (sums[:, :16] == layer.sums(planes)).all()
+
+
 @pytest.mark.parametrize("gains", [(), (2,), (1, 2), (4, 1), (3, 3)])
 def test_gains_must_be_all_one_or_powers_of_two(gains):
     with pytest.raises(ValueError, match="^Gains must be all 1, or powers of two down to 1, not "):
