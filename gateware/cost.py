@@ -42,10 +42,11 @@ class Regroup:
         wanted = self.count < self.o_units
         self.count = (self.count + 1) % self.i_units
         taken = offered
-        if wanted and self.o_per == 1:
-            taken = self.sink.push(offered)
-        elif wanted:
+        if self.o_per > 1:
             taken = max(offered, self.freed)
+        elif wanted:
+            taken = self.sink.push(offered)
+        if self.o_per > 1 and wanted:
             self.slot = (self.slot + 1) % self.o_per
             if self.count == 0 or self.slot == 0:
                 self.slot = 0

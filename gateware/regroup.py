@@ -87,7 +87,7 @@ class Regroup(wiring.Component):
             full = Signal()
             ends = Signal()
             m.d.comb += self.o.valid.eq(full)
-            m.d.comb += units.ready.eq(self.o.ready | ~full | ~wanted)
+            m.d.comb += units.ready.eq(self.o.ready | ~full)
             m.d.comb += ends.eq((slot == o_per - 1) | final)
             with m.If(full & self.o.ready):
                 m.d.sync += full.eq(0)

@@ -87,7 +87,7 @@ class Scores(wiring.Component):
         real = Signal()
         take = Signal()
         m.d.comb += real.eq(index < classes)
-        m.d.comb += accumulate.o.ready.eq(~real | self.o.ready | ~self.o.valid)
+        m.d.comb += accumulate.o.ready.eq(self.o.ready | ~self.o.valid)
         m.d.comb += take.eq(accumulate.o.valid & accumulate.o.ready)
         m.d.comb += following.eq(index)
         with m.If(take):
