@@ -90,8 +90,15 @@ def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: in
     return mapping
 
 
-def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any) -> None:
-    """:exc:`InputError` where a network is too large for a board: of what, and where it fits."""
+def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any,
+                **wishes: int | None) -> None:
+    """:exc:`InputError` where a network is too large for a board: of what, and where it fits.
+
+    Parameters
+    ----------
+    wishes
+        What :func:`choose_mapping` was asked for.
+    """
     resources = board.resources
     need = cost.estimate(mapping, resources)
     excess = need.excess(resources)
@@ -101,11 +108,21 @@ def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any
              "memory": (need.memory_blocks, resources.memory_blocks, "block RAMs")}
     short = " and ".join(f"about {parts[name][0]:,} of {parts[name][1]:,} {parts[name][2]} "
                          f"({by:,} too many)" for name, by in excess.items())
-    larger = [other.name for other in catalog.BOARDS.values() if not cost.estimate(
-        fit(network.shape, other.resources), other.resources).excess(other.resources)]
+    larger = [other.name for other in catalog.BOARDS.values()
+              if _fits(network, path, other, **wishes)]
     what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
+    if any(wishes.values()) and _fits(network, path, board, pe=None, simd=None, target=None):
+        what = f"ask for less parallelism; or {what}"
     raise InputError(f"{path} ({network.shape}) is too large for {board.name}: it takes {short}; "
                      f"{what}")
+
+
+def _fits(network: Network, path: pathlib.Path, board: Board, **wishes: int | None) -> bool:
+    try:
+        mapping = choose_mapping(network, path, board, **wishes)
+    except InputError:
+        return False
+    return not cost.estimate(mapping, board.resources).excess(board.resources)
 
 
 def folder(output: pathlib.Path | None, path: pathlib.Path, board: Board) -> pathlib.Path:

@@ -263,6 +263,12 @@ def test_network_too_large_for_a_board(ohmbit_):
     assert os.listdir() == ["large.npz"]
 
 
+def test_mapping_too_large_for_a_board(ohmbit_, network):
+    refusal = ohmbit_("build", network, "-b", "icebreaker", "--pe", "12", "--simd", "64").refusal
+    assert " of 30 block RAMs (" in refusal
+    assert "ask for less parallelism; or ulx3s-25f or ulx3s-85f would do" in refusal
+
+
 def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
     random_network(784, 1200, 10, bits=1).save("large.npz")
     monkeypatch.setattr(catalog, "BOARDS", {"icebreaker": catalog.find("icebreaker")})

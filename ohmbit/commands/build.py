@@ -60,7 +60,7 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: i
     network = Network.load(path)
     with blame("mapping"), console.progress("mapping"):
         mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target)
-    require_fit(network, path, board, mapping)
+    require_fit(network, path, board, mapping, pe=pe, simd=simd, target=target)
     console.stage(f"network: {path}, {network.shape}, {network.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     image = compiler.image(network, mapping)
