@@ -42,8 +42,9 @@ class Mapping:
     ----------
     layers : tuple of :class:`gateware.folding.Folding`
     limit : :class:`str`
-        ``"luts"`` or ``"memory"``, whichever ran out first; ``"layers"`` where more would not
-        make the network faster, ``"target"`` where that was fast enough; empty if chosen by hand.
+        ``"luts"`` or ``"memory"``, whichever ran out first; ``"effort"`` where there was more than
+        was to be used; ``"layers"`` where more would not make the network faster, ``"target"``
+        where that was fast enough; empty if chosen by hand.
     """
 
     layers: tuple[Folding, ...]
@@ -109,6 +110,8 @@ def fit(shape, resources, *, target=None, effort=4_000):
     limit = "target" if target is not None else "layers"
     if fastest > 0:
         limit = next(iter(short(candidates[fastest - 1])), limit)
+        if limit == "luts" and bound.luts < resources.luts:
+            limit = "effort"
     return Mapping(_slowest(choices, candidates[fastest]).layers, limit)
 
 
