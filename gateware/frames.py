@@ -22,7 +22,7 @@ PAGE     = 128
 ANSWER   = 2
 CONSTANT = 3
 
-CRC_BITS = 2   # that the CRC takes in a cycle: eight would be twice the logic of the other parts
+CRC_BITS = 2   # that the CRC takes in a cycle: with eight it would have twice the look-up tables
 
 
 class Frames(wiring.Component):
@@ -33,7 +33,8 @@ class Frames(wiring.Component):
     arrive meanwhile; then :py:`i` waits.
 
     There is one memory, with one port for each direction, and one CRC for both: a line is so much
-    slower than the clock that they may take turns. Checking takes two cycles a byte.
+    slower than the clock that they may take turns. Checking takes five cycles a byte, and an
+    answer four.
 
     Parameters
     ----------

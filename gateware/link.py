@@ -24,7 +24,8 @@ class Link(wiring.Component):
 
     A command is carried out after all of it has been checked, its addresses included, or not at
     all; what happened to it is answered. From the end of a frame to the beginning of its answer
-    it takes at most four cycles for each byte of either, forty more, and the inference.
+    it takes at most seven cycles for each byte of the frame, five for each of the answer, forty
+    more, and the inference; and 256 where nothing answers a read.
 
     Parameters
     ----------

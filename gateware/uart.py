@@ -22,8 +22,8 @@ class Receiver(wiring.Component):
     """Bytes from a pin.
 
     Each bit is sampled once, in its middle. A byte is given out half a bit before it ends, so that
-    a sender slightly too fast is followed too. Baud rates may differ by 3 % at the least
-    divisor and by 4.5 % at a large one.
+    a sender slightly too fast is followed too. Baud rates may differ by 2 %, and by 4 % where the
+    divisor is 12 or more.
 
     Parameters
     ----------

@@ -106,6 +106,7 @@ BEDS = {
     "wide": Bed(words=3, simd=15, bits=5, classes=17),    # three words of the bus for 75 bits
     "tiny": Bed(words=1, simd=8, bits=4, classes=2),      # exactly one
 }
+NARROW = BEDS["narrow"]
 beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
 
 
@@ -118,6 +119,15 @@ def stuffed(raw, lost=False):
 def sealed(body):
     """A body with the right CRC, whatever else is wrong with it."""
     return stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
+
+
+def reaching_too_far(body):
+    """A frame whose last distance leads beyond its end, though all its bytes are there."""
+    line, at = bytearray(sealed(body)[0]), 0
+    while at + line[at] < len(line):
+        at += line[at]
+    line[at] += 1
+    return bytes(line), False
 
 
 def part(opcode, sequence, payload=b""):
@@ -216,6 +226,13 @@ def test_identify(bed):
     assert Identity.unpack(loaded.payload).loaded
 
 
+def test_the_longest_frame():
+    words = [0x0102_0304 * n for n in range(1, 16)]
+    answers = check(NARROW, [part(Opcode.WRITE, 1, frame.write(0, words)),
+                             part(Opcode.READ, 2, frame.read(0, 15))])
+    assert frame.unpack_words(answers[1].payload) == words
+
+
 @beds
 @pytest.mark.parametrize("stall", [0, 1, 3])
 def test_infer(bed, stall):
@@ -230,12 +247,10 @@ def test_infer(bed, stall):
 
 
 def test_nothing_is_done_before_weights_are_there():
-    bed = BEDS["narrow"]
-    answer, = check(bed, [part(Opcode.INFER, 1, frame.infer(0, [1, 2, 3], run=True))])
+    answer, = check(NARROW, [part(Opcode.INFER, 1, frame.infer(0, [1, 2, 3], run=True))])
     assert answer == Frame(0xFF, 1, bytes([Error.WEIGHTS]))
 
 
-NARROW = BEDS["narrow"]
 WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
 
 
@@ -247,6 +262,9 @@ WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
     (sealed(WRITE[:2] + bytes([11]) + WRITE[3:]), Error.LENGTH),
     (sealed(WRITE[:2] + bytes([13]) + WRITE[3:]), Error.LENGTH),
     (sealed(WRITE[:2] + bytes([10]) + WRITE[3:-2]), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([8]) + WRITE[3:]), Error.LENGTH),         # would do for one word
+    (sealed(WRITE[:2] + bytes([12]) + WRITE[3:-4]), Error.LENGTH),      # wants two
+    (reaching_too_far(WRITE), Error.DAMAGED),
     (sealed(WRITE[:2] + bytes([68]) + frame.write(0, range(16))), Error.LENGTH),
     (sealed(WRITE[:2] + bytes([4]) + WRITE[3:7]), Error.LENGTH),
     (sealed(bytes([5]) + WRITE[1:]), Error.OPCODE),
@@ -297,8 +315,13 @@ def test_sizes_that_do_not_fit_are_refused():
         ImageBuffer(pixels=1, words=1, result=layout(1, 33), classes=1)
 
 
+# Distances of 255 stand for no zero; random bytes hardly ever need one.
+long_runs = st.lists(st.sampled_from([1, 252, 253, 254, 255, 300]), max_size=3).map(
+    lambda sizes: [*b"\0".join(bytes([7] * size) for size in sizes)])
+
+
 @settings(max_examples=30)
-@given(data=st.lists(st.one_of(st.integers(0, 255), st.just(0)), max_size=600),
+@given(data=st.one_of(long_runs, st.lists(st.integers(0, 255), max_size=99)),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_decoder_matches_library(data, i_stalls, o_stalls):
     line = cobs.encode(bytes(data)) + b"\0"
