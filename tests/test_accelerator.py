@@ -6,9 +6,11 @@ from hypothesis import given, settings, strategies as st
 
 from gateware import cost
 from gateware.compiler import compile, image, pixel_words
-from gateware.mapping import Resources, fit, uniform
+from gateware.folding import Folding
+from gateware.mapping import Mapping, Resources, fit, uniform
+from gateware.mapping import sizes as layer_sizes
 from gateware.plan import Plan
-from model.encoder import BitSerial
+from model.encoder import BitSerial, Threshold
 from model.network import Shape
 from sim import bench
 from sim.amaranth_engine import AmaranthEngine
@@ -54,6 +56,25 @@ def test_cycles_of_one_more_image_are_predicted(data, network):
     # What is predicted by going on at the same pace is what follows from going on step by step.
     assert cost.timing(mapping, 200).cycles \
         == cost.timing(mapping, 199).cycles + timing.cycles_per_image
+
+
+# Here a layer waits in the middle of a vector, because the words after it are cut into more pieces
+# than it has cycles between them.
+@pytest.mark.parametrize("encoder, sizes, parallel", [
+    (Threshold(1, bits=1), (16, 16, 19, 6), ((4, 15), (15, 2), (3, 7))),
+    (Threshold(1, bits=1), (16, 19, 5, 7, 11), ((10, 2), (2, 3), (1, 3), (2, 6))),
+    (Threshold(1, bits=1), (16, 11, 8, 13, 8), ((5, 10), (4, 1), (10, 1), (3, 5))),
+    (BitSerial(3), (7, 19, 4, 2), ((14, 2), (1, 3), (2, 1))),
+])
+def test_waits_between_layers_are_predicted(encoder, sizes, parallel):
+    shape = Shape(encoder, sizes, 0, 16)
+    mapping = Mapping(tuple(Folding(*size, *fold) for size, fold in zip(
+        layer_sizes(shape), parallel, strict=True)))
+    for count in (1, 2, 3, 6):
+        engine = AmaranthEngine()
+        engine.load(compile(shape, mapping))
+        result = engine.infer(np.zeros((count, sizes[0]), dtype=int))
+        assert result.cycles == cost.timing(mapping, count).cycles
 
 
 @settings(max_examples=25)
