@@ -1,6 +1,7 @@
 """What users hand to the command, made into the objects that it stands for, or refused."""
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -19,7 +20,8 @@ from model.network import Network
 
 
 __all__ = ["NetworkPath", "BoardName", "DataDir", "DatasetName", "Output", "Pe", "Simd", "Target",
-           "blame", "dataset_for", "choose_mapping", "folder", "describe"]
+           "blame", "dataset_for", "first", "check_output", "choose_mapping", "require_fit",
+           "folder", "describe"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
@@ -72,6 +74,15 @@ def first(dataset: Dataset, images: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{dataset.name} has {len(dataset.x_test)} test images, not {images}: "
                          "choose fewer with --images")
     return dataset.x_test[:images], dataset.y_test[:images]
+
+
+def check_output(path: pathlib.Path) -> None:
+    """:exc:`InputError` where no file can be written, before hours are spent on what goes there."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(f"{path} cannot be written: choose another folder than {above}")
 
 
 def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: int | None,

@@ -10,16 +10,6 @@ from amaranth.lib import wiring
 __all__ = ["describe_ports"]
 
 
-MEANINGS = {
-    "clk": "Clock; everything happens on its rising edge.",
-    "rst": "Reset, synchronous, active high. Memories keep their contents.",
-    "i": "Pixels",
-    "o": "Scores",
-    "bus": "Memories",
-    "loaded": "High when the weights are there.",
-}
-
-
 def _ports(accelerator: Any) -> list[tuple[str, str, int]]:
     """Name, direction and width of each port, as the Verilog has them."""
     ports = [("clk", "input", 1), ("rst", "input", 1)]

@@ -3,7 +3,6 @@
 import importlib
 import pathlib
 import re
-import sys
 import types
 
 import numpy as np
@@ -16,7 +15,6 @@ from gateware import compiler
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
 from model.network import Network
-from ohmbit import inputs
 from sim import tools
 from sim.engine import Result
 
@@ -24,12 +22,8 @@ from .commandline import call, random_network, without
 
 
 # The packages' own attributes of these names are functions.
-build, demo, run, simulate = (importlib.import_module(f"ohmbit.commands.{name}")
-                              for name in ("build", "demo", "run", "simulate"))
-
-needs_yosys = pytest.mark.skipif(tools.find("yosys") is None,
-                                 reason="yosys writes Verilog: pip install 'ohmbit[verilog]'")
-
+build, run, simulate = (importlib.import_module(f"ohmbit.commands.{name}")
+                        for name in ("build", "run", "simulate"))
 
 @pytest.fixture
 def ohmbit(capsys, tmp_path, monkeypatch):
@@ -131,30 +125,6 @@ def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit, network, monke
         timing=lambda mapping, images: types.SimpleNamespace(cycles=7)))
     outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "1")
     assert outcome.code == 1 and outcome.line.endswith("cycles were taken and 7 predicted")
-
-
-@needs_yosys
-@pytest.mark.parametrize("empty", [False, True])
-def test_verilog(ohmbit, network, empty):
-    network = network.rename("9 lives.npz")
-    options = ["--pe", "3", "--simd", "5", *["--empty"] * empty]
-    files = ohmbit("verilog", network, "-o", "out", "--json", *options).json["files"]
-    assert sorted(files) == sorted(map(str, pathlib.Path("out").iterdir()))
-    text = pathlib.Path("out/net_9_lives.v").read_text()
-    page = pathlib.Path("out/net_9_lives.md").read_text()
-    header = re.search(r"^module net_9_lives\((.*?)\);$", text, re.M)[1]
-    ports = set(re.findall(r"^\| `(\w+)` \| (?:input|output) \|", page, re.M))
-    assert ports == set(header.split(", "))
-    for direction, width, port in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$",
-                                             text[:text.index("endmodule")], re.M):
-        assert f"| `{port}` | {direction} | {int(width or 0) + 1} |" in page
-    image = compiler.image(net := Network.load(network), mapping := inputs.uniform(
-        net.shape, pe=3, simd=5))
-    for name, rows in image.items():
-        lines = pathlib.Path(f"out/net_9_lives.{name}.hex").read_text().split()
-        assert [int(line, 16) for line in lines] == rows and f"| `{name}` |" in page
-    assert f"| {mapping.cycles_per_image} cycles an image |" in page
-    assert ("empty at power-up" in page) == empty
 
 
 def fake_tools(monkeypatch, seen):
@@ -306,33 +276,3 @@ def test_doctor_prepares(ohmbit, monkeypatch):
     assert ohmbit("doctor", "--prepare", "ice40,verilator,ecppack").code == 0
     assert started == ["yosys", "nextpnr-ice40", "icepack", "verilator", "ecppack"]
     assert "--prepare knows no 'nonsense'" in ohmbit("doctor", "--prepare", "nonsense").refusal
-
-
-def test_demo_says_what_is_missing(ohmbit, monkeypatch):
-    monkeypatch.setattr(demo, "train_network",
-                        lambda *arguments, **options: random_network(64, 12, 10))
-    monkeypatch.setattr("ohmbit.engines.FEW", 1)
-    without(monkeypatch, "c++", "nextpnr-ice40")
-    outcome = ohmbit("demo", "--json")
-    answer = outcome.json
-    assert outcome.code == 0
-    assert (answer["images"], answer["mismatches"]) == (1, 0)
-    assert answer["cycles_per_image"] > 0 and 0 <= answer["accuracy"] <= 1
-    assert answer["luts"] is answer["fmax_mhz"] is answer["core_inferences_per_second"] is None
-    assert "no bitstream: nextpnr-ice40 is not here" in outcome.err
-    assert "pip install 'ohmbit[ice40]'" in outcome.err
-    assert "a 7, and its scores:" in outcome.err
-
-
-def test_demo_ends_as_its_build_ends(ohmbit, monkeypatch):
-    monkeypatch.setattr(demo, "train_network",
-                        lambda *arguments, **options: random_network(64, 12, 10))
-    monkeypatch.setattr("ohmbit.engines.FEW", 1)
-    find = tools.find
-    monkeypatch.setattr(tools, "find", lambda name: None if name == "c++" else find(name) or [name])
-    monkeypatch.setattr(tools, "prepare", lambda *arguments: None)
-    for code in (1, 2):
-        text = f"import sys; print('ohmbit: so it is', file=sys.stderr); sys.exit({code})"
-        monkeypatch.setattr(demo, "BUILD", [sys.executable, "-c", text])
-        outcome = ohmbit("demo")
-        assert (outcome.code, outcome.line) == (code, "so it is")

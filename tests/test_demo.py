@@ -1,5 +1,6 @@
-"""The whole demo, with the tools."""
+"""The demo, whole and with tools missing."""
 
+import importlib
 import os
 import pathlib
 import shutil
@@ -12,16 +13,19 @@ import pytest
 
 from sim import tools
 
-from .commandline import call
+from .commandline import call, random_network, without
 
 
 ROOT = pathlib.Path(__file__).parent.parent
 
+# The package's own attribute of that name is the function.
+demo = importlib.import_module("ohmbit.commands.demo")
+
 LACKING = [name for name in ("yosys", "nextpnr-ice40", "icepack", "verilator", "c++", "perl")
            if tools.find(name) is None]
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
-    bool(LACKING), reason=f"{', '.join(LACKING)} not here: see `ohmbit doctor`")]
+needs_tools = pytest.mark.skipif(bool(LACKING), reason=f"{', '.join(LACKING)} not here: see "
+                                                       "`ohmbit doctor`")
 
 
 @pytest.fixture
@@ -35,6 +39,8 @@ def folder(tmp_path, monkeypatch):
     shutil.rmtree(path)
 
 
+@pytest.mark.slow
+@needs_tools
 def test_demo(capsys, folder):
     outcome = call(capsys, "demo", "--json")
     answer = outcome.json
@@ -48,6 +54,8 @@ def test_demo(capsys, folder):
     assert pathlib.Path(answer["bitstream"]).stat().st_size > 100_000
 
 
+@pytest.mark.slow
+@needs_tools
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_interrupt_ends_everything(folder):
     process = subprocess.Popen([sys.executable, "-u", "-m", "ohmbit", "demo"], text=True,
@@ -61,3 +69,35 @@ def test_interrupt_ends_everything(folder):
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, "ohmbit: interrupted\n")
     assert not list(folder.rglob("top.bin")) and not list(folder.rglob(".build-*"))
+
+
+def test_demo_says_what_is_missing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "train_network",
+                        lambda *arguments, **options: random_network(64, 12, 10))
+    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    without(monkeypatch, "c++", "nextpnr-ice40")
+    outcome = call(capsys, "demo", "--json")
+    answer = outcome.json
+    assert outcome.code == 0
+    assert (answer["images"], answer["mismatches"]) == (1, 0)
+    assert answer["cycles_per_image"] > 0 and 0 <= answer["accuracy"] <= 1
+    assert answer["luts"] is answer["fmax_mhz"] is answer["core_inferences_per_second"] is None
+    assert "no bitstream: nextpnr-ice40 is not here" in outcome.err
+    assert "pip install 'ohmbit[ice40]'" in outcome.err
+    assert "a 7, and its scores:" in outcome.err
+
+
+def test_demo_ends_as_its_build_ends(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "train_network",
+                        lambda *arguments, **options: random_network(64, 12, 10))
+    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    find = tools.find
+    monkeypatch.setattr(tools, "find", lambda name: None if name == "c++" else find(name) or [name])
+    monkeypatch.setattr(tools, "prepare", lambda *arguments: None)
+    for code in (1, 2):
+        text = f"import sys; print('ohmbit: so it is', file=sys.stderr); sys.exit({code})"
+        monkeypatch.setattr(demo, "BUILD", [sys.executable, "-c", text])
+        outcome = call(capsys, "demo")
+        assert (outcome.code, outcome.line) == (code, "so it is")

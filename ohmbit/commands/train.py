@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.train import train as train_network
 
 from ..console import console
-from ..inputs import DataDir, blame
+from ..inputs import DataDir, blame, check_output
 
 
 __all__ = ["train"]
@@ -39,6 +39,7 @@ def train(
         images = data.load(dataset, data_dir)
     encode = _encoder(encoder, images.bits)
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
+    check_output(output)
     sizes = "-".join(map(str, (images.x_train.shape[1], *neurons, len(images.class_names))))
     console.stage(f"training {sizes} on {len(images.x_train):,} images of {images.name}, {encode}")
 

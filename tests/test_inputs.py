@@ -1,0 +1,182 @@
+"""What the command refuses: each with exit code 2 and one line."""
+
+import os
+import pathlib
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from boards import catalog
+
+from .commandline import call, random_network, without
+
+
+@pytest.fixture
+def ohmbit_(capsys, tmp_path, monkeypatch):
+    """The command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: call(capsys, *arguments)
+
+
+@pytest.fixture
+def network(ohmbit_):
+    """A good network file."""
+    path = pathlib.Path("net.npz")
+    random_network(64, 12, 10).save(path)
+    return path
+
+
+def rewrite(path, **changes):
+    """Change arrays of a network file; None takes one out."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays |= {name.replace("_", "."): array for name, array in changes.items()}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize("command", [
+    "eval", "simulate", "verilog", "build -b icebreaker", "flash -b icebreaker",
+    "run -b icebreaker --port gone"])
+def test_missing_network(ohmbit_, command):
+    assert ohmbit_(*command.split(), "gone.npz").refusal.startswith("gone.npz: no such file")
+    assert os.listdir() == []
+
+
+def damaged(kind, path):
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif kind == "text":
+        path.write_text("not a network")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "foreign arrays":
+        np.savez(path, x=np.zeros(3))
+    elif kind == "foreign archive":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("readme.txt", "hello")
+    elif kind == "pickle":
+        path.write_bytes(pickle.dumps({"weights": [1, 2]}))
+    elif kind == "pickles inside":
+        rewrite(path, scores_gain=np.array([{"a": 1}], dtype=object))
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty", "foreign arrays", "foreign archive",
+                                  "pickle", "pickles inside"])
+def test_damaged_network(ohmbit_, network, kind):
+    damaged(kind, network)
+    refusal = ohmbit_("eval", network).refusal
+    assert refusal.startswith("net.npz: not a network")
+    assert kind != "pickles inside" or "pickled objects, which are never loaded" in refusal
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"layer1_weights": np.zeros((10, 2), dtype="<u8")}, "weights of 10 x 12 cells"),
+    ({"layer1_weights": None}, "layer1.weights"),
+    ({"layer0_thresholds": np.zeros(12)}, "Thresholds must be integers, not float64"),
+    ({"layer0_thresholds": np.full(12, 10_000)}, "Thresholds must be between -1984 and 1985"),
+    ({"layer0_thresholds": np.zeros(11, dtype=int)}, "Thresholds must be one per output (12)"),
+])
+def test_network_that_cannot_be(ohmbit_, network, changes, said):
+    rewrite(network, **changes)
+    refusal = ohmbit_("simulate", network).refusal
+    assert refusal.startswith("net.npz: ") and said in refusal
+
+
+@pytest.mark.parametrize("images, said", [
+    (np.zeros((5, 8, 7), dtype=np.uint8), "takes 64 pixels, and an image has 56"),
+    (np.full((5, 8, 8), 200, dtype=np.uint8), "Pixels must be between 0 and 31, not 200 to 200"),
+    (np.zeros((5, 8, 8)), "must be integers, not float64"),
+])
+def test_images_that_do_not_go_with_the_network(ohmbit_, network, images, said):
+    np.savez("images.npz", x_test=images, y_test=np.zeros(len(images), dtype=int))
+    for command in ("eval", "simulate"):
+        refusal = ohmbit_(command, network, "--dataset", "images.npz").refusal
+        assert "images.npz" in refusal and said in refusal
+
+
+def test_dataset_that_is_not_there(ohmbit_, network):
+    assert "nonsense: no such dataset" in ohmbit_("train", "nonsense").refusal
+    assert "gone.npz: no such file" in ohmbit_("train", "gone.npz").refusal
+    assert "gone.npz: no such file" in ohmbit_("eval", network, "--dataset", "gone.npz").refusal
+    random_network(64, 12, 10, dataset="").save(network)
+    assert "name one with --dataset" in ohmbit_("eval", network).refusal
+
+
+def test_more_images_than_there_are(ohmbit_, network):
+    assert "digits has 360 test images, not 361" in \
+        ohmbit_("simulate", network, "--images", "361").refusal
+
+
+@pytest.mark.parametrize("board, said", [
+    ("nonsense", "there are icebreaker"), ("ulx3s", "several sizes: ulx3s-25f, ulx3s-85f"),
+    ("gone.py:Mine", "no board file")])
+def test_unknown_board(ohmbit_, network, board, said):
+    for command in ("build", "simulate", "verilog", "flash"):
+        assert said in ohmbit_(command, network, "--board", board).refusal
+
+
+def test_network_too_large_for_a_board(ohmbit_):
+    random_network(784, 1200, 10, bits=1).save("large.npz")
+    refusal = ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
+    assert refusal.startswith("large.npz (784-1200-10) is too large for icebreaker: it takes about")
+    assert " of 30 block RAMs (" in refusal and " too many); ulx3s-85f would do" in refusal
+    assert os.listdir() == ["large.npz"]
+
+
+def test_mapping_too_large_for_a_board(ohmbit_, network):
+    refusal = ohmbit_("build", network, "-b", "icebreaker", "--pe", "12", "--simd", "64").refusal
+    assert " of 30 block RAMs (" in refusal
+    assert "ask for less parallelism; or ulx3s-25f or ulx3s-85f would do" in refusal
+
+
+def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
+    random_network(784, 1200, 10, bits=1).save("large.npz")
+    monkeypatch.setattr(catalog, "BOARDS", {"icebreaker": catalog.find("icebreaker")})
+    assert "no board here is large enough" in \
+        ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--pe", "4"], "--pe and --simd go together"),
+    (["--simd", "4"], "--pe and --simd go together"),
+    (["--pe", "4", "--simd", "4", "--target-cycles", "9"], "either it or them"),
+    (["--target-cycles", "5"], "cycles an image at least on icebreaker, not 5")])
+def test_mapping_that_cannot_be(ohmbit_, network, options, said):
+    assert said in ohmbit_("simulate", network, *options).refusal
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--hidden", "many"], "--hidden takes numbers of neurons"), (["--hidden", "9,0"], "--hidden"),
+    (["--encoder", "threshold"], "bitserial or threshold:LEVEL"),
+    (["--encoder", "threshold:99"], "Level must be between 1 and 31, not 99")])
+def test_training_that_cannot_be(ohmbit_, options, said):
+    assert said in ohmbit_("train", "digits", *options).refusal
+
+
+@pytest.mark.parametrize("output, said", [(".", ". is a folder"),
+                                          ("net.npz/new.npz", "choose another folder than ")])
+def test_output_that_cannot_be_written(ohmbit_, network, output, said):
+    assert said in ohmbit_("train", "digits", "-o", output).refusal
+
+
+def test_dataset_without_training_images(ohmbit_):
+    np.savez("images.npz", x_test=np.zeros((5, 4), dtype=np.uint8), y_test=np.arange(5))
+    assert "no training images" in ohmbit_("train", "images.npz").refusal
+
+
+@pytest.mark.parametrize("tool, command", [
+    ("yosys", "verilog"), ("yosys", "build -b icebreaker"),
+    ("nextpnr-ice40", "build -b icebreaker"), ("verilator", "simulate --engine verilator")])
+def test_missing_tool(ohmbit_, network, monkeypatch, tool, command):
+    without(monkeypatch, tool)
+    refusal = ohmbit_(*command.split(), network).refusal
+    assert refusal.startswith(f"{tool} is not here, and is needed for ")
+    assert "pip install 'ohmbit[" in refusal
+
+
+def test_no_compiler(ohmbit_, network, monkeypatch):
+    without(monkeypatch, "c++")
+    assert "choose the slow simulator: --engine amaranth" in \
+        ohmbit_("simulate", network, "--engine", "verilator").refusal

@@ -1,0 +1,39 @@
+"""Verilog that was written, and the page that describes it."""
+
+import pathlib
+import re
+
+import pytest
+
+from gateware import compiler
+from gateware.mapping import uniform
+from model.network import Network
+from sim import tools
+
+from .commandline import call, random_network
+
+
+@pytest.mark.skipif(tools.find("yosys") is None,
+                    reason="yosys writes Verilog: pip install 'ohmbit[verilog]'")
+@pytest.mark.parametrize("empty", [False, True])
+def test_verilog(capsys, tmp_path, monkeypatch, empty):
+    monkeypatch.chdir(tmp_path)
+    random_network(64, 12, 10).save(network := pathlib.Path("9 lives.npz"))
+    options = ["--pe", "3", "--simd", "5", *["--empty"] * empty]
+    files = call(capsys, "verilog", network, "-o", "out", "--json", *options).json["files"]
+    assert sorted(files) == sorted(map(str, pathlib.Path("out").iterdir()))
+    text = pathlib.Path("out/net_9_lives.v").read_text()
+    page = pathlib.Path("out/net_9_lives.md").read_text()
+    header = re.search(r"^module net_9_lives\((.*?)\);$", text, re.M)[1]
+    ports = set(re.findall(r"^\| `(\w+)` \| (?:input|output) \|", page, re.M))
+    assert ports == set(header.split(", "))
+    for direction, width, port in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$",
+                                             text[:text.index("endmodule")], re.M):
+        assert f"| `{port}` | {direction} | {int(width or 0) + 1} |" in page
+    image = compiler.image(net := Network.load(network), mapping := uniform(
+        net.shape, pe=3, simd=5))
+    for name, rows in image.items():
+        lines = pathlib.Path(f"out/net_9_lives.{name}.hex").read_text().split()
+        assert [int(line, 16) for line in lines] == rows and f"| `{name}` |" in page
+    assert f"| {mapping.cycles_per_image} cycles an image |" in page
+    assert ("empty at power-up" in page) == empty
