@@ -144,6 +144,7 @@ def folder(output: pathlib.Path | None, path: pathlib.Path, board: Board) -> pat
 def describe(mapping: Any) -> str:
     """Parallelism of each layer in a few words."""
     sizes = ", ".join(f"{layer.pe} x {layer.simd}" for layer in mapping.layers)
-    why = {"luts": "; LUTs ran out first", "memory": "; memory ran out first"}
+    why = {"luts": "; LUTs ran out first", "memory": "; memory ran out first",
+           "effort": "; faster takes longer to build, see --target-cycles"}
     return f"PE x SIMD {sizes}: {mapping.cycles_per_image:,} cycles an image" \
            f"{why.get(mapping.limit, '')}"

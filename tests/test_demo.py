@@ -83,7 +83,7 @@ def test_demo_says_what_is_missing(capsys, tmp_path, monkeypatch):
     assert (answer["images"], answer["mismatches"]) == (1, 0)
     assert answer["cycles_per_image"] > 0 and 0 <= answer["accuracy"] <= 1
     assert answer["luts"] is answer["fmax_mhz"] is answer["core_inferences_per_second"] is None
-    assert "no bitstream: nextpnr-ice40 is not here" in outcome.err
+    assert "no bitstream: without nextpnr-ice40: pip install 'ohmbit[ice40]'" in outcome.err
     assert "pip install 'ohmbit[ice40]'" in outcome.err
     assert "a 7, and its scores:" in outcome.err
 

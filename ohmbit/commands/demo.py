@@ -119,12 +119,9 @@ class _Build:
     def __init__(self, network: pathlib.Path, folder: pathlib.Path) -> None:
         self.command = [*BUILD, str(network), "--board", BOARD, "--target-cycles", str(TARGET),
                         "--json", "-o", str(folder)]
-        self.missing = ""
-        for name in catalog.find(BOARD).family.tools:
-            try:
-                tools.require(name)
-            except InputError as error:
-                self.missing = self.missing or f"{error}"
+        board = catalog.find(BOARD)
+        missing = [name for name in board.family.tools if tools.find(name) is None]
+        self.missing = f"without {', '.join(missing)}: {board.get}" if missing else ""
 
     def __enter__(self) -> "_Build":
         if not self.missing:
