@@ -9,7 +9,9 @@ import errno
 import functools
 import inspect
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -118,6 +120,10 @@ for _name, _function in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the code to exit with."""
+    # Being told to end leaves as little behind as Ctrl-C does, which a shell's background jobs,
+    # and whatever they start, do not hear.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -57,7 +57,8 @@ def test_demo(capsys, folder):
 @pytest.mark.slow
 @needs_tools
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_interrupt_ends_everything(folder):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_interrupt_ends_everything(folder, how):
     process = subprocess.Popen([sys.executable, "-u", "-m", "ohmbit", "demo"], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=os.environ | {"PYTHONPATH": str(ROOT)})
@@ -65,7 +66,7 @@ def test_interrupt_ends_everything(folder):
         if line.startswith("2."):
             break
     time.sleep(5)   # into synthesis
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, "ohmbit: interrupted\n")
     assert not list(folder.rglob("top.bin")) and not list(folder.rglob(".build-*"))

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import time
@@ -137,7 +136,7 @@ class _Build:
     def __exit__(self, *_: object) -> None:
         if not self.missing and self.process.poll() is None:
             # It ends its own tools, and leaves nothing half-written.
-            self.process.send_signal(signal.SIGINT)
+            self.process.terminate()
             self.process.communicate()
 
     def result(self) -> dict[str, Any]:
