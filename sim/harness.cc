@@ -2,28 +2,14 @@
 // would cost more than the cycle. Ports are moved as the bytes Verilator keeps them in, lowest
 // first. `ports.h`, written beside this file for each build, names the model and its probes.
 
-#include <cstdint>
 #include <cstring>
 
-#include "Vtop.h"
-#include "verilated.h"
+#include "simulation.h"
 #include "ports.h"   // PROBES(_): _(0) _(1) …
 
 double sc_time_stamp() { return 0; }
 
 namespace {
-
-struct Simulation {
-    VerilatedContext context;
-    Vtop top{&context};
-
-    void tick() {
-        top.clk = 1;
-        top.eval();
-        top.clk = 0;
-        top.eval();
-    }
-};
 
 Simulation *self(void *handle) { return static_cast<Simulation *>(handle); }
 
@@ -40,12 +26,7 @@ struct Probe {
 
 void *sim_new() {
     auto *sim = new Simulation;
-    sim->top.rst = 1;
-    sim->top.clk = 0;
-    sim->top.eval();
-    for (int cycle = 0; cycle < 4; cycle++) sim->tick();
-    sim->top.rst = 0;
-    sim->top.eval();
+    sim->reset();
     return sim;
 }
 

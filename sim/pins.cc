@@ -1,39 +1,15 @@
 // Runs a verilated system for Python at the level of its two pins, many cycles a call.
 
-#include <cstdint>
-
-#include "Vtop.h"
-#include "verilated.h"
+#include "simulation.h"
 
 double sc_time_stamp() { return 0; }
-
-namespace {
-
-struct Simulation {
-    VerilatedContext context;
-    Vtop top{&context};
-
-    void tick() {
-        top.clk = 1;
-        top.eval();
-        top.clk = 0;
-        top.eval();
-    }
-};
-
-}  // namespace
 
 extern "C" {
 
 void *pins_new() {
     auto *sim = new Simulation;
     sim->top.rx = 1;
-    sim->top.rst = 1;
-    sim->top.clk = 0;
-    sim->top.eval();
-    for (int cycle = 0; cycle < 4; cycle++) sim->tick();
-    sim->top.rst = 0;
-    sim->top.eval();
+    sim->reset();
     return sim;
 }
 

@@ -27,6 +27,7 @@ __all__ = ["VerilatorEngine", "compile_library"]
 
 
 HARNESS = pathlib.Path(__file__).with_name("harness.cc")
+SIMULATION = pathlib.Path(__file__).with_name("simulation.h")
 
 Words = npt.NDArray[np.uint32]
 
@@ -156,7 +157,7 @@ def compile_library(component: Any, harness: pathlib.Path, ports: str, *, cache:
     compiler = tools.require("c++")
     verilator = tools.require("verilator")
     versions = [str(tools.version(name)) for name in ("yosys", "verilator", "c++")]
-    parts = [text, harness.read_text(), ports, str(swap), *versions]
+    parts = [text, harness.read_text(), SIMULATION.read_text(), ports, str(swap), *versions]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     library = cache / key / "libtop.so"
     if library.exists():
@@ -170,6 +171,7 @@ def compile_library(component: Any, harness: pathlib.Path, ports: str, *, cache:
             (folder / "top.v").write_text(swap_popcounts((folder / "top.v").read_text()))
         (folder / "ports.h").write_text(ports)
         shutil.copy(harness, folder / "harness.cc")
+        shutil.copy(SIMULATION, folder)
         _build(folder, verilator, compiler)
         with open(folder / "built", "w") as file:
             file.write(key)
