@@ -7,14 +7,14 @@ it at once. Each class below has a component's name and says of it only when.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 from math import gcd
 
 from .bus import WORD, Region
 from .crossbar import Crossbar
 
 
-__all__ = ["Timing", "timing", "interval", "Estimate", "estimate"]
+__all__ = ["Timing", "timing", "pace", "Estimate", "estimate"]
 
 
 class Regroup:
@@ -151,41 +151,39 @@ class Timing:
 
 def timing(mapping, images):
     """:class:`Timing` of an accelerator that classifies :py:`images` one after another."""
+    done = _done(mapping)
+    steady = done[-1] - done[-2]
+    cycles = done[min(images, len(done)) - 1] + max(images - len(done), 0) * steady
+    return Timing(images, cycles + 1, steady, done[0] + 1)
+
+
+@lru_cache(maxsize=64)
+def _done(mapping):
+    """Cycles of the last scores of so many images that each then takes as long as the one before.
+
+    That is so once every buffer has been full for a while.
+    """
     sink = scores = Scores(mapping.layers[-1])
-    chain = []
     for n in reversed(range(len(mapping.layers))):
         folding = mapping.layers[n]
         sink = Layer(folding, sink)
-        chain.append(sink)
         if n:
             before = mapping.layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
-
-    # Once every buffer has been full for a while, each image takes as long as the one before.
-    settle = 4 * len(mapping.layers) + 8
     offered = 0
-    for _ in range(min(images, 2 * settle) if images > 1 else settle):
+    for _ in range(8 * len(mapping.layers) + 16):
         for _ in range(mapping.layers[0].folds):
             offered = sink.push(offered) + 1
-    if images <= len(scores.done):
-        cycles = scores.done[images - 1] + 1
-    else:
-        steady = scores.done[-1] - scores.done[-2]
-        cycles = scores.done[-1] + 1 + (images - len(scores.done)) * steady
-    return Timing(images, cycles, interval(mapping), scores.done[0] + 1)
+    return tuple(scores.done)
 
 
-def interval(mapping):
-    """Cycles that one more image takes in the long run: as many as the slowest part."""
-    steps = [folding.interval for folding in mapping.layers]
-    steps += [regroup_interval(*pair) for pair in pairwise(mapping.layers)]
-    return max(steps)
+def pace(before, after):
+    """Cycles that a layer takes for a vector at most, given the layer after it.
 
-
-def regroup_interval(before, after):
-    """Cycles in which a vector passes from one layer's words to another's."""
-    unit = gcd(before.lanes, after.simd)
-    return before.words * before.lanes // unit
+    Words that are cut into several pieces for the layer after it wait for one another, and what
+    is behind them in the pipeline waits too.
+    """
+    return before.interval + before.words * (before.lanes // gcd(before.lanes, after.simd) - 1)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Mapping:
 
     @property
     def cycles_per_image(self):
-        return cost.interval(self)
+        return cost.timing(self, 1).cycles_per_image
 
 
 def sizes(shape):
@@ -122,7 +122,7 @@ def _slowest(choices, cycles):
         fast = [(folding, size) for folding, size in choice if folding.interval <= cycles]
         if layers:
             fast = [(folding, size) for folding, size in fast
-                    if cost.regroup_interval(layers[-1], folding) <= cycles] or fast
+                    if cost.pace(layers[-1], folding) <= cycles] or fast
         layers.append(min(fast, key=lambda option: option[1])[0])
     return Mapping(tuple(layers))
 

@@ -77,6 +77,18 @@ def test_waits_between_layers_are_predicted(encoder, sizes, parallel):
         assert result.cycles == cost.timing(mapping, count).cycles
 
 
+def test_pace_is_that_of_the_slowest_and_of_those_that_wait_for_it():
+    """Found by Hypothesis: 14 cycles for the layer, 16 for its words, and 20 for both."""
+    shape = Shape(Threshold(1, bits=1), (11, 7, 10, 12), 0, 16)
+    mapping = Mapping(tuple(Folding(*size, *fold) for size, fold in zip(
+        layer_sizes(shape), ((1, 10), (8, 1), (2, 9)), strict=True)))
+    assert cost.pace(*mapping.layers[1:]) == 22
+    engine = AmaranthEngine()
+    engine.load(compile(shape, mapping))
+    result = engine.infer(np.zeros((12, 11), dtype=int))
+    assert result.cycles_per_image == mapping.cycles_per_image == 20
+
+
 @settings(max_examples=25)
 @given(data=st.data(), network=strategies.networks(), i_stalls=strategies.stalls,
        o_stalls=strategies.stalls)
