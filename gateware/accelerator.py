@@ -86,6 +86,11 @@ class Accelerator(wiring.Component):
         return self._plan.mapping
 
     @property
+    def image(self):
+        """Memory contents at power-up, or None."""
+        return self._image
+
+    @property
     def words(self):
         """Words of pixels in an image."""
         return self._plan.words

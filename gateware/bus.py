@@ -56,12 +56,15 @@ class Region:
         Bits in a row, and number of rows.
     base : :class:`int`
         Address of the first chunk of the first row.
+    writable : :class:`bool`
+        Whether writes have any effect.
     """
 
-    def __init__(self, width, depth, base=0):
+    def __init__(self, width, depth, base=0, *, writable=True):
         self.width = width
         self.depth = depth
         self.base = base
+        self.writable = writable
 
     @property
     def chunks(self):
@@ -80,7 +83,7 @@ class Region:
         return self.base + (row << self.chunk_bits) + chunk
 
     def at(self, base):
-        return Region(self.width, self.depth, base)
+        return Region(self.width, self.depth, base, writable=self.writable)
 
     def __repr__(self):
         return f"Region(width={self.width}, depth={self.depth}, base={self.base:#x})"

@@ -109,7 +109,7 @@ class Folding:
     @property
     def weights(self):
         """Size of the memory of weights."""
-        return Region(self.pe * self.simd, self.rows)
+        return Region(self.pe * self.simd, self.rows, writable=self.storage != "logic")
 
     @property
     def thresholds(self):

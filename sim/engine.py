@@ -74,13 +74,20 @@ def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
     """Addresses and words that put an image where it belongs, in the order to write them.
 
     The accelerator is told that it has no weights first, and that it has them last, so that a
-    transfer cut short leaves none that look whole.
+    transfer cut short leaves none that look whole. An image that wants other weights in logic than
+    the accelerator was built with is refused.
     """
     writes = [(accelerator.control_address, 0)]
+    baked = getattr(accelerator, "image", None) or {}
     for name, region in accelerator.memories.items():
         rows = image[name]
         if len(rows) != region.depth:
             raise ValueError(f"{name} must have {region.depth} rows, not {len(rows)}")
+        if not region.writable:
+            if rows != baked.get(name):
+                raise ValueError(f"{name} is in logic and must be what the accelerator was built "
+                                 "with: build it again")
+            continue
         for row, word in enumerate(rows):
             for chunk in range(region.chunks):
                 writes.append((region.address(row, chunk), word >> 32 * chunk & 0xffffffff))

@@ -123,6 +123,26 @@ def test_networks_of_one_shape_take_turns(data):
         assert compared.total == 0, compared.first
 
 
+@settings(max_examples=10)
+@given(data=st.data(), network=strategies.networks(max_size=8))
+def test_weights_in_logic_stay(data, network):
+    mapping = data.draw(strategies.mappings(network))
+    mapping = Mapping((replace(mapping.layers[0], storage="logic"), *mapping.layers[1:]))
+    images = images_for(data, network, 2)
+    contents = image(network, mapping)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=contents, probes=True))
+    other = contents | {"layer0.weights": [~row & (1 << mapping.layers[0].weights.width) - 1
+                                           for row in contents["layer0.weights"]]}
+    with pytest.raises(ValueError, match="^layer0.weights is in logic and must be what the "):
+        engine.write(other)
+    for _ in range(2):
+        compared = compare(network, images, engine.infer(images))
+        assert compared.total == 0, compared.first
+        assert engine.read() == contents
+        engine.write(contents)
+
+
 def test_weights_are_announced():
     shape = Shape(BitSerial(1), (2, 2), 0, 16)
     mapping = uniform(shape, pe=1, simd=1)

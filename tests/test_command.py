@@ -14,28 +14,12 @@ import ohmbit
 from model.errors import CheckFailed
 from ohmbit.console import console
 
-from .commandline import call, random_network
 
 
 ROOT = pathlib.Path(__file__).parent.parent
 
 # The package's own attribute of that name is the function.
 train = importlib.import_module("ohmbit.commands.train")
-
-
-@pytest.fixture
-def ohmbit_(capsys, tmp_path, monkeypatch):
-    """The command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: call(capsys, *arguments)
-
-
-@pytest.fixture
-def network(ohmbit_):
-    """A good network file."""
-    path = pathlib.Path("net.npz")
-    random_network(64, 12, 10).save(path)
-    return path
 
 
 # How it is called.

@@ -18,34 +18,21 @@ from model.network import Network
 from sim import tools
 from sim.engine import Result
 
-from .commandline import call, random_network, without
+from .commandline import random_network, without
 
 
 # The packages' own attributes of these names are functions.
 build, run, simulate = (importlib.import_module(f"ohmbit.commands.{name}")
                         for name in ("build", "run", "simulate"))
 
-@pytest.fixture
-def ohmbit(capsys, tmp_path, monkeypatch):
-    """The command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: call(capsys, *arguments)
-
-
-@pytest.fixture
-def network(ohmbit):
-    random_network(64, 12, 10).save("net.npz")
-    return pathlib.Path("net.npz")
-
-
-def test_train_and_eval(ohmbit):
-    trained = ohmbit("train", "digits", "-o", "new.npz", "--hidden", "24,12", "--epochs", "3",
+def test_train_and_eval(ohmbit_):
+    trained = ohmbit_("train", "digits", "-o", "new.npz", "--hidden", "24,12", "--epochs", "3",
                      "--seed", "1", "--json").json
     assert {"accuracy", "seconds"} <= trained.keys()
     network = Network.load("new.npz")
     assert network.shape.sizes == (64, 24, 12, 10) and network.encoder == BitSerial(5)
     assert network.dataset == "digits"
-    judged = ohmbit("eval", "new.npz", "--json").json
+    judged = ohmbit_("eval", "new.npz", "--json").json
     assert {"images", "correct", "accuracy", "images_per_second"} <= judged.keys()
     assert judged["accuracy"] == trained["accuracy"] == judged["correct"] / 360
 
@@ -53,14 +40,14 @@ def test_train_and_eval(ohmbit):
 @pytest.mark.parametrize("options, sizes, encoder", [
     (["--hidden", "0", "--encoder", "threshold:8"], (64, 10), Threshold(8, bits=5)),
     (["--hidden", "4"], (64, 4, 10), BitSerial(5))])
-def test_train_writes_where_the_dataset_says(ohmbit, options, sizes, encoder):
-    assert ohmbit("train", "digits", "--epochs", "1", *options).code == 0
+def test_train_writes_where_the_dataset_says(ohmbit_, options, sizes, encoder):
+    assert ohmbit_("train", "digits", "--epochs", "1", *options).code == 0
     network = Network.load("digits.npz")
     assert network.shape.sizes == sizes and network.encoder == encoder
 
 
-def test_simulate(ohmbit, network):
-    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
+def test_simulate(ohmbit_, network):
+    outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
     answer = outcome.json
     assert outcome.code == 0
     assert (answer["engine"], answer["images"], answer["mismatches"]) == ("amaranth", 2, 0)
@@ -70,7 +57,7 @@ def test_simulate(ohmbit, network):
     assert "0 mismatches in layer0.acc, layer0.bits, scores.acc, scores, class" in outcome.err
 
 
-def test_simulate_takes_what_is_here(ohmbit, network, monkeypatch):
+def test_simulate_takes_what_is_here(ohmbit_, network, monkeypatch):
     seen = []
 
     def check(network, mapping, engine, images, labels):
@@ -79,9 +66,9 @@ def test_simulate_takes_what_is_here(ohmbit, network, monkeypatch):
 
     monkeypatch.setattr(simulate, "check", check)
     monkeypatch.setattr(tools, "find", lambda name: ["here"])
-    fast = ohmbit("simulate", network)
+    fast = ohmbit_("simulate", network)
     without(monkeypatch, "c++")
-    slow = ohmbit("simulate", network)
+    slow = ohmbit_("simulate", network)
     assert seen == [("verilator", 360), ("amaranth", 20)]
     assert "engine: verilator, 360 of 360 test images of digits (fast" in fast.out
     assert "engine: amaranth, 20 of 360 test images of digits (slow, as c++ is not here" in slow.out
@@ -89,7 +76,7 @@ def test_simulate_takes_what_is_here(ohmbit, network, monkeypatch):
 
 @pytest.mark.parametrize("options, parallel", [
     (["--pe", "3", "--simd", "5"], [(3, 5), (3, 5)]), (["--target-cycles", "500"], None)])
-def test_simulate_with_a_mapping_of_ones_own(ohmbit, network, monkeypatch, options, parallel):
+def test_simulate_with_a_mapping_of_ones_own(ohmbit_, network, monkeypatch, options, parallel):
     seen = []
 
     def check(network, mapping, engine, images, labels):
@@ -97,7 +84,7 @@ def test_simulate_with_a_mapping_of_ones_own(ohmbit, network, monkeypatch, optio
         raise InputError("enough")
 
     monkeypatch.setattr(simulate, "check", check)
-    ohmbit("simulate", network, *options)
+    ohmbit_("simulate", network, *options)
     mapping, = seen
     if parallel:
         assert [(layer.pe, layer.simd) for layer in mapping.layers] == parallel
@@ -105,7 +92,7 @@ def test_simulate_with_a_mapping_of_ones_own(ohmbit, network, monkeypatch, optio
         assert 250 < mapping.cycles_per_image <= 500
 
 
-def test_simulate_fails_on_a_mismatch(ohmbit, network, monkeypatch):
+def test_simulate_fails_on_a_mismatch(ohmbit_, network, monkeypatch):
     right = compiler.image
 
     def wrong(network, mapping):
@@ -114,16 +101,16 @@ def test_simulate_fails_on_a_mismatch(ohmbit, network, monkeypatch):
         return image
 
     monkeypatch.setattr(compiler, "image", wrong)
-    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
+    outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
     assert outcome.code == 1
     assert outcome.json["mismatches"] >= 2 and outcome.json["compared"]["layer0.acc"] == 0
     assert re.search(r"mismatches in 2 images; the first: image 0, scores\[3\]: ", outcome.err)
 
 
-def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit, network, monkeypatch):
+def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(simulate, "cost", types.SimpleNamespace(
         timing=lambda mapping, images: types.SimpleNamespace(cycles=7)))
-    outcome = ohmbit("simulate", network, "--engine", "amaranth", "--images", "1")
+    outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "1")
     assert outcome.code == 1 and outcome.line.endswith("cycles were taken and 7 predicted")
 
 
@@ -141,10 +128,10 @@ def fake_tools(monkeypatch, seen):
     monkeypatch.setattr(build, "run_tools", tools_run)
 
 
-def test_build(ohmbit, network, monkeypatch):
+def test_build(ohmbit_, network, monkeypatch):
     seen = []
     fake_tools(monkeypatch, seen)
-    answer = ohmbit("build", network, "--board", "icebreaker", "--json").json
+    answer = ohmbit_("build", network, "--board", "icebreaker", "--json").json
     assert answer["bitstream"] == "build/net-icebreaker/top.bin"
     cycles = answer["cycles_per_image"]
     assert answer["core_inferences_per_second"] == pytest.approx(24e6 / cycles, abs=0.1)
@@ -162,7 +149,7 @@ def test_link_seconds_by_hand():
         10 * (59 + 55) / board.baud + 240 / 24e6)
 
 
-def test_flash_builds_what_is_new_and_nothing_else(ohmbit, network, monkeypatch):
+def test_flash_builds_what_is_new_and_nothing_else(ohmbit_, network, monkeypatch):
     seen, flashed = [], []
     fake_tools(monkeypatch, seen)
 
@@ -172,21 +159,21 @@ def test_flash_builds_what_is_new_and_nothing_else(ohmbit, network, monkeypatch)
 
     monkeypatch.setattr(importlib.import_module("ohmbit.commands.flash"), "program", program)
     flash = ["flash", network, "--board", "icebreaker"]
-    assert ohmbit(*flash, "--json").json["loader"] == "loader"
-    ohmbit(*flash)
+    assert ohmbit_(*flash, "--json").json["loader"] == "loader"
+    ohmbit_(*flash)
     assert seen == ["icebreaker"]
     random_network(64, 12, 10, seed=2).save(network)
-    ohmbit(*flash)
+    ohmbit_(*flash)
     assert seen == ["icebreaker"] * 2
-    ohmbit("flash", "build/net-icebreaker/top.bin", "--board", "icebreaker")
+    ohmbit_("flash", "build/net-icebreaker/top.bin", "--board", "icebreaker")
     assert flashed == ["build/net-icebreaker/top.bin"] * 4 and len(seen) == 2
 
 
-def test_flash_refuses_what_cannot_go_there(ohmbit, network):
+def test_flash_refuses_what_cannot_go_there(ohmbit_, network):
     pathlib.Path("top.bit").write_bytes(b"bits")
     assert "top.bit is no bitstream for icebreaker" in \
-        ohmbit("flash", "top.bit", "--board", "icebreaker").refusal
-    assert "no bitstream gone.bin" in ohmbit("flash", "gone.bin", "--board", "icebreaker").refusal
+        ohmbit_("flash", "top.bit", "--board", "icebreaker").refusal
+    assert "no bitstream gone.bin" in ohmbit_("flash", "gone.bin", "--board", "icebreaker").refusal
 
 
 class GoldenBoard:
@@ -219,60 +206,60 @@ class GoldenBoard:
                       100 * np.arange(1, len(images) + 1))
 
 
-def test_run(ohmbit, network, monkeypatch):
+def test_run(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(run, "Driver", GoldenBoard)
     command = ["run", network, "--board", "icebreaker", "--port", "/dev/ttyUSB1"]
-    answer = ohmbit(*command, "--json").json
-    judged = ohmbit("eval", network, "--json").json
+    answer = ohmbit_(*command, "--json").json
+    judged = ohmbit_("eval", network, "--json").json
     assert answer["images"] == 100 and answer["mismatches"] == 0
-    all_images = ohmbit(*command, "--images", "360", "--json").json
+    all_images = ohmbit_(*command, "--images", "360", "--json").json
     assert all_images["accuracy"] == judged["accuracy"]
     assert {"seconds", "classes"} <= answer.keys()
     monkeypatch.setattr(GoldenBoard, "wrong", 1)
-    outcome = ohmbit(*command)
+    outcome = ohmbit_(*command)
     assert outcome.code == 1 and "the first: image 0, scores[0]" in outcome.line
 
 
-def test_run_on_a_picture(ohmbit, network, monkeypatch):
+def test_run_on_a_picture(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(run, "Driver", GoldenBoard)
     Image.new("L", (28, 28), 255).save("digit.png")
     command = ["run", network, "--board", "icebreaker", "--port", "x", "--image", "digit.png"]
-    outcome = ohmbit(*command, "--json")
+    outcome = ohmbit_(*command, "--json")
     assert outcome.json["images"] == 1 and outcome.json["accuracy"] is None
     assert "\nit is " in outcome.err
     pathlib.Path("digit.png").write_text("no picture")
-    assert "digit.png: not a picture that can be read" in ohmbit(*command).refusal
+    assert "digit.png: not a picture that can be read" in ohmbit_(*command).refusal
     pathlib.Path("digit.png").unlink()
-    assert ohmbit(*command).refusal == "digit.png: no such picture"
+    assert ohmbit_(*command).refusal == "digit.png: no such picture"
 
 
-def test_run_where_nothing_is_plugged_in(ohmbit, network):
-    assert "/dev/gone is no serial port" in ohmbit(
+def test_run_where_nothing_is_plugged_in(ohmbit_, network):
+    assert "/dev/gone is no serial port" in ohmbit_(
         "run", network, "--board", "icebreaker", "--port", "/dev/gone").refusal
 
 
-def test_boards(ohmbit, monkeypatch):
+def test_boards(ohmbit_, monkeypatch):
     without(monkeypatch, "nextpnr-ecp5")
-    outcome = ohmbit("boards", "--json")
+    outcome = ohmbit_("boards", "--json")
     rows = {row["board"]: row for row in outcome.json["boards"]}
     assert rows.keys() == catalog.BOARDS.keys()
     assert "nextpnr-ecp5" in rows["ulx3s-85f"]["missing"]
     assert "pip install 'ohmbit[ecp5]'" in outcome.err
 
 
-def test_doctor(ohmbit, monkeypatch):
+def test_doctor(ohmbit_, monkeypatch):
     monkeypatch.setattr(tools, "version", lambda name: "1.2")
     without(monkeypatch, "iceprog")
-    outcome = ohmbit("doctor", "--json")
+    outcome = ohmbit_("doctor", "--json")
     rows = {row["tool"]: row for row in outcome.json["tools"]}
     assert rows.keys() == tools.TOOLS.keys()
     assert not rows["iceprog"]["here"] and rows["iceprog"]["get"] in outcome.err
 
 
-def test_doctor_prepares(ohmbit, monkeypatch):
+def test_doctor_prepares(ohmbit_, monkeypatch):
     started = []
     monkeypatch.setattr(tools, "version", lambda name: None)
     monkeypatch.setattr(tools, "prepare", lambda names, say: started.extend(names))
-    assert ohmbit("doctor", "--prepare", "ice40,verilator,ecppack").code == 0
+    assert ohmbit_("doctor", "--prepare", "ice40,verilator,ecppack").code == 0
     assert started == ["yosys", "nextpnr-ice40", "icepack", "verilator", "ecppack"]
-    assert "--prepare knows no 'nonsense'" in ohmbit("doctor", "--prepare", "nonsense").refusal
+    assert "--prepare knows no 'nonsense'" in ohmbit_("doctor", "--prepare", "nonsense").refusal

@@ -1,7 +1,6 @@
 """What the command refuses: each with exit code 2 and one line."""
 
 import os
-import pathlib
 import pickle
 import zipfile
 
@@ -10,22 +9,7 @@ import pytest
 
 from boards import catalog
 
-from .commandline import call, random_network, without
-
-
-@pytest.fixture
-def ohmbit_(capsys, tmp_path, monkeypatch):
-    """The command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: call(capsys, *arguments)
-
-
-@pytest.fixture
-def network(ohmbit_):
-    """A good network file."""
-    path = pathlib.Path("net.npz")
-    random_network(64, 12, 10).save(path)
-    return path
+from .commandline import random_network, without
 
 
 def rewrite(path, **changes):
