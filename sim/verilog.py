@@ -30,8 +30,9 @@ def to_verilog(text: str, path: pathlib.Path, *, script: str = "proc; opt_expr; 
     command = tools.require("yosys")
     # Yosys may live in a sandbox that knows this folder alone.
     path.with_suffix(".il").write_text(text)
+    # Yosys renames what only it has named: Icarus takes functions called $… for its own.
     job = (f"read_rtlil {path.stem}.il; {script}; "
-           f"write_verilog -norename -noattr {path.name}")
+           f"write_verilog -noattr {path.name}")
     done = subprocess.run([*command, "-q", "-l", f"{path.stem}.yosys.log", "-p", job],
                           cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           errors="replace", env=os.environ | {"PYTHONWARNINGS": "ignore"})
