@@ -23,7 +23,7 @@ from model.encoder import BitSerial
 from model.errors import InputError
 from model.network import Network
 from model.scores import Scores
-from ohmbit.engines import ENGINES, missing
+from ohmbit.engines import ENGINES
 
 
 __all__ = ["measure", "main"]
@@ -63,13 +63,15 @@ def measure(network: Network, rounds: int, *, scale: float = 1.0) -> dict[str, A
     most = 2 ** network.encoder.bits
     counts = {name: max(1, round(scale * images)) for name, images in IMAGES.items()}
     images = rng.integers(0, most, (max(counts.values()), network.inputs))
-    mapping = fit(network.shape, catalog.find("icebreaker").resources)
-    skipped = missing()
+    board = catalog.find("icebreaker")
+    mapping = fit(network.shape, board.resources)
+    chosen = {name: choice for name, choice in ENGINES.items() if name in IMAGES}
+    skipped = sorted({tool for choice in chosen.values() for tool in choice.missing})
     runs: dict[str, Callable[[np.ndarray], int]] = {}
-    for name, make in ENGINES.items():
-        if name != "amaranth" and skipped:
+    for name, choice in chosen.items():
+        if choice.missing:
             continue
-        engine = make()
+        engine = choice.make(board)
         engine.load(compiler.compile(network.shape, mapping))
         engine.write(compiler.image(network, mapping))
         runs[name] = lambda images, engine=engine: engine.infer(images).cycles
@@ -124,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     for name in result["skipped"]:
-        print(f"{name} is not here: Verilator is left out (see `ohmbit doctor`)", file=sys.stderr)
+        print(f"{name} is not here: what needs it is left out (see `ohmbit doctor`)",
+              file=sys.stderr)
     if options.json:
         print(json.dumps(result))
     else:

@@ -1,7 +1,10 @@
 """Which engine runs an accelerator, by name or by what is here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from boards import catalog
+from boards.board import Board
 from model.errors import InputError
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
@@ -9,36 +12,62 @@ from sim.engine import Engine
 from sim.verilator_engine import VerilatorEngine
 
 
-__all__ = ["ENGINES", "missing", "choose"]
+__all__ = ["Choice", "ENGINES", "choose"]
 
-
-ENGINES: dict[str, Callable[[], Engine]] = {
-    "amaranth": AmaranthEngine,
-    "verilator": VerilatorEngine,
-    "verilator-rtl": lambda: VerilatorEngine(swap=False),
-}
 
 FEW = 20   # images, where each takes the better part of a second
 
 
-def missing() -> list[str]:
-    """Tools of fast simulation that are not here."""
-    return [name for name in ("verilator", "c++", "perl", "yosys") if tools.find(name) is None]
+@dataclass(frozen=True)
+class Choice:
+    """An engine that the command offers.
+
+    Parameters
+    ----------
+    make : callable
+        The engine, for a board.
+    needs : tuple of :class:`str`
+        Tools without which it does not run, as :mod:`sim.tools` names them.
+    images : :class:`int`, or None
+        Test images unless asked for more or fewer; all if None.
+    filled : :class:`bool`
+        Whether the accelerator it loads has its weights from power-up.
+    """
+
+    make: Callable[[Board], Engine]
+    needs: tuple[str, ...] = ()
+    images: int | None = FEW
+    filled: bool = False
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and is not here."""
+        return [name for name in self.needs if tools.find(name) is None]
 
 
-def choose(name: str | None, images: int | None, available: int) -> tuple[Engine, int, str]:
+VERILATOR = ("verilator", "c++", "perl", "yosys")
+
+ENGINES = {
+    "amaranth": Choice(lambda board: AmaranthEngine()),
+    "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
+    "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
+}
+
+
+def choose(name: str | None, images: int | None, available: int,
+           board: Board | None = None) -> tuple[Engine, int, str]:
     """An engine, a number of images, and why, each as asked for or else by what is here."""
-    lacking = missing()
     why = ""
     if name is None:
+        lacking = ENGINES["verilator"].missing
         name = "amaranth" if lacking else "verilator"
         why = f"slow, as {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not here" \
             if lacking else "fast, as a compiler is here"
-    if name != "amaranth":
-        _require(lacking)
+    choice = ENGINES[name]
+    _require(choice.missing)
     if images is None:
-        images = min(FEW, available) if name == "amaranth" else available
-    return ENGINES[name](), images, why
+        images = available if choice.images is None else min(choice.images, available)
+    return choice.make(board or catalog.find("icebreaker")), images, why
 
 
 def _require(lacking: list[str]) -> None:

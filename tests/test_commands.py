@@ -60,7 +60,7 @@ def test_simulate(ohmbit_, network):
 def test_simulate_takes_what_is_here(ohmbit_, network, monkeypatch):
     seen = []
 
-    def check(network, mapping, engine, images, labels):
+    def check(network, mapping, engine, images, labels, **options):
         seen.append((engine.name, len(images)))
         raise InputError("enough")
 
@@ -79,7 +79,7 @@ def test_simulate_takes_what_is_here(ohmbit_, network, monkeypatch):
 def test_simulate_with_a_mapping_of_ones_own(ohmbit_, network, monkeypatch, options, parallel):
     seen = []
 
-    def check(network, mapping, engine, images, labels):
+    def check(network, mapping, engine, images, labels, **options):
         seen.append(mapping)
         raise InputError("enough")
 

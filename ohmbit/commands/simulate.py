@@ -1,5 +1,6 @@
 """``ohmbit simulate``: the gateware against the golden model, bit for bit."""
 
+import pathlib
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,12 +11,13 @@ import typer
 from boards import catalog
 from gateware import compiler, cost
 from model.errors import CheckFailed
+from model.files import whole
 from model.network import Network
 from sim.compare import Comparison, compare
-from sim.engine import Engine
+from sim.engine import Engine, Result, Waveform
 
 from ..console import console
-from ..engines import choose
+from ..engines import ENGINES, choose
 from ..inputs import (
     BoardName,
     DataDir,
@@ -35,11 +37,18 @@ from ..inputs import (
 __all__ = ["simulate", "Simulation", "check"]
 
 
-EngineName = Annotated[Literal["amaranth", "verilator", "verilator-rtl"] | None, typer.Option(
+Names = Literal["amaranth", "verilator", "verilator-rtl"]
+EngineName = Annotated[Names | None, typer.Option(
     help="What runs the gateware; by default verilator where a compiler is. verilator-rtl keeps "
          "the popcounts as they are shipped.")]
+Against = Annotated[Names | None, typer.Option(
+    help="Another engine to compare with, in place of the golden model.")]
 Images = Annotated[int | None, typer.Option(
-    min=1, metavar="N", help="Test images; by default all, or 20 in Amaranth's simulator.")]
+    min=1, metavar="N", help="Test images; by default all, or 20 where the engine is slow.")]
+Vcd = Annotated[pathlib.Path | None, typer.Option(
+    metavar="FILE", help="Where to put a waveform of the cycles around the first difference.")]
+
+BEFORE, AFTER = 250, 50   # cycles that a waveform shows around a difference
 
 
 @dataclass(frozen=True)
@@ -84,26 +93,56 @@ class Simulation:
 
 
 def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
-          labels: np.ndarray) -> Simulation:
-    """Run images through an engine, and compare everything that it sees."""
+          labels: np.ndarray, *, against: Engine | None = None,
+          vcd: pathlib.Path | None = None) -> Simulation:
+    """Run images through an engine, and compare everything that it sees.
+
+    Parameters
+    ----------
+    against : :class:`sim.engine.Engine`, or None
+        What to compare with; the golden model if None.
+    vcd : path, or None
+        Where a waveform goes if there is a difference.
+    """
     start = time.perf_counter()
-    with console.progress(f"{engine.name}: making it ready"):
-        engine.load(compiler.compile(network.shape, mapping, probes=True))
-    console.detail(f"{engine.name}: ready after {time.perf_counter() - start:.1f} s")
-    with console.progress(f"{engine.name}: {len(images):,} images"):
-        engine.write(compiler.image(network, mapping))
-        result = engine.infer(images)
+    expected = None if against is None else run(network, mapping, against, images)
+    result = run(network, mapping, engine, images)
+    comparison = compare(network, images, result, expected)
+    if vcd is not None and comparison.where is not None:
+        cycle = result.cycles if comparison.where.cycle is None else comparison.where.cycle
+        with whole(vcd) as partial, console.progress(f"{engine.name}: once more, for {vcd}"):
+            engine.infer(images[:comparison.where.image + 1],
+                         waveform=Waveform(partial, max(0, cycle - BEFORE), cycle + AFTER))
     return Simulation(
-        engine=engine.name, comparison=compare(network, images, result),
+        engine=engine.name, comparison=comparison,
         accuracy=float((result.best == labels).mean()), cycles=result.cycles,
         cycles_per_image=result.cycles_per_image, latency=result.latency,
         predicted_cycles=cost.timing(mapping, len(images)).cycles,
         seconds=time.perf_counter() - start)
 
 
+def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> Result:
+    """What an engine, made ready and given its weights, sees of some images."""
+    start = time.perf_counter()
+    contents = compiler.image(network, mapping)
+    filled = engine.name in ENGINES and ENGINES[engine.name].filled
+    with console.progress(f"{engine.name}: making it ready"):
+        engine.load(compiler.compile(network.shape, mapping, probes=True,
+                                     image=contents if filled else None))
+    console.detail(f"{engine.name}: ready after {time.perf_counter() - start:.1f} s")
+    with console.progress(f"{engine.name}: {len(images):,} images"):
+        if not filled:
+            engine.write(contents)
+        try:
+            return engine.infer(images)
+        except TimeoutError as error:
+            raise CheckFailed(f"{engine.name} stands still: {error}") from error
+
+
 def simulate(network: NetworkPath, images: Images = None, engine: EngineName = None,
              board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
-             target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None) -> None:
+             target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None,
+             against: Against = None, vcd: Vcd = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -111,7 +150,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     net = Network.load(network)
     chosen = catalog.find(board)
     source = dataset_for(net, network, dataset, data_dir)
-    runner, count, why = choose(engine, images, len(source.x_test))
+    runner, count, why = choose(engine, images, len(source.x_test), chosen)
+    other = None if against is None else choose(against, images, len(source.x_test), chosen)[0]
     pixels, labels = first(source, count)
     with blame("mapping"):
         mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
@@ -119,7 +159,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "
                   f"{source.name}{f' ({why})' if why else ''}")
-    simulation = check(net, mapping, runner, pixels, labels)
+    simulation = check(net, mapping, runner, pixels, labels, against=other, vcd=vcd)
     console.show(simulation)
     console.result(**simulation.fields)
     simulation.hold()
