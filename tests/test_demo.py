@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
+from ohmbit.engines import ENGINES
 from sim import tools
 
 from .commandline import call, random_network, without
@@ -76,7 +78,7 @@ def test_demo_says_what_is_missing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, "train_network",
                         lambda *arguments, **options: random_network(64, 12, 10))
-    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    monkeypatch.setitem(ENGINES, "amaranth", replace(ENGINES["amaranth"], images=1))
     without(monkeypatch, "c++", "nextpnr-ice40")
     outcome = call(capsys, "demo", "--json")
     answer = outcome.json
@@ -93,7 +95,7 @@ def test_demo_ends_as_its_build_ends(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, "train_network",
                         lambda *arguments, **options: random_network(64, 12, 10))
-    monkeypatch.setattr("ohmbit.engines.FEW", 1)
+    monkeypatch.setitem(ENGINES, "amaranth", replace(ENGINES["amaranth"], images=1))
     find = tools.find
     monkeypatch.setattr(tools, "find", lambda name: None if name == "c++" else find(name) or [name])
     monkeypatch.setattr(tools, "prepare", lambda *arguments: None)

@@ -28,7 +28,7 @@ def test_few_images_may_be_all():
 def test_bench_leaves_out_what_is_not_here(monkeypatch, capsys):
     without(monkeypatch, "c++")
     monkeypatch.setattr(bench, "sample", lambda: random_network(16, 4, 3))
-    monkeypatch.setattr(bench, "IMAGES", {"amaranth": 2, "golden model": 50})
+    monkeypatch.setattr(bench, "IMAGES", {"amaranth": 2, "verilator": 2, "golden model": 50})
     assert bench.main(["--rounds", "2", "--json"]) == 0
     said = capsys.readouterr()
     rows = {row["engine"]: row for row in json.loads(said.out)["engines"]}
