@@ -1,0 +1,104 @@
+"""Icarus Verilog as an engine, with cocotb at the ports: the emitted Verilog in its own words."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateware import cost
+from gateware.compiler import pixel_words
+from model.errors import InputError
+
+from .cosim.case import Answer, Case, Step
+from .cosim.runner import Build, build
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    decode_output,
+    decode_probe,
+    image_of,
+    stamps_of_output,
+    stamps_of_probe,
+)
+
+
+__all__ = ["IcarusEngine"]
+
+
+NAME = "accelerator"
+
+
+class IcarusEngine:
+    """Runs an accelerator as the Verilog that is emitted for it, at some thousand cycles a second.
+
+    Sees what passes between layers where the accelerator has probes. Each call is a process of its
+    own, from power-up: :meth:`read` and :meth:`infer` first carry out the last :meth:`write` again,
+    over the bus.
+
+    Parameters
+    ----------
+    cache : path, or None
+        Where builds are kept; the user's cache folder if None.
+    """
+
+    name = "icarus"
+
+    def __init__(self, *, cache: pathlib.Path | None = None) -> None:
+        self._cache = cache
+        self._build: Build | None = None
+        self._writes: list[tuple[int, int]] = []
+
+    def load(self, accelerator: Any) -> None:
+        self._accelerator = accelerator
+        self._build = build({NAME: accelerator}, "icarus", cache=self._cache)
+        self._writes = []
+
+    def write(self, image: Image) -> None:
+        self._writes = bus_writes(self._accelerator, image)
+
+    def _run(self, case: Case) -> Answer:
+        """Carry out a case behind the last write."""
+        if self._build is None:
+            raise RuntimeError("Engine must be loaded before it is used")
+        writes = [Step({"bus__w_en": 1, "bus__addr": address, "bus__w_data": word})
+                  for address, word in self._writes]
+        before = Case(NAME, steps=[*writes, Step({"bus__w_en": 0})], limit=len(writes) + 2)
+        return self._build.run([before, case])[-1]
+
+    def read(self) -> Image:
+        steps = []
+        for address in bus_reads(self._accelerator):
+            steps += [Step({"bus__r_en": 1, "bus__addr": address}),
+                      Step({"bus__r_en": 0}, until="bus__r_valid")]
+        answer = self._run(Case(NAME, steps=steps, watch=["bus__r_data"], reset=False,
+                                limit=16 * len(steps)))
+        # A word that is unknown is no word that was written.
+        words = [-1 if word is None else word for word in answer.at_ends("bus__r_data")[1::2]]
+        return image_of(self._accelerator, words)
+
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        if waveform is not None:
+            raise InputError("the engine icarus records no waveforms: choose amaranth or verilator")
+        dut = self._accelerator
+        images = np.asarray(images)
+        probes = [n for n in range(len(dut.mapping.layers)) if hasattr(dut, f"probe_{n}")]
+        answer = self._run(Case(
+            NAME, feed={"i": pixel_words(images, dut.shape, dut.mapping)},
+            drain={"o": len(images) * dut.shape.classes}, taps=[f"probe_{n}" for n in probes],
+            reset=False, limit=2 * cost.timing(dut.mapping, len(images)).cycles + 100))
+
+        def stamps(stream: str) -> np.ndarray:
+            return np.array(answer.when[stream]) - answer.when["i"][0] + 1
+
+        scores, best = decode_output(dut, answer.words["o"])
+        when = stamps_of_output(dut, stamps("o"))
+        trace: dict[str, np.ndarray] = {}
+        for n in probes:
+            trace |= decode_probe(dut, n, answer.words[f"probe_{n}"])
+            when |= stamps_of_probe(dut, n, stamps(f"probe_{n}"))
+        done = stamps("o")[dut.shape.classes - 1::dut.shape.classes]
+        return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
