@@ -8,7 +8,9 @@ from boards.board import Board
 from model.errors import InputError
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
+from sim.cosim import runner
 from sim.engine import Engine
+from sim.icarus_engine import IcarusEngine
 from sim.verilator_engine import VerilatorEngine
 
 
@@ -51,6 +53,7 @@ ENGINES = {
     "amaranth": Choice(lambda board: AmaranthEngine()),
     "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
     "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
+    "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"]),
 }
 
 

@@ -37,7 +37,7 @@ from ..inputs import (
 __all__ = ["simulate", "Simulation", "check"]
 
 
-Names = Literal["amaranth", "verilator", "verilator-rtl"]
+Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus"]
 EngineName = Annotated[Names | None, typer.Option(
     help="What runs the gateware; by default verilator where a compiler is. verilator-rtl keeps "
          "the popcounts as they are shipped.")]

