@@ -1,8 +1,11 @@
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+
+from .conftest import CHECKS, check_of
 
 
 SKIPPING = """
@@ -50,3 +53,29 @@ def test_skipped_module_fails_by_name_when_told(run, tmp_path, options):
     assert "1 skipped" in output
     code, output = run(options, no_skip=True)
     assert code not in (0, 5) and "test_whole.py may not be skipped here" in output
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["alone", "xdist"])
+def test_time_of_each_check_is_said(run, tmp_path, options):
+    (tmp_path / "test_some.py").write_text(SKIPPING)
+    (tmp_path / "test_proofs.py").write_text("import time\ndef test_slow(): time.sleep(0.6)\n")
+    _, output = run(options, no_skip=False)
+    assert re.search(r"minutes by check =+\n"
+                     r"proofs +0.0[1-9] min +1 passed +0 failed or skipped\n"
+                     r"command and the rest +0.0\d min +1 passed +2 failed or skipped\n", output)
+    assert re.search(r"^=+ 2 passed, 2 skipped, 1 xfailed in .*=$", output.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name, check", [
+    ("test_dense", "components"), ("test_fold", "golden model"), ("test_proofs", "proofs"),
+    ("test_command", "command and the rest")])
+def test_checks_are_told_apart(name, check):
+    assert check_of(f"tests/{name}.py") == check
+
+
+def test_files_of_each_check_are_there():
+    """Or else their time would be counted elsewhere."""
+    tests = pathlib.Path(__file__).parent
+    missing = [stem for stems in CHECKS.values() for stem in stems
+               if not (tests / f"test_{stem}.py").exists()]
+    assert not missing
