@@ -1,0 +1,157 @@
+"""Images that bring neurons to their thresholds."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model import data, train
+from model.dense import Dense
+from model.encoder import BitSerial, Threshold
+from model.network import Network
+from model.scores import Scores
+from sim.vectors import boundary, coverage
+
+from .commandline import random_network
+
+
+def with_threshold_encoder(network, level, bits):
+    """The same layers on one bit of each pixel, with thresholds near the middle."""
+    first, *others = network.layers
+    middle = replace(first, thresholds=np.arange(first.outputs) % 3 - 1, gains=(1,), bipolar=True)
+    return Network(Threshold(level, bits=bits), (middle, *others), network.scores)
+
+
+def neighbours(layer, least, greatest):
+    """Accumulators on both sides of each threshold, of those that a layer's inputs allow."""
+    for neuron, threshold in enumerate(layer.thresholds):
+        values = range(least[neuron], greatest[neuron] + 1, layer.scale)
+        yield neuron, max((acc for acc in values if acc < threshold), default=None), \
+            min((acc for acc in values if acc >= threshold), default=None)
+
+
+@pytest.mark.parametrize("sizes", [(64, 128, 10), (20, 30, 3), (3, 40, 2), (784, 32, 10),
+                                   (1, 1, 1)])
+@pytest.mark.parametrize("encoder", ["bitserial", "threshold"])
+def test_all_of_the_first_layer_is_reached(sizes, encoder):
+    network = random_network(*sizes, bits=5)
+    if encoder == "threshold":
+        network = with_threshold_encoder(network, level=9, bits=4)
+    given = np.random.default_rng(0).integers(0, 10, (7, sizes[0]))
+    images = np.concatenate([given, boundary(network, given)])
+    layer, acc = network.layers[0], network.trace(images)["layer0.acc"]
+    positive = layer.weights.sum(axis=1)
+    if encoder == "threshold":
+        greatest = [layer.inputs] * layer.outputs
+        least = [-layer.inputs] * layer.outputs
+    else:
+        greatest, least = positive * 31, (positive - layer.inputs) * 31
+    for neuron, below, at in neighbours(layer, least, greatest):
+        for wanted in (below, at):
+            assert wanted is None or wanted in acc[:, neuron], neuron
+    assert (network.encoder(images).any(axis=1)).any(axis=0).all()
+    assert not any(gap.any() for gap in coverage(network, images).missing)
+
+
+def test_thresholds_at_the_ends_of_the_range():
+    rng = np.random.default_rng(0)
+    weights = rng.random((6, 10)) < 0.5
+    least, greatest = (weights.sum(axis=1) - 10) * 7, weights.sum(axis=1) * 7
+    thresholds = np.concatenate([least[:2], greatest[2:4], greatest[4:] + 1])
+    layer = Dense(weights, thresholds, gains=(4, 2, 1), bipolar=False)
+    network = Network(BitSerial(3), (layer,), Scores(
+        rng.random((3, 6)) < 0.5, np.ones(3, dtype=int), np.zeros(3, dtype=int)))
+    found = coverage(network, boundary(network, np.zeros((0, 10), dtype=int)))
+    # Below the least and beyond the greatest there is nothing.
+    expected = [[False, True]] * 2 + [[True, True]] * 2 + [[True, False]] * 2
+    assert found.possible[0].tolist() == found.reached[0].tolist() == expected
+
+
+def test_possible_is_no_less_than_what_all_images_reach():
+    for seed in range(30):
+        network = random_network(6, 5, 4, 3, bits=1, seed=seed)
+        rng = np.random.default_rng(seed)
+        # Thresholds far out make some neurons constant.
+        layers = tuple(replace(layer, thresholds=rng.integers(-layer.top, layer.top + 2,
+                                                              layer.outputs))
+                       for layer in network.layers)
+        network = Network(network.encoder, layers, network.scores)
+        every = np.array(list(itertools.product(range(2), repeat=6)))
+        found = coverage(network, every)
+        assert (found.reached[0] == found.possible[0]).all()
+        assert not (found.reached[1] & ~found.possible[1]).any()
+        added = coverage(network, boundary(network, every[:0]))
+        assert (added.reached[0] == found.reached[0]).all()
+        assert (added.reached[1] == found.reached[1]).all()
+
+
+@pytest.mark.parametrize("sizes, bits", [((64, 32, 16, 10), 5), ((64, 32, 16, 10), 1),
+                                         ((64, 64, 48, 32, 10), 8)])
+def test_deeper_layers(sizes, bits):
+    network = random_network(*sizes, bits=bits)
+    given = np.zeros((0, sizes[0]), dtype=int)
+    found = coverage(network, boundary(network, given))
+    for n, layer in enumerate(network.layers):
+        assert (found.reached[n] == found.possible[n]).all() and found.possible[n].all()
+        assert found.reached[n].shape == (layer.outputs, 2)
+    # The search adds to what the first layer and random images reach where these leave gaps.
+    shallow = Network(network.encoder, network.layers[:1],
+                      Scores(network.layers[1].weights, np.ones(sizes[2], dtype=int),
+                             np.zeros(sizes[2], dtype=int)))
+    alone = coverage(network, boundary(shallow, given))
+    assert any(gap.any() for gap in alone.missing)
+
+
+def test_a_neuron_that_hardly_ever_changes_is_found_in_a_deeper_layer():
+    network = random_network(64, 32, 16, 10, bits=5)
+    far = replace(network.layers[1], thresholds=np.full(16, 20))
+    network = Network(network.encoder, (network.layers[0], far), network.scores)
+    given = np.random.default_rng(1).integers(0, 32, (2000, 64))
+    # So many random images fall short of most.
+    assert coverage(network, given).missing[1].sum() > 16
+    assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 4
+
+
+def test_few_are_added_to_digits():
+    digits = data.load("digits")
+    network = train.train(digits, epochs=20)
+    dark = (digits.x_test == 0).all(axis=0)
+    assert dark.any()
+    counts = []
+    for images in (360, 100, 20):
+        given = digits.x_test[:images]
+        added = boundary(network, given)
+        counts.append(len(added))
+        both = np.concatenate([given, added])
+        found = coverage(network, both)
+        assert not found.missing[0].any() and found.possible[0].all() and not found.dark.any()
+        assert len(boundary(network, both)) == 0
+        # Each of them is needed.
+        for n in range(len(added)):
+            less = coverage(network, np.delete(both, images + n, axis=0))
+            assert less.missing[0].any() or less.dark.any()
+    assert counts[0] <= 10 and counts[1] <= 20 and counts[2] <= 35
+
+
+def test_the_same_arguments_give_the_same_images():
+    network = random_network(64, 32, 16, 10)
+    given = np.random.default_rng(0).integers(0, 32, (9, 64)).astype(np.uint8)
+    assert (boundary(network, given, seed=3) == boundary(network, given, seed=3)).all()
+    one, other = (boundary(network, given, seed=seed) for seed in (3, 4))
+    assert one.shape != other.shape or (one != other).any()
+
+
+def test_pixels_at_the_level_of_the_encoder():
+    network = with_threshold_encoder(random_network(20, 30, 3), level=9, bits=4)
+    assert set(boundary(network, np.zeros((0, 20), dtype=int)).flat) == {8, 9}
+
+
+def test_a_network_without_hidden_layers():
+    network = random_network(20, 3)
+    given = np.zeros((2, 20), dtype=int)
+    given[0, :15] = 1
+    added = boundary(network, given)
+    assert added.shape == (1, 20) and coverage(network, given).dark.sum() == 5
+    assert not coverage(network, added).dark.any()
+    assert boundary(network, added).shape == (0, 20)
