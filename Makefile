@@ -18,6 +18,8 @@ help:
 	@echo "make demo      the whole path on digits: train, simulate, compare, build a bitstream"
 	@echo "make test      the tests that take at most ten minutes on two cores"
 	@echo "make test-all  the slow ones too, with the tools of every FPGA family: up to an hour"
+	@echo "make prove     formal proofs of the gateware, each with a wrong version to refute"
+	@echo "make mutants   the gateware made wrong in every place, one at a time, for the tests to notice"
 	@echo "make nightly   everything there is"
 	@echo "make lint      ruff and mypy"
 	@echo "make clean     remove what was made here, .venv included"
@@ -31,7 +33,16 @@ test: .venv/.test
 test-all: .venv/.all
 	@$(PYTEST) -m "not nightly"
 
+# `make prove PROVE="popcount --json"` and `make mutants MUTANTS="replay dense"` choose among them.
+prove: .venv/.test
+	@$(BIN)/python -m sim.proofs $(PROVE)
+
+mutants: .venv/.test
+	@$(BIN)/python -m bench.mutants $(MUTANTS)
+
 nightly: .venv/.all
+	@$(MAKE) prove
+	@$(MAKE) mutants
 	@$(PYTEST)
 
 lint: .venv/.test
@@ -42,7 +53,7 @@ clean:
 	@rm -rf .venv build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test test-all nightly lint clean
+.PHONY: help demo test test-all prove mutants nightly lint clean
 
 
 .venv/.made:
