@@ -1,0 +1,229 @@
+"""Running tests against a module whose source was changed, without touching a file.
+
+Each trial is a fork of a process that has imported everything but the code under test: the child
+imports the changed source in place of the file, runs pytest until a test fails, and says how it
+went. So a trial costs what its tests cost, and nothing that it breaks outlives it.
+"""
+
+import contextlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pathlib
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, ModuleType
+from typing import Any
+
+import hypothesis
+import pytest
+
+from model.errors import CheckFailed
+
+
+__all__ = ["Trial", "Outcome", "Trials"]
+
+
+OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what only children import
+MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
+FACTOR, GRACE = 5, 10   # a test may take so many times as long as unchanged, and seconds more
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Tests to run, fastest first, and the module to change.
+
+    Parameters
+    ----------
+    tests : dict of :class:`float`
+        Seconds that each test takes on its own, by pytest's name for it.
+    module : :class:`str`
+        Name with dots.
+    source : :class:`str`
+        What the module is instead.
+    """
+
+    tests: dict[str, float] = field(repr=False)
+    module: str = ""
+    source: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What tests had to say about a change.
+
+    Parameters
+    ----------
+    kind : :class:`str`
+        ``"killed"`` by a test that failed, or ``"timeout"`` by one that went on for too long;
+        ``"survived"`` where every test passed.
+    by : :class:`str`
+        The first test that failed; empty if there was none, or if no test could be run at all.
+    seconds : :class:`float`
+        Processor time.
+    """
+
+    kind: str
+    by: str
+    seconds: float
+
+
+class _Changed(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinder):
+    """Finds one module, and loads a source of its own for it."""
+
+    def __init__(self, module: str, path: pathlib.Path, source: str):
+        super().__init__(module, str(path))
+        self._source = source
+
+    def find_spec(self, name: str, path: object = None,
+                  target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._source, self.path, "exec")
+
+
+class _Watch:
+    """Puts the fast tests first, gives each its time, and remembers how it went."""
+
+    def __init__(self, tests: dict[str, float] | None):
+        self.limits = tests
+        self.times: dict[str, float] = {}
+        self.failed = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self) -> None:
+        # Conftest has set its own by now. The same trial is to end alike every time.
+        hypothesis.settings.register_profile(
+            "mutants", parent=hypothesis.settings.get_profile("default"), database=None,
+            deadline=None, derandomize=True, print_blob=False)
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.limits is not None:
+            known = [item for item in items if item.nodeid in self.limits]
+            items[:] = sorted(known, key=lambda item: self.limits[item.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        if self.limits is not None:
+            # What is stuck may never get to a handler, so the signal ends the process.
+            signal.setitimer(signal.ITIMER_PROF, FACTOR * self.limits[item.nodeid] + GRACE)
+        start = time.process_time()
+        result = yield
+        self.times[item.nodeid] = time.process_time() - start
+        return result
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+class Trials:
+    """Runs trials, some at a time, in forks of this process.
+
+    Parameters
+    ----------
+    root : :class:`pathlib.Path`
+        Checkout whose tests run.
+    jobs : :class:`int`
+        How many at a time.
+    """
+
+    def __init__(self, root: pathlib.Path, jobs: int):
+        if loaded := OURS & {name.partition(".")[0] for name in sys.modules}:
+            raise RuntimeError(f"{min(loaded)} must not be imported before it is changed")
+        self._root = root
+        self._jobs = jobs
+        sys.path.insert(0, str(root))
+
+    def baseline(self, files: Sequence[str]) -> dict[str, float]:
+        """Processor seconds of each test in some files, which must all pass.
+
+        What they import of others' is imported here too, so that later children need not.
+        """
+        (_, answer, _), = self._run([(0, None, tuple(files))])
+        if answer is None or answer["code"] != 0:
+            raise CheckFailed(f"{' '.join(files)} must pass unchanged: run pytest on it")
+        for name in answer["modules"]:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        return answer["times"]
+
+    def run(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
+        """Carry out all; which one, and how it went, in the order in which they end."""
+        work = [(n, trial, tuple(sorted({name.partition("::")[0] for name in trial.tests})))
+                for n, trial in enumerate(trials)]
+        for n, answer, seconds in self._run(work):
+            if answer is None:
+                yield n, Outcome("timeout", "", seconds)
+            elif answer["code"] == 0:
+                yield n, Outcome("survived", "", seconds)
+            else:
+                yield n, Outcome("killed", answer["failed"], seconds)
+
+    def _run(self, work: list[tuple[int, Trial | None, tuple[str, ...]]]
+             ) -> Iterator[tuple[int, dict[str, Any] | None, float]]:
+        """Answers of children, None where one did not live to give any; and their seconds."""
+        waiting, running = work[::-1], {}
+        while waiting or running:
+            while waiting and len(running) < self._jobs:
+                n, trial, files = waiting.pop()
+                reader, writer = os.pipe()
+                child = os.fork()
+                if child == 0:
+                    os.close(reader)
+                    self._child(writer, trial, files)
+                os.close(writer)
+                # The child's own limits count processor time; one that sleeps has those too.
+                patience = 600 + (sum(trial.tests.values()) * 4 * FACTOR if trial else 0)
+                running[reader] = (n, child, time.monotonic() + patience)
+            ready, _, _ = select.select(list(running), [], [], 1)
+            for reader, (n, child, end) in list(running.items()):
+                if reader not in ready and time.monotonic() < end:
+                    continue
+                if reader not in ready:
+                    os.kill(child, signal.SIGKILL)
+                with open(reader, "rb") as pipe:
+                    text = pipe.read()
+                del running[reader]
+                _, _, usage = os.wait4(child, 0)
+                yield n, json.loads(text) if text else None, usage.ru_utime + usage.ru_stime
+
+    def _child(self, writer: int, trial: Trial | None, files: tuple[str, ...]) -> None:
+        """Run the tests, say how it went, and end."""
+        try:
+            os.chdir(self._root)
+            silence = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(silence, stream)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            watch = _Watch(trial.tests if trial else None)
+            if trial is not None:
+                # Importing what was changed may already go on for ever.
+                signal.setitimer(signal.ITIMER_PROF, 2 * GRACE)
+                path = self._root.joinpath(*trial.module.split(".")).with_suffix(".py")
+                sys.meta_path.insert(0, _Changed(trial.module, path, trial.source))
+            code = pytest.main(
+                [*files, "-x", "-q", "--tb=no", "--assert=plain", "-o", "addopts=",
+                 "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not nightly",
+                 "--hypothesis-profile=mutants"], plugins=[watch])
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            others = [name for name in sys.modules
+                      if name.partition(".")[0] not in OURS | {"__main__", "conftest"}]
+            answer = {"code": int(code), "failed": watch.failed, "times": watch.times,
+                      "modules": others if trial is None else []}
+            with open(writer, "w") as pipe:
+                json.dump(answer, pipe)
+        finally:
+            os._exit(0)
