@@ -64,11 +64,12 @@ def sizes(shape):
 def uniform(shape, *, pe, simd, storage="block"):
     """The same PE and SIMD for every layer, or as much of them as the layer has use for."""
     layers = []
-    for inputs, outputs, gains in sizes(shape):
+    for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
         width = min(simd, inputs)
-        most = outputs if outputs != shape.classes or len(layers) < len(shape.sizes) - 2 \
-            else -(-inputs // width) * len(gains)
-        layers.append(Folding(inputs, outputs, gains, min(pe, outputs, most), width, storage))
+        most = outputs
+        if n == len(shape.sizes) - 2:   # a class at a time leaves
+            most = min(outputs, -(-inputs // width) * len(gains))
+        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage))
     return Mapping(tuple(layers))
 
 
@@ -94,8 +95,7 @@ def fit(shape, resources, *, target=None, effort=4_000):
                for n, layer in enumerate(sizes(shape))]
     least = max(min(folding.interval for folding, _ in layer) for layer in choices)
     candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
-    candidates = [cycles for cycles in candidates if cycles >= max(least, shape.classes)] \
-        or candidates[-1:]
+    candidates = [cycles for cycles in candidates if cycles >= max(least, shape.classes)]
     if target is not None:
         candidates = [max((cycles for cycles in candidates if cycles <= target),
                           default=candidates[0])]

@@ -7,9 +7,8 @@ from hypothesis import given, settings, strategies as st
 from gateware import cost
 from gateware.compiler import compile, image, pixel_words
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, fit, uniform
+from gateware.mapping import Mapping, uniform
 from gateware.mapping import sizes as layer_sizes
-from gateware.plan import Plan
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 from sim import bench
@@ -159,49 +158,3 @@ def test_weights_are_announced():
     engine.write({name: [0] * region.depth for name, region in dut.memories.items()})
     engine._run(look)
     assert loaded == [0, 1]
-
-
-ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
-
-
-@pytest.mark.parametrize("sizes", [(64, 128, 10), (4, 16, 3), (784, 64, 64, 10), (7, 3)])
-@pytest.mark.parametrize("luts", [3_000, 5_280, 40_000])
-def test_fit_is_within_its_resources(sizes, luts):
-    resources = Resources(luts, 200, 18_432, 36, "ecp5")
-    shape = Shape(BitSerial(5), sizes, 0, 16)
-    mapping = fit(shape, resources)
-    assert not cost.estimate(mapping, resources).excess(resources)
-    assert mapping.limit in ("luts", "memory", "layers", "effort")
-    assert mapping.limit != "luts" or luts <= 4_000
-    # What it says ran out is what one step more would have run out of.
-    assert [f.interval for f in mapping.layers] \
-        == [f.interval for f in fit(shape, resources, target=mapping.cycles_per_image).layers]
-
-
-def test_fit_of_the_demo_is_folded():
-    mapping = fit(Shape(BitSerial(5), (64, 128, 10), 0, 16), ICE40)
-    assert mapping.cycles_per_image <= 250
-    assert mapping.limit == "memory"
-
-
-def test_fit_is_faster_with_more():
-    shape = Shape(BitSerial(5), (64, 128, 10), 0, 16)
-    small, large = (fit(shape, Resources(luts, 200, 18_432, 36, "ecp5"))
-                    for luts in (2_500, 8_000))
-    assert large.cycles_per_image < small.cycles_per_image
-
-
-def test_too_large_a_network_says_by_how_much():
-    shape = Shape(BitSerial(8), (784, 512, 10), 0, 16)
-    excess = cost.estimate(fit(shape, ICE40), ICE40).excess(ICE40)
-    assert excess["memory"] > 0
-
-
-def test_hash_tells_hardware_apart():
-    shape = Shape(BitSerial(5), (64, 128, 10), 0, 16)
-    hashes = {Plan(shape, uniform(shape, pe=pe, simd=simd)).hash
-              for pe in (1, 2) for simd in (1, 2)}
-    other = Shape(BitSerial(5), (64, 128, 10), 0, 32)
-    hashes.add(Plan(other, uniform(other, pe=1, simd=1)).hash)
-    assert len(hashes) == 5
-    assert Plan(shape, uniform(shape, pe=1, simd=1)).hash in hashes

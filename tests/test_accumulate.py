@@ -81,17 +81,6 @@ def test_gains_must_be_all_one_or_powers_of_two(gains):
         Accumulate(np.ones((1, 1), dtype=bool), gains=gains)
 
 
-@pytest.mark.parametrize("pe, simd, error, message", [
-    (0, 1, ValueError, "^PE must be between 1 and 4, not 0$"),
-    (5, 1, ValueError, "^PE must be between 1 and 4, not 5$"),
-    (1, 13, ValueError, "^SIMD must be between 1 and 12, not 13$"),
-    (1, 1.5, TypeError, "^SIMD must be an integer, not 1.5$"),
-])
-def test_parallelism_must_fit_the_layer(pe, simd, error, message):
-    with pytest.raises(error, match=message):
-        Folding(12, 4, (1,), pe, simd)
-
-
 def test_sums_are_offered_unasked():
     folding = Folding(4, 2, (2, 1), 1, 2)
     assert offers(gateware.accumulate.Accumulate(folding), [0] * folding.beats)

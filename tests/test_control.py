@@ -3,10 +3,13 @@ from amaranth.sim import Simulator
 
 from gateware.control import Control
 
+from .traffic import ports
+
 
 @pytest.mark.parametrize("init", [False, True])
 def test_host_says_whether_the_weights_are_there(init):
     dut = Control(init=init)
+    assert ports(dut)["loaded"] == 1 and ports(dut)["bus_addr"] == 0
 
     async def tb(ctx):
         async def look(expected):

@@ -1,0 +1,83 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware.compiler import affine_rows, compile, image, pixel_words, threshold_rows, weight_rows
+from gateware.mapping import uniform
+from model.encoder import BitSerial
+from model.network import Shape
+from model.scores import Scores
+
+from . import strategies
+
+
+@given(data=st.data(), layer=strategies.denses())
+def test_rows_of_a_layer_hold_its_cells_and_thresholds(data, layer):
+    folding = data.draw(strategies.foldings(layer))
+    rows = weight_rows(layer.weights, folding)
+    assert len(rows) == folding.rows
+    for group in range(folding.groups):
+        for fold in range(folding.folds):
+            row = rows[group * folding.folds + fold]
+            for cell in range(folding.pe * folding.simd):
+                neuron = group * folding.pe + cell // folding.simd
+                place  = fold * folding.simd + cell % folding.simd
+                inside = neuron < layer.outputs and place < layer.inputs
+                assert row >> cell & 1 == (layer.weights[neuron, place] if inside else 1)
+            assert row >> folding.pe * folding.simd == 0
+
+    rows, bits = threshold_rows(layer, folding), folding.threshold_bits
+    assert len(rows) == folding.words
+    thresholds = layer.sum_threshold(layer.thresholds)
+    for n, row in enumerate(rows):
+        for lane in range(folding.lanes):
+            neuron = n * folding.lanes + lane
+            expected = thresholds[neuron] if neuron < layer.outputs else folding.top + 1
+            assert row >> lane * bits & (1 << bits) - 1 == expected
+        assert row >> folding.lanes * bits == 0
+
+
+@pytest.mark.parametrize("gain, bias, rows", [
+    # Six inputs that all agree, of 6 at most: a bipolar accumulator is twice the sum, less 6.
+    ([1, 1], [0, -9], [-6 & 0xffff, -15 & 0xffff]),
+    ([1, -2], [7, 40_000], [(7 - 6) | 1 << 32, 40_012 | 0xfffe << 32]),
+])
+def test_rows_of_scores_hold_bias_and_gain(gain, bias, rows):
+    layer = Scores(np.ones((2, 6), dtype=bool), np.array(gain), np.array(bias))
+    assert affine_rows(layer) == rows
+
+
+@given(data=st.data(), network=strategies.networks(max_size=9))
+def test_image_has_all_memories(data, network):
+    mapping = data.draw(strategies.mappings(network))
+    contents, plan = image(network, mapping), compile(network.shape, mapping).plan
+    assert set(contents) == set(plan.memories)
+    for name, rows in contents.items():
+        region = plan.memories[name]
+        assert len(rows) == region.depth and max(rows) < 1 << region.width
+    for n, layer in enumerate(network.all_layers):
+        assert contents[f"layer{n}.weights"] == weight_rows(layer.weights, mapping.layers[n])
+    for n, layer in enumerate(network.layers):
+        assert contents[f"layer{n}.thresholds"] == threshold_rows(layer, mapping.layers[n])
+    assert contents["scores.affine"] == affine_rows(network.scores)
+
+
+def test_compile_hands_on_what_it_is_given():
+    shape = Shape(BitSerial(1), (6, 2), 0, 16)
+    mapping = uniform(shape, pe=1, simd=2)
+    plain = compile(shape, mapping)
+    assert (plain.shape, plain.mapping, plain.image) == (shape, mapping, None)
+    assert not hasattr(plain, "probe_0")
+    contents = {"layer0.weights": [0] * 6, "scores.affine": [0] * 2}
+    full = compile(shape, mapping, image=contents, probes=True)
+    assert full.image is contents and hasattr(full, "probe_0")
+
+
+def test_pixels_are_cut_into_words():
+    shape = Shape(BitSerial(3), (5, 2), 0, 16)
+    words = pixel_words([[1, 2, 3, 4, 5], [7, 0, 6, 1, 7]], shape, uniform(shape, pe=1, simd=2))
+    assert words == [0o21, 0o43, 0o5, 0o07, 0o16, 0o7]
+    with pytest.raises(ValueError, match="^Pixels must be between 0 and 7, not 1 to 8$"):
+        pixel_words([[1, 2, 3, 4, 8]], shape, uniform(shape, pe=1, simd=2))

@@ -1,0 +1,84 @@
+import pytest
+
+from gateware import cost
+from gateware.folding import Folding
+from gateware.mapping import Mapping, Resources, sizes
+from model.encoder import BitSerial, Threshold
+from model.network import Shape
+
+
+ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
+BITS  = Threshold(1, bits=1)
+
+
+def mapping_of(encoder, chain, parallel):
+    shape = Shape(encoder, chain, 0, 16)
+    return Mapping(tuple(Folding(*size, *fold)
+                         for size, fold in zip(sizes(shape), parallel, strict=True)))
+
+
+# The figures are what simulations of these accelerators take; tests/test_accelerator.py holds
+# predictions to simulations of others, drawn at random.
+@pytest.mark.parametrize("mapping, cycles, cycles_per_image", [
+    (mapping_of(BITS, (1, 1), ((1, 1),)), {1: 7, 2: 8, 3: 9, 6: 12, 100: 106}, 1),
+    (mapping_of(BitSerial(2), (5, 3), ((2, 2),)), {1: 21, 2: 33, 3: 45, 6: 81, 100: 1_209}, 12),
+    (mapping_of(BitSerial(5), (64, 128, 10), ((16, 4), (4, 8))),
+     {1: 731, 2: 1_371, 3: 2_011, 6: 3_931, 100: 64_091}, 640),
+    # Layers that wait for one another in the middle of a vector.
+    (mapping_of(BITS, (16, 16, 19, 6), ((4, 15), (15, 2), (3, 7))),
+     {1: 63, 2: 95, 3: 127, 6: 223, 100: 3_231}, 32),
+    (mapping_of(BITS, (16, 19, 5, 7, 11), ((10, 2), (2, 3), (1, 3), (2, 6))),
+     {1: 106, 2: 130, 3: 154, 6: 226, 100: 2_482}, 24),
+    (mapping_of(BITS, (16, 11, 8, 13, 8), ((5, 10), (4, 1), (10, 1), (3, 5))),
+     {1: 93, 2: 119, 3: 143, 6: 215, 100: 2_471}, 24),
+    (mapping_of(BitSerial(3), (7, 19, 4, 2), ((14, 2), (1, 3), (2, 1))),
+     {1: 89, 2: 125, 3: 161, 6: 269, 100: 3_653}, 36),
+    (mapping_of(BITS, (11, 7, 10, 12), ((1, 10), (8, 1), (2, 9))),
+     {1: 68, 2: 88, 3: 108, 6: 168, 100: 2_048}, 20),
+])
+def test_cycles(mapping, cycles, cycles_per_image):
+    for images, expected in cycles.items():
+        timing = cost.timing(mapping, images)
+        assert timing == cost.Timing(images, expected, cycles_per_image, cycles[1])
+
+
+def test_pace_counts_the_pieces_that_a_word_is_cut_into():
+    layer = Folding(12, 24, (1,), 12, 6)   # 4 words of 6 neurons in 4 cycles
+    assert (layer.interval, layer.words, layer.lanes) == (4, 4, 6)
+    paces = {simd: cost.pace(layer, Folding(24, 2, (1,), 1, simd)) for simd in (1, 2, 4, 6, 12)}
+    assert paces == {1: 24, 2: 12, 4: 12, 6: 4, 12: 4}
+
+
+@pytest.mark.parametrize("width, depth, expected", [
+    (16, 256, 1), (17, 256, 2), (32, 256, 2), (33, 256, 3), (65, 3, 5),
+    # Deeper than a block is at its widest, so other shapes of a block are used.
+    (16, 257, 2), (16, 512, 2), (32, 512, 4), (8, 512, 1), (4, 1_024, 2), (2, 2_048, 4),
+    (1, 257, 1), (1, 600, 2),
+])
+def test_blocks_of_a_memory(width, depth, expected):
+    assert cost.blocks(width, depth, ICE40) == expected
+
+
+# Buffers of two vectors, thresholds, and weights where those are in block RAM.
+@pytest.mark.parametrize("folding, blocks, luts", [
+    (Folding(64, 128, (16, 8, 4, 2, 1), 16, 4), 2 + 1 + 4, 985),
+    (Folding(128, 10, (1,), 4, 8), 1 + 1 + 2, 322),
+    (Folding(12, 4, (1, 1, 1), 4, 6), 1 + 1 + 2, 279),
+    (Folding(12, 4, (2, 1), 2, 5, "logic"), 1 + 1, 245),
+    (Folding(300, 20, (1,), 5, 20, "distributed"), 2 + 1, 580),
+])
+def test_estimate_of_a_layer(folding, blocks, luts):
+    assert cost.layer(folding, ICE40) == (blocks, luts)
+
+
+def test_estimate_adds_layers_and_link():
+    mapping = mapping_of(BitSerial(5), (64, 128, 10), ((16, 4), (4, 8)))
+    estimate = cost.estimate(mapping, ICE40)
+    assert estimate == cost.Estimate(1_000 + 985 + 322, 3 + 7 + 4)
+
+
+def test_excess_names_what_falls_short():
+    need = cost.Estimate(5_281, 30)
+    assert need.excess(ICE40) == {"luts": 1}
+    assert cost.Estimate(5_280, 33).excess(ICE40) == {"memory": 3}
+    assert cost.Estimate(5_280, 30).excess(ICE40) == {}

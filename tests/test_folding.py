@@ -1,0 +1,55 @@
+import pytest
+
+from gateware.folding import Folding
+
+
+@pytest.mark.parametrize("folding, expected", [
+    # Nothing divides anything; planes of different weights.
+    (Folding(13, 7, (4, 2, 1), 3, 5), {
+        "planes": 3, "serial": True, "folds": 3, "groups": 3, "rows": 9, "beats": 9,
+        "interval": 27, "lanes": 1, "drain": 3, "words": 9, "top": 91, "threshold_bits": 7}),
+    # Planes of one weight.
+    (Folding(12, 16, (1, 1, 1), 6, 12), {
+        "planes": 3, "serial": False, "folds": 1, "groups": 3, "rows": 3, "beats": 3,
+        "interval": 9, "lanes": 2, "drain": 3, "words": 9, "top": 36, "threshold_bits": 6}),
+    # Eight neurons in three cycles: three lanes would be enough, but do not divide them.
+    (Folding(7, 16, (1,), 8, 3), {
+        "planes": 1, "serial": False, "folds": 3, "groups": 2, "rows": 6, "beats": 3,
+        "interval": 6, "lanes": 4, "drain": 2, "words": 4, "top": 7, "threshold_bits": 4}),
+    # A threshold out of reach takes all of its bits here, and one more than the sums above.
+    (Folding(6, 3, (1,), 3, 6), {
+        "planes": 1, "serial": False, "folds": 1, "groups": 1, "rows": 1, "beats": 1,
+        "interval": 1, "lanes": 3, "drain": 1, "words": 1, "top": 6, "threshold_bits": 3}),
+    (Folding(3, 1, (2, 1), 1, 2), {
+        "planes": 2, "serial": True, "folds": 2, "groups": 1, "rows": 2, "beats": 4,
+        "interval": 4, "lanes": 1, "drain": 1, "words": 1, "top": 9, "threshold_bits": 4}),
+])
+def test_layout_in_space_and_time(folding, expected):
+    assert {name: getattr(folding, name) for name in expected} == expected
+
+
+def test_memories_are_as_large_as_their_rows():
+    folding = Folding(13, 7, (4, 2, 1), 3, 5)
+    weights, thresholds = folding.weights, folding.thresholds
+    assert (weights.width, weights.depth, weights.writable) == (15, 9, True)
+    assert (thresholds.width, thresholds.depth, thresholds.writable) == (7, 9, True)
+    folding = Folding(7, 16, (1,), 8, 3, storage="logic")
+    assert (folding.weights.writable, folding.thresholds.writable) == (False, True)
+    assert folding.thresholds.width == 4 * 4
+
+
+@pytest.mark.parametrize("pe, simd, error, message", [
+    (0, 1, ValueError, "^PE must be between 1 and 4, not 0$"),
+    (5, 1, ValueError, "^PE must be between 1 and 4, not 5$"),
+    (1, 0, ValueError, "^SIMD must be between 1 and 12, not 0$"),
+    (1, 13, ValueError, "^SIMD must be between 1 and 12, not 13$"),
+    (1, 1.5, TypeError, "^SIMD must be an integer, not 1.5$"),
+])
+def test_parallelism_must_fit_the_layer(pe, simd, error, message):
+    with pytest.raises(error, match=message):
+        Folding(12, 4, (1,), pe, simd)
+
+
+def test_parallelism_may_be_all_of_the_layer():
+    folding = Folding(12, 4, (1,), 4, 12)
+    assert (folding.pe, folding.simd, folding.interval) == (4, 12, 1)

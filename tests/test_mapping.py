@@ -1,0 +1,147 @@
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware import cost
+from gateware.folding import Folding
+from gateware.mapping import Mapping, Resources, fit, sizes, uniform
+from model.encoder import BitSerial, Threshold
+from model.network import Shape
+
+from . import strategies
+
+
+ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
+DEMO  = Shape(BitSerial(5), (64, 128, 10), 0, 16)
+
+
+def shape_of(encoder, *sizes):
+    return Shape(encoder, sizes, 0, 16)
+
+
+def parallelism(mapping):
+    return [(layer.pe, layer.simd) for layer in mapping.layers]
+
+
+def test_only_the_first_layer_has_the_planes_of_the_encoder():
+    assert list(sizes(shape_of(BitSerial(3), 9, 7, 5, 4))) \
+        == [(9, 7, (4, 2, 1)), (7, 5, (1,)), (5, 4, (1,))]
+    assert list(sizes(shape_of(Threshold(1, bits=3), 9, 7))) == [(9, 7, (1,))]
+
+
+@pytest.mark.parametrize("shape, pe, simd, expected", [
+    (DEMO, 3, 5, [(3, 5), (3, 5)]),
+    # No more than the layer has use for, and of the scores no more than leave one at a time:
+    (shape_of(BitSerial(5), 64, 10, 10), 40, 50, [(10, 50), (1, 10)]),
+    (shape_of(BitSerial(2), 6, 10), 40, 2, [(6, 2)]),             # 3 words of 2 planes
+    (shape_of(BitSerial(2), 7, 10), 40, 2, [(8, 2)]),             # the last word not full
+    (shape_of(BitSerial(5), 7, 10), 40, 2, [(10, 2)]),
+    (shape_of(BitSerial(2), 6, 10, 2, 10), 40, 3, [(10, 3), (2, 3), (1, 2)]),
+])
+def test_uniform(shape, pe, simd, expected):
+    mapping = uniform(shape, pe=pe, simd=simd)
+    assert parallelism(mapping) == expected
+    assert [(layer.inputs, layer.outputs, layer.gains) for layer in mapping.layers] \
+        == list(sizes(shape))
+    assert mapping.layers[-1].lanes == 1
+    assert mapping.limit == ""
+    assert {layer.storage for layer in mapping.layers} == {"block"}
+    stored = uniform(shape, pe=pe, simd=simd, storage="distributed")
+    assert {layer.storage for layer in stored.layers} == {"distributed"}
+
+
+def test_cycles_per_image_are_those_of_the_long_run():
+    mapping = uniform(shape_of(BitSerial(2), 6, 4, 3), pe=2, simd=2)
+    assert mapping.cycles_per_image == cost.timing(mapping, 9).cycles_per_image == 12
+
+
+def brute_force(shape, resources, target, effort):
+    """What `fit` promises, from all there is, one number of cycles after another."""
+    def worth(count):   # what one less would take more rounds than
+        return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
+
+    every = [[Folding(inputs, outputs, gains, pe, simd)
+              for simd in worth(inputs) for pe in worth(outputs)]
+             for inputs, outputs, gains in sizes(shape)]
+    every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
+    luts = min(resources.luts, effort)
+    slowest = None
+    previous = None
+    for cycles in sorted({folding.interval for layer in every for folding in layer}):
+        if cycles < shape.classes:
+            continue
+        chosen = []
+        for layer in every:
+            fast = [folding for folding in layer if folding.interval <= cycles]
+            keeping = [folding for folding in fast
+                       if not chosen or cost.pace(chosen[-1], folding) <= cycles]
+            if not fast:
+                break
+            blocks = {folding: cost.layer(folding, resources) for folding in keeping or fast}
+            chosen.append(min(blocks, key=lambda folding: (
+                blocks[folding][0] / resources.memory_blocks
+                + blocks[folding][1] / resources.luts)))
+        if len(chosen) < len(every):
+            continue
+        mapping = Mapping(tuple(chosen))
+        if target is not None:
+            if slowest is None or cycles <= target:
+                slowest = Mapping(mapping.layers, "target")
+            continue
+        need = cost.estimate(mapping, resources)
+        short = {"luts": need.luts > luts, "memory": need.memory_blocks > resources.memory_blocks}
+        slowest = Mapping(mapping.layers, previous or "layers")
+        if not any(short.values()):
+            break
+        previous = "memory" if not short["luts"] else "effort" if luts < resources.luts else "luts"
+    return slowest
+
+
+@given(data=st.data(), encoder=strategies.encoders,
+       chain=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+       target=st.one_of(st.none(), st.none(), st.integers(1, 300)))
+def test_fit_is_the_fastest_that_fits(data, encoder, chain, target):
+    luts = data.draw(st.integers(1_100, 3_000))
+    resources = Resources(luts, data.draw(st.integers(1, 40)), 4_096, 16, "ice40")
+    effort = data.draw(st.sampled_from([luts - 500, luts - 1, luts, luts + 1]))
+    shape = shape_of(encoder, *chain)
+    assert fit(shape, resources, target=target, effort=effort) \
+        == brute_force(shape, resources, target, effort)
+
+
+def test_effort_is_4000_look_up_tables():
+    large = Resources(50_000, 200, 18_432, 36, "ecp5")
+    shape = shape_of(BitSerial(5), 64, 128, 10)
+    assert fit(shape, large) == fit(shape, large, effort=4_000)
+    need = cost.estimate(fit(shape, large), large).luts
+    assert need <= 4_000 and fit(shape, large).limit == "effort"
+
+
+@pytest.mark.parametrize("sizes", [(64, 128, 10), (4, 16, 3), (784, 64, 64, 10), (7, 3)])
+@pytest.mark.parametrize("luts", [3_000, 5_280, 40_000])
+def test_fit_is_within_its_resources(sizes, luts):
+    resources = Resources(luts, 200, 18_432, 36, "ecp5")
+    shape = shape_of(BitSerial(5), *sizes)
+    mapping = fit(shape, resources)
+    assert not cost.estimate(mapping, resources).excess(resources)
+    assert mapping.limit in ("luts", "memory", "layers", "effort")
+    assert mapping.limit != "luts" or luts <= 4_000
+    # What it says ran out is what one step more would have run out of.
+    assert [f.interval for f in mapping.layers] \
+        == [f.interval for f in fit(shape, resources, target=mapping.cycles_per_image).layers]
+
+
+def test_fit_of_the_demo_is_folded():
+    mapping = fit(DEMO, ICE40)
+    assert mapping.cycles_per_image <= 250
+    assert mapping.limit == "memory"
+
+
+def test_fit_is_faster_with_more():
+    small, large = (fit(DEMO, Resources(luts, 200, 18_432, 36, "ecp5")) for luts in (2_500, 8_000))
+    assert large.cycles_per_image < small.cycles_per_image
+
+
+def test_too_large_a_network_says_by_how_much():
+    shape = shape_of(BitSerial(8), 784, 512, 10)
+    excess = cost.estimate(fit(shape, ICE40), ICE40).excess(ICE40)
+    assert excess["memory"] > 0

@@ -1,0 +1,46 @@
+import pytest
+
+from gateware.mapping import uniform
+from gateware.plan import Plan
+from model.encoder import BitSerial, Threshold
+from model.network import Shape
+
+
+LARGE = Shape(BitSerial(5), (64, 12, 10), 16, 32)
+SMALL = Shape(Threshold(3, bits=4), (7, 3), 0, 16)
+
+
+@pytest.mark.parametrize("shape, pe, simd, sizes, addr_width, control", [
+    (LARGE, 3, 5, {
+        "layer0.weights": (15, 52, 0x00), "layer0.thresholds": (11, 12, 0x60),
+        "layer1.weights": (15, 12, 0x70), "scores.affine": (48, 10, 0x40),
+        "control": (1, 1, 0x80)}, 8, 0x80),
+    (SMALL, 1, 2, {
+        "layer0.weights": (2, 12, 0x00), "scores.affine": (16, 3, 0x10),
+        "control": (1, 1, 0x14)}, 5, 0x14),
+])
+def test_places_of_all_memories(shape, pe, simd, sizes, addr_width, control):
+    plan = Plan(shape, uniform(shape, pe=pe, simd=simd))
+    assert {name: (region.width, region.depth, region.base)
+            for name, region in plan.regions.items()} == sizes
+    assert (plan.addr_width, plan.control_address) == (addr_width, control)
+    assert list(plan.memories) == list(sizes)[:-1]    # an image does not fill the register
+    assert all(plan.memories[name] is plan.regions[name] for name in plan.memories)
+    assert plan.words == -(-shape.inputs // simd)
+
+
+def test_hash_tells_hardware_apart():
+    mapping = uniform(LARGE, pe=1, simd=1)
+    plans = [Plan(LARGE, uniform(LARGE, pe=pe, simd=simd)) for pe in (1, 2) for simd in (1, 2)]
+    plans += [Plan(Shape(BitSerial(5), (64, 12, 10), 16, 16), mapping),
+              Plan(Shape(BitSerial(5), (64, 12, 10), 0, 32), mapping),
+              Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
+              Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic"))]
+    assert len({plan.hash for plan in plans}) == len(plans)
+    assert Plan(LARGE, mapping).hash == plans[0].hash
+
+
+def test_hash_is_that_of_boards_programmed_before():
+    plan = Plan(LARGE, uniform(LARGE, pe=3, simd=5))
+    assert plan.hash == bytes.fromhex("eaf16ce52b1be6d3")
