@@ -59,6 +59,16 @@ def test_simulate(ohmbit_, network):
     assert "0 mismatches in layer0.acc, layer0.bits, scores.acc, scores, class" in outcome.err
 
 
+def test_simulate_adds_images_at_thresholds(ohmbit_, network):
+    answer, without = (ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2",
+                               "--json", *option).json for option in ([], ["--no-boundary"]))
+    assert (answer["images"], without["images"]) == (2, 2)
+    assert answer["boundary_images"] > without["boundary_images"] == 0
+    assert answer["cycles"] - without["cycles"] \
+        == answer["boundary_images"] * answer["cycles_per_image"]
+    assert answer["accuracy"] == without["accuracy"]
+
+
 def test_simulate_takes_what_is_here(ohmbit_, network, monkeypatch):
     seen = []
 
@@ -106,7 +116,7 @@ def test_simulate_fails_on_a_mismatch(ohmbit_, network, monkeypatch):
     outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
     assert outcome.code == 1
     assert outcome.json["mismatches"] >= 2 and outcome.json["compared"]["layer0.acc"] == 0
-    assert re.search(r"mismatches in 2 images; the first: image 0, scores\[3\], "
+    assert re.search(r"mismatches in 6 images; the first: image 0, scores\[3\], "
                      r"cycle \d+: ", outcome.err)
 
 

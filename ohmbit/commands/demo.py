@@ -76,8 +76,8 @@ def demo(
             figures = building.result()
 
     seconds = round(time.perf_counter() - start, 1)
-    _summary(golden, simulation.comparison.images, simulation.cycles_per_image, figures, seconds)
-    console.result(accuracy=golden, images=simulation.comparison.images,
+    _summary(golden, simulation.images, simulation.cycles_per_image, figures, seconds)
+    console.result(accuracy=golden, images=simulation.images,
                    mismatches=simulation.comparison.total, engine=simulation.engine,
                    cycles_per_image=simulation.cycles_per_image,
                    **{name: figures.get(name) for name in FIGURES}, seconds=seconds)

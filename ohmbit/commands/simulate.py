@@ -15,6 +15,7 @@ from model.files import whole
 from model.network import Network
 from sim.compare import Comparison, compare
 from sim.engine import Engine, Result, Waveform
+from sim.vectors import boundary as boundary_images
 
 from ..console import console
 from ..engines import ENGINES, choose
@@ -45,6 +46,9 @@ Against = Annotated[Names | None, typer.Option(
     help="Another engine to compare with, in place of the golden model.")]
 Images = Annotated[int | None, typer.Option(
     min=1, metavar="N", help="Test images; by default all, or 20 where the engine is slow.")]
+Boundary = Annotated[bool, typer.Option(
+    "--boundary/--no-boundary", help="Whether to add images that bring every hidden neuron to its "
+                                     "threshold, and one below, where no test image does.")]
 Vcd = Annotated[pathlib.Path | None, typer.Option(
     metavar="FILE", help="Where to put a waveform of the cycles around the first difference.")]
 
@@ -53,10 +57,18 @@ BEFORE, AFTER = 250, 50   # cycles that a waveform shows around a difference
 
 @dataclass(frozen=True)
 class Simulation:
-    """What an engine made of some images, held against model and prediction."""
+    """What an engine made of some images, held against model and prediction.
+
+    Parameters
+    ----------
+    boundary_images : :class:`int`
+        How many of the images were added, behind those of the test set, which alone count for
+        :py:`accuracy`.
+    """
 
     engine: str
     comparison: Comparison
+    boundary_images: int
     accuracy: float
     cycles: int
     cycles_per_image: int
@@ -65,9 +77,15 @@ class Simulation:
     seconds: float
 
     @property
+    def images(self) -> int:
+        """Images of the test set."""
+        return self.comparison.images - self.boundary_images
+
+    @property
     def fields(self) -> dict[str, Any]:
         return {
-            "engine": self.engine, "images": self.comparison.images,
+            "engine": self.engine, "images": self.images,
+            "boundary_images": self.boundary_images,
             "mismatches": self.comparison.total, "compared": self.comparison.mismatches,
             "accuracy": self.accuracy, "cycles": self.cycles,
             "cycles_per_image": self.cycles_per_image, "latency": self.latency,
@@ -78,7 +96,8 @@ class Simulation:
         comparison = self.comparison
         cycles = "as predicted" if self.cycles == self.predicted_cycles \
             else f"{self.predicted_cycles:,} predicted"
-        return (f"{comparison.images:,} images in {self.engine}: {comparison.total:,} mismatches "
+        more = f" and {self.boundary_images:,} at thresholds" if self.boundary_images else ""
+        return (f"{self.images:,} images{more} in {self.engine}: {comparison.total:,} mismatches "
                 f"in {comparison.seen}; {self.accuracy:.2%} right; {self.cycles:,} cycles, "
                 f"{cycles}; {self.cycles_per_image:,} an image; {self.seconds:.1f} s")
 
@@ -93,18 +112,22 @@ class Simulation:
 
 
 def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
-          labels: np.ndarray, *, against: Engine | None = None,
+          labels: np.ndarray, *, boundary: bool = True, against: Engine | None = None,
           vcd: pathlib.Path | None = None) -> Simulation:
     """Run images through an engine, and compare everything that it sees.
 
     Parameters
     ----------
+    boundary : :class:`bool`
+        Whether to add what :func:`sim.vectors.boundary` finds.
     against : :class:`sim.engine.Engine`, or None
         What to compare with; the golden model if None.
     vcd : path, or None
         Where a waveform goes if there is a difference.
     """
     start = time.perf_counter()
+    added = boundary_images(network, images) if boundary else images[:0]
+    images = np.concatenate([images, added])
     expected = None if against is None else run(network, mapping, against, images)
     result = run(network, mapping, engine, images)
     comparison = compare(network, images, result, expected)
@@ -114,8 +137,8 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
             engine.infer(images[:comparison.where.image + 1],
                          waveform=Waveform(partial, max(0, cycle - BEFORE), cycle + AFTER))
     return Simulation(
-        engine=engine.name, comparison=comparison,
-        accuracy=float((result.best == labels).mean()), cycles=result.cycles,
+        engine=engine.name, comparison=comparison, boundary_images=len(added),
+        accuracy=float((result.best[:len(labels)] == labels).mean()), cycles=result.cycles,
         cycles_per_image=result.cycles_per_image, latency=result.latency,
         predicted_cycles=cost.timing(mapping, len(images)).cycles,
         seconds=time.perf_counter() - start)
@@ -142,7 +165,7 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> R
 def simulate(network: NetworkPath, images: Images = None, engine: EngineName = None,
              board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
              target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None,
-             against: Against = None, vcd: Vcd = None) -> None:
+             boundary: Boundary = True, against: Against = None, vcd: Vcd = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -159,7 +182,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "
                   f"{source.name}{f' ({why})' if why else ''}")
-    simulation = check(net, mapping, runner, pixels, labels, against=other, vcd=vcd)
+    simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other, vcd=vcd)
     console.show(simulation)
     console.result(**simulation.fields)
     simulation.hold()
