@@ -182,7 +182,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "
                   f"{source.name}{f' ({why})' if why else ''}")
-    simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other, vcd=vcd)
+    simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other,
+                       vcd=vcd)
     console.show(simulation)
     console.result(**simulation.fields)
     simulation.hold()
