@@ -1,5 +1,6 @@
 """Bitstreams, by Yosys, nextpnr and a packer, run one after the other in a folder of their own."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ from .board import Board
 from .report import Report, excess, last_error
 
 
-__all__ = ["Build", "build"]
+__all__ = ["Build", "build", "fingerprint"]
 
 
 SEEDS = (1, 2, 3)
@@ -113,6 +114,16 @@ def build(board: Board, top_factory: Callable[[Board], Any], *,
                  clock_mhz=float(board.clock_hz) / 1e6,
                  bitstream=bitstream, seconds=round(time.monotonic() - start, 1),
                  log=target / f"{name}.log")
+
+
+def fingerprint(board: Board, top_factory: Callable[[Board], Any], *, name: str = "top") -> str:
+    """Hash of all that decides what :func:`build` makes: the design, options, versions of tools."""
+    plan = _plan(board, top_factory, name)
+    commands = [board.family.translate(command)
+                for command in json.loads(plan.files[f"build_{name}.json"])["commands"]]
+    versions = [tools.version(tool) for tool in board.family.tools]
+    text = json.dumps([plan.digest().hex(), commands, versions, SEEDS, float(board.clock_hz)])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 # Nothing here reads a row in the cycle that writes it, but Amaranth's memories promise what such a

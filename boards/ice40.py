@@ -9,6 +9,14 @@ from .clock import ICE40PLL
 __all__ = ["ICE40", "BOARDS"]
 
 
+def _translate(command: list[str]) -> list[str]:
+    """Has nextpnr say where each cell went, which the bitstream alone does not tell."""
+    if command[0] != "nextpnr-ice40":
+        return command
+    name = command[command.index("--asc") + 1].removesuffix(".asc")
+    return [*command, "--write", f"{name}.routed.json"]
+
+
 ICE40 = Family(
     name="ice40",
     extra="ice40",
@@ -30,6 +38,7 @@ ICE40 = Family(
     overrides={"nextpnr_opts": "--router router2"},
     chip=lambda platform: platform.device,
     pll=ICE40PLL,
+    translate=_translate,
 )
 
 

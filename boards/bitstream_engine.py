@@ -1,0 +1,137 @@
+"""A board's bitstream as an engine: read back from its bits, and run at its pins."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from gateware import cost
+from model.errors import CheckFailed, InputError
+from sim import readback, verilated
+from sim.engine import Image, Result, Waveform
+from sim.pins import SimulatedPort
+from sim.readback_pins import ReadbackPins
+
+from . import catalog, ebr
+from .board import Board
+from .build import build, fingerprint
+from .driver import Driver
+from .top import Top
+
+
+__all__ = ["NEEDED", "BitstreamEngine"]
+
+
+NEEDED = ("yosys", "nextpnr-ice40", "icepack", *readback.NEEDED, *verilated.NEEDED)
+
+AWAKE = 1e-3   # seconds after which a host would begin
+
+
+class BitstreamEngine:
+    """Runs what a bitstream for an iCE40 makes of the chip, over its serial line.
+
+    The netlist is read from the bits, so that synthesis, placement, routing and packing are held to
+    the golden model as well; delays are not simulated, as nextpnr has judged them. Besides what a
+    board shows, :meth:`inspect` compares the contents of block RAM in the bits themselves.
+
+    A bitstream is built for the accelerator as ``ohmbit build`` would, and kept under a hash of all
+    that went into it, as is each further step.
+
+    Parameters
+    ----------
+    board : :class:`boards.board.Board`
+    bitstream : path, or None
+        One that is there already, beside the ``.pcf`` and, for the contents of block RAM, the
+        ``.routed.json`` that a build leaves; None builds one.
+    cache : path, or None
+        Folder that keeps what is built; the user's cache folder if None.
+    """
+
+    name = "bitstream"
+
+    def __init__(self, board: Board, *, bitstream: pathlib.Path | None = None,
+                 cache: pathlib.Path | None = None) -> None:
+        if board.family.name != "ice40":
+            able = [other.name for other in catalog.BOARDS.values() if other.family.name == "ice40"]
+            raise InputError(f"{board.name} has no bitstream that can be read back: choose a board "
+                             f"with an iCE40 (--board {', '.join(able)})")
+        self._board = board
+        self._given = bitstream
+        self._cache = cache or platformdirs.user_cache_path("ohmbit")
+        self._driver: Driver | None = None
+
+    def load(self, accelerator: Any) -> None:
+        """Build, read back and compile; a bitstream that was given needs no more than a plan."""
+        self._accelerator = accelerator
+        self.bitstream = bitstream = self._given or self._build(accelerator)
+        self.netlist = netlist = readback.read_back(
+            bitstream, bitstream.with_suffix(".pcf"), cache=self._cache / "readback",
+            package=self._board.platform().package.lower())
+        pins = ReadbackPins(netlist, cache=self._cache / "verilator")
+        pins.run(np.ones(int(netlist.hz * AWAKE), dtype=np.uint8))
+        patience = 20_000 + 2 * cost.timing(accelerator.mapping, 1).cycles
+        self._driver = driver = Driver(
+            SimulatedPort(pins, float(netlist.hz / self._board.baud), patience=patience),
+            where=f"the pins of {bitstream} at {float(netlist.hz) / 1e6:g} MHz, where "
+                  f"{self._board.name} has {float(self._board.clock_hz) / 1e6:g}")
+        try:
+            driver.identify()
+        except InputError as error:
+            raise CheckFailed(str(error)) from error
+        driver.load(accelerator)
+
+    def _build(self, accelerator: Any) -> pathlib.Path:
+        def top(board: Board) -> Top:
+            return Top(board, accelerator)
+
+        folder = self._cache / "bitstreams" / fingerprint(self._board, top)
+        if (bitstream := folder / "top.bin").is_file():   # it is there last, and when all held
+            return bitstream
+        return build(self._board, top, build_dir=folder).bitstream
+
+    @property
+    def driver(self) -> Driver:
+        """What talks to the pins."""
+        if self._driver is None:
+            raise RuntimeError("Engine must be loaded before it is used")
+        return self._driver
+
+    def write(self, image: Image) -> None:
+        self.driver.write(image)
+
+    def read(self) -> Image:
+        return self.driver.read()
+
+    def inspect(self, image: Image) -> ebr.Contents:
+        """Compare all memories at power-up with an image.
+
+        Those in block RAM are compared as the bitstream has them, and all of them as they are
+        read over the pins, which is to be done before the first :meth:`write`.
+        """
+        accelerator, routed = self._accelerator, self.bitstream.with_suffix(".routed.json")
+        where = ebr.places(routed) if self._given is None or routed.exists() else {}
+        contents = ebr.compare(self.netlist, where, accelerator, image)
+        read = self.read()
+        seen = {(one.memory, one.row, one.bit) for one in contents.differences}
+        more = [one for name, rows in read.items()
+                for one in ebr.differences(name, rows, image[name], accelerator)
+                if (one.memory, one.row, one.bit) not in seen]
+        return ebr.Contents(contents.bits, contents.elsewhere, (*contents.differences, *more))
+
+    def predict(self, images: int) -> int | None:
+        """Cycles that :meth:`infer` should count: those of each image alone, added up.
+
+        None where the link takes several words for one of pixels, and so makes the accelerator
+        wait.
+        """
+        if self.driver.identify().chunks > 1:
+            return None
+        return images * cost.timing(self._accelerator.mapping, 1).cycles
+
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        if waveform is not None:
+            raise InputError("a bitstream's netlist has no names worth recording: take a waveform "
+                             "with --engine verilator")
+        return self.driver.infer(images)
