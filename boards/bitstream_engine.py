@@ -128,7 +128,7 @@ class BitstreamEngine:
         """
         if self.driver.identify().chunks > 1:
             return None
-        return images * cost.timing(self._accelerator.mapping, 1).cycles
+        return images * int(cost.timing(self._accelerator.mapping, 1).cycles)
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is not None:

@@ -74,6 +74,17 @@ class Contents:
     elsewhere: tuple[str, ...]
     differences: tuple[Difference, ...]
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it says in a command's answer."""
+        return {"block_ram_bits": self.bits, "over_the_pins_only": list(self.elsewhere),
+                "differences": len(self.differences)}
+
+    def __str__(self) -> str:
+        pins = f", {', '.join(self.elsewhere)} over the pins alone" if self.elsewhere else ""
+        return (f"{sum(self.bits.values()):,} bits of block RAM read from the bitstream"
+                f"{pins}: {len(self.differences):,} differ")
+
 
 def places(path: pathlib.Path) -> dict[str, Place]:
     """Column and row of each block RAM by the name of its cell, from nextpnr's ``--write``."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from boards import catalog
+from boards import bitstream_engine, catalog
+from boards.bitstream_engine import BitstreamEngine
 from boards.board import Board
 from model.errors import InputError
 from sim import tools
@@ -34,12 +35,15 @@ class Choice:
         Test images unless asked for more or fewer; all if None.
     filled : :class:`bool`
         Whether the accelerator it loads has its weights from power-up.
+    probes : :class:`bool`
+        Whether it sees what passes between layers, through an accelerator's probes.
     """
 
     make: Callable[[Board], Engine]
     needs: tuple[str, ...] = ()
     images: int | None = FEW
     filled: bool = False
+    probes: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -53,6 +57,7 @@ ENGINES = {
     "amaranth": Choice(lambda board: AmaranthEngine()),
     "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
     "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
+    "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False),
     "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"]),
 }
 

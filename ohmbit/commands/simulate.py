@@ -9,6 +9,8 @@ import numpy as np
 import typer
 
 from boards import catalog
+from boards.bitstream_engine import BitstreamEngine
+from boards.ebr import Contents
 from gateware import compiler, cost
 from model.errors import CheckFailed
 from model.files import whole
@@ -38,7 +40,7 @@ from ..inputs import (
 __all__ = ["simulate", "Simulation", "check"]
 
 
-Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus"]
+Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus", "bitstream"]
 EngineName = Annotated[Names | None, typer.Option(
     help="What runs the gateware; by default verilator where a compiler is. verilator-rtl keeps "
          "the popcounts as they are shipped.")]
@@ -64,6 +66,10 @@ class Simulation:
     boundary_images : :class:`int`
         How many of the images were added, behind those of the test set, which alone count for
         :py:`accuracy`.
+    predicted_cycles : :class:`int`, or None
+        None where the way to the accelerator makes it wait, which nobody predicts.
+    memories : :class:`boards.ebr.Contents`, or None
+        What the memories held at power-up, where the engine sees that.
     """
 
     engine: str
@@ -73,8 +79,9 @@ class Simulation:
     cycles: int
     cycles_per_image: int
     latency: int
-    predicted_cycles: int
+    predicted_cycles: int | None
     seconds: float
+    memories: Contents | None = None
 
     @property
     def images(self) -> int:
@@ -90,23 +97,29 @@ class Simulation:
             "accuracy": self.accuracy, "cycles": self.cycles,
             "cycles_per_image": self.cycles_per_image, "latency": self.latency,
             "predicted_cycles": self.predicted_cycles, "seconds": round(self.seconds, 2),
+            **({} if self.memories is None else {"memories": self.memories.fields}),
         }
 
     def __str__(self) -> str:
         comparison = self.comparison
         cycles = "as predicted" if self.cycles == self.predicted_cycles \
+            else "not predicted, as pixels make it wait" if self.predicted_cycles is None \
             else f"{self.predicted_cycles:,} predicted"
+        held = "" if self.memories is None else f"; {self.memories}"
         more = f" and {self.boundary_images:,} at thresholds" if self.boundary_images else ""
         return (f"{self.images:,} images{more} in {self.engine}: {comparison.total:,} mismatches "
                 f"in {comparison.seen}; {self.accuracy:.2%} right; {self.cycles:,} cycles, "
-                f"{cycles}; {self.cycles_per_image:,} an image; {self.seconds:.1f} s")
+                f"{cycles}; {self.cycles_per_image:,} an image{held}; {self.seconds:.1f} s")
 
     def hold(self) -> None:
         """:exc:`CheckFailed` unless all is as the model has it."""
+        if self.memories is not None and self.memories.differences:
+            raise CheckFailed(f"{len(self.memories.differences):,} bits of the memories differ at "
+                              f"power-up; the first: {self.memories.differences[0]}")
         if self.comparison.total:
             raise CheckFailed(f"{self.comparison.total:,} mismatches in {self.comparison.images:,} "
                               f"images; the first: {self.comparison.first}")
-        if self.cycles != self.predicted_cycles:
+        if self.predicted_cycles is not None and self.cycles != self.predicted_cycles:
             raise CheckFailed(f"{self.cycles:,} cycles were taken and {self.predicted_cycles:,} "
                               "predicted")
 
@@ -131,6 +144,10 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
     expected = None if against is None else run(network, mapping, against, images)
     result = run(network, mapping, engine, images)
     comparison = compare(network, images, result, expected)
+    memories, predicted = None, cost.timing(mapping, len(images)).cycles
+    if isinstance(engine, BitstreamEngine):
+        memories = engine.inspect(compiler.image(network, mapping))
+        predicted = engine.predict(len(images))
     if vcd is not None and comparison.where is not None:
         cycle = result.cycles if comparison.where.cycle is None else comparison.where.cycle
         with whole(vcd) as partial, console.progress(f"{engine.name}: once more, for {vcd}"):
@@ -140,7 +157,7 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         engine=engine.name, comparison=comparison, boundary_images=len(added),
         accuracy=float((result.best[:len(labels)] == labels).mean()), cycles=result.cycles,
         cycles_per_image=result.cycles_per_image, latency=result.latency,
-        predicted_cycles=cost.timing(mapping, len(images)).cycles,
+        predicted_cycles=predicted, memories=memories,
         seconds=time.perf_counter() - start)
 
 
@@ -148,9 +165,10 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> R
     """What an engine, made ready and given its weights, sees of some images."""
     start = time.perf_counter()
     contents = compiler.image(network, mapping)
-    filled = engine.name in ENGINES and ENGINES[engine.name].filled
+    choice = ENGINES.get(engine.name)
+    filled = choice is not None and choice.filled
     with console.progress(f"{engine.name}: making it ready"):
-        engine.load(compiler.compile(network.shape, mapping, probes=True,
+        engine.load(compiler.compile(network.shape, mapping, probes=choice is None or choice.probes,
                                      image=contents if filled else None))
     console.detail(f"{engine.name}: ready after {time.perf_counter() - start:.1f} s")
     with console.progress(f"{engine.name}: {len(images):,} images"):
