@@ -21,9 +21,9 @@ __all__ = ["Coverage", "boundary", "coverage"]
 BATCH   = 128  # candidates that are tried at once
 GROUPS  = 4    # sets of neurons that are aimed at in one round
 TARGETS = 128  # neurons in such a set
-TRIES   = 20   # rounds without a find after which the rest of a deeper layer is given up
-NEURONS = 16   # of a deeper layer that a round looks after
-POINTS  = 64   # images looked at between two others
+TRIES   = 6    # rounds without a find after which the rest of a deeper layer is given up
+WAYS    = 16   # that are gone in one round
+STEPS   = 64   # of one way
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +93,10 @@ def boundary(network: Network, images: npt.ArrayLike, *, seed: int = 0) -> np.nd
             failures = 0
             while missing[n].any() and failures < TRIES:
                 candidates = _aim(sums, missing[0], rng) if n == 0 else \
-                    np.concatenate(list(_between(sums, n, missing[n], given, rng)))
+                    np.concatenate(list(_climb(sums, n, missing[n], given, rng)))
                 chosen = _choose(sums, candidates, missing)
                 added = np.concatenate([added, chosen])
                 failures = 0 if len(chosen) else failures + 1
-    added = _without_superfluous(sums, added, given)
     if not (given.any(axis=0) | added.any(axis=0)).all():
         light = rng.integers(1, sums.most + 1, (1, network.inputs))
         added = np.concatenate([added, light])
@@ -201,35 +200,30 @@ def _towards(start: np.ndarray, end: np.ndarray, order: np.ndarray,
     return np.where(end > start, start + moved, start - moved)
 
 
-def _between(sums: _Sums, n: int, missing: np.ndarray, given: np.ndarray,
-             rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Images around those at which neurons of a deeper layer change over.
+def _climb(sums: _Sums, n: int, missing: np.ndarray, given: np.ndarray,
+           rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Values on whose way some neurons of a deeper layer come nearer to what is missing.
 
-    Between an image on which a neuron fires and one on which it does not, there is one step of one
-    pixel with which it changes over, and its sums there are next to the threshold.
+    Each way starts at the nearest of some images, and goes on with the nearest of its variants.
     """
-    inputs, threshold = sums.network.inputs, sums.thresholds[n]
-    direction = np.linalg.multi_dot(sums.signs[n::-1])
+    inputs = sums.network.inputs
     pool = np.concatenate([rng.permutation(given)[:BATCH],
                            rng.integers(0, sums.most + 1, (BATCH, inputs))])
     yield pool
-    for neuron in rng.permutation(np.flatnonzero(missing.any(axis=1)))[:NEURONS]:
-        # The ends of the range are likely where hardly any image makes a neuron fire, or not.
-        up = direction[neuron] + rng.uniform(-0.5, 0.5, inputs) > 0
-        images = np.concatenate([pool, sums.most * np.stack([up, ~up])])
-        fires = sums.forward(images, n + 1)[n][:, neuron] >= threshold[neuron]
-        if fires.all() or not fires.any():
-            continue
-        start, end = (images[rng.choice(np.flatnonzero(fires == side))] for side in (False, True))
-        order = rng.permutation(inputs)[None]
-        first, last = 0, int(abs(end - start).sum())
-        while last - first > 1:
-            steps = np.unique(np.linspace(first, last, POINTS).astype(int))
-            images = _towards(start[None], end[None], order, steps)
+    start = sums.forward(pool, n + 1)[n]
+    for neuron, side in rng.permutation(np.argwhere(missing))[:WAYS]:
+        wanted = sums.thresholds[n][neuron] - 1 + side
+        images, distances = pool, abs(start[:, neuron] - wanted)
+        for _ in range(STEPS):
+            # Variants of one pixel, and of up to half of them.
+            share = np.geomspace(1 / inputs, 0.5, BATCH)[:, None]
+            images = np.where(rng.random((BATCH, inputs)) < share,
+                              rng.integers(0, sums.most + 1, (BATCH, inputs)),
+                              images[np.argmin(distances)])
             yield images
-            fires = sums.forward(images, n + 1)[n][:, neuron] >= threshold[neuron]
-            change = int(np.flatnonzero(fires[1:] != fires[:-1])[0])
-            first, last = int(steps[change]), int(steps[change + 1])
+            distances = abs(sums.forward(images, n + 1)[n][:, neuron] - wanted)
+            if not distances.all():
+                break
 
 
 def _choose(sums: _Sums, candidates: np.ndarray, missing: list[np.ndarray]) -> np.ndarray:
@@ -247,18 +241,3 @@ def _choose(sums: _Sums, candidates: np.ndarray, missing: list[np.ndarray]) -> n
         chosen.append(best)
         for side, gap in zip(sides, missing, strict=True):
             gap &= ~side[best]
-
-
-def _without_superfluous(sums: _Sums, added: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Those images that reach something that no other does."""
-    reached, before = (np.concatenate([np.zeros((len(values), 0), dtype=bool), *(
-        side.reshape(len(values), side.shape[1] * 2) for side in sums.sides(values))], axis=1)
-        for values in (added, given))
-    counts = reached.sum(axis=0) + before.sum(axis=0)
-    kept = []
-    for n, row in enumerate(reached):
-        if (counts[row] > 1).all():
-            counts -= row
-        else:
-            kept.append(n)
-    return added[kept]

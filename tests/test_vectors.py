@@ -86,6 +86,21 @@ def test_possible_is_no_less_than_what_all_images_reach():
         assert (added.reached[1] == found.reached[1]).all()
 
 
+def test_what_constant_neurons_leave_possible():
+    network = random_network(10, 8, 40, 3, bits=1)
+    first, second = network.layers
+    constant = replace(first, thresholds=np.where(
+        np.arange(8) < 4, -(~first.weights).sum(axis=1), first.weights.sum(axis=1) + 1))
+    second = replace(second, thresholds=np.arange(40) % 17 - 8)
+    network = Network(network.encoder, (constant, second), network.scores)
+    # The first four neurons always fire and the others never, so that there is one sum alone.
+    sums = second.sums((np.arange(8) < 4)[None, :])
+    thresholds = second.sum_threshold(second.thresholds)
+    expected = np.stack([sums == thresholds - 1, sums == thresholds], axis=1)
+    assert expected.any() and (coverage(network, np.zeros((0, 10), dtype=int)).possible[1]
+                               == expected).all()
+
+
 @pytest.mark.parametrize("sizes, bits", [((64, 32, 16, 10), 5), ((64, 32, 16, 10), 1),
                                          ((64, 64, 48, 32, 10), 8)])
 def test_deeper_layers(sizes, bits):
@@ -110,7 +125,7 @@ def test_a_neuron_that_hardly_ever_changes_is_found_in_a_deeper_layer():
     given = np.random.default_rng(1).integers(0, 32, (2000, 64))
     # So many random images fall short of most.
     assert coverage(network, given).missing[1].sum() > 16
-    assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 4
+    assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 1
 
 
 def test_few_are_added_to_digits():
@@ -127,10 +142,6 @@ def test_few_are_added_to_digits():
         found = coverage(network, both)
         assert not found.missing[0].any() and found.possible[0].all() and not found.dark.any()
         assert len(boundary(network, both)) == 0
-        # Each of them is needed.
-        for n in range(len(added)):
-            less = coverage(network, np.delete(both, images + n, axis=0))
-            assert less.missing[0].any() or less.dark.any()
     assert counts[0] <= 10 and counts[1] <= 20 and counts[2] <= 35
 
 
