@@ -21,7 +21,7 @@ def rewrite(path, **changes):
 
 
 @pytest.mark.parametrize("command", [
-    "eval", "simulate", "verilog", "build -b icebreaker", "flash -b icebreaker",
+    "eval", "simulate", "sensitivity", "verilog", "build -b icebreaker", "flash -b icebreaker",
     "run -b icebreaker --port gone"])
 def test_missing_network(ohmbit_, command):
     assert ohmbit_(*command.split(), "gone.npz").refusal.startswith("gone.npz: no such file")

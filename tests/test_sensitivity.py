@@ -1,5 +1,7 @@
 """Every single change, followed in closed form, against networks that were changed for real."""
 
+import importlib
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -153,3 +155,49 @@ def test_deeper_networks_with_boundary_vectors(bits):
     given = np.random.default_rng(0).integers(0, 2 ** bits, (20, 64))
     both = sensitivity(network, np.concatenate([given, boundary(network, given)]))
     assert both.of("weights").share("probes") == both.of("thresholds").share("probes") == 1
+
+
+# The command.
+
+@pytest.fixture
+def images(ohmbit_):
+    """A dataset of some images with a pixel that is always 0, by the name of its file."""
+    pixels = np.random.default_rng(0).integers(0, 32, (30, 64)).astype(np.uint8)
+    pixels[:, 5] = 0
+    np.savez("images.npz", x_test=pixels, y_test=np.arange(30) % 10)
+    return "images.npz"
+
+
+def test_command(ohmbit_, network, images):
+    outcome = ohmbit_("sensitivity", network, "--dataset", images, "--images", "20", "--json")
+    answer = outcome.json
+    assert outcome.code == 0 and answer["images"] == 20 and 0 < answer["boundary"] < 30
+    assert answer["weights"]["changes"] == answer["weights"]["probes"] == 64 * 12 + 12 * 10
+    assert answer["thresholds"]["changes"] == answer["thresholds"]["probes"] == 24
+    assert answer["bias"]["pins"] == 20 and answer["cells"]["changes"] == 64 * 12
+    alone = answer["test_images_alone"]
+    # The pixel that is always 0 hides one weight of each neuron.
+    assert alone["weights"]["probes"] == 64 * 12 + 12 * 10 - 12
+    assert alone["thresholds"]["probes"] < 12
+    assert f", and {answer['boundary']} boundary vectors" in outcome.err
+    row, = (line.split() for line in outcome.err.splitlines() if "the other weight" in line
+            and " layer0 " in line)
+    # 98.4375 %, rounded down.
+    assert row[4:6] == ["768", "98.43"] and row[9] == "100.00"
+
+
+def test_command_without_boundary_vectors(ohmbit_, network, images):
+    outcome = ohmbit_("sensitivity", network, "--dataset", images, "--no-boundary", "--json")
+    answer = outcome.json
+    # Much is missed, and that was the question.
+    assert outcome.code == 0 and answer["boundary"] is None and answer["images"] == 30
+    assert answer["weights"] == answer["test_images_alone"]["weights"]
+
+
+def test_command_fails_where_too_much_is_missed(ohmbit_, network, images, monkeypatch):
+    # The package's own attribute of that name is the function.
+    command = importlib.import_module("ohmbit.commands.sensitivity")
+    monkeypatch.setattr(command, "boundary_vectors", lambda network, images, seed: images[:1])
+    outcome = ohmbit_("sensitivity", network, "--dataset", images)
+    assert outcome.code == 1
+    assert re.search(r"12 of 888 changes of weights go unnoticed on 31 images", outcome.line)

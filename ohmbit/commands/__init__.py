@@ -7,6 +7,7 @@ from .doctor import doctor
 from .eval import eval
 from .flash import flash
 from .run import run
+from .sensitivity import sensitivity
 from .simulate import simulate
 from .train import train
 from .verilog import verilog
@@ -16,4 +17,4 @@ __all__ = ["COMMANDS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, eval, simulate, verilog, build, flash, run, boards, doctor)}
+    demo, train, eval, simulate, sensitivity, verilog, build, flash, run, boards, doctor)}
