@@ -38,6 +38,7 @@ def describe_ports(name: str, network: pathlib.Path, accelerator: Any, timing: A
     state = "The memories are empty at power-up: `loaded` is low until a host has written them." \
         if empty else "The memories hold the network from configuration on: `loaded` is high " \
                       "after reset."
+    fills = "writes all memories over the bus from the files, " if empty else ""
     return f"""# {name}
 
 The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
@@ -87,6 +88,21 @@ high for one cycle when `bus__r_data` is there, and the next access waits for th
 lies at base + row × addresses a row + k. Address {accelerator.control_address:#x} bit 0 says
 whether the weights are there: write 0 before the memories are changed and 1 after. Networks of the
 same shape can be written in place of this one.
+
+## Test bench
+
+```
+iverilog -g2012 -o sim *.v && vvp sim
+```
+
+`{name}_tb.v` needs a simulator and the files here, and nothing else. It {fills}reads all memories
+back, sends the images with waits on both sides and again at full speed, and compares all scores and
+the number of cycles. It prints `PASS`; or `FAIL` with the first difference, and ends with a status
+other than 0.
+
+`{name}.images.hex` holds the words of pixels, {accelerator.words} lines an image, as `i__payload`
+takes them. `{name}.scores.hex` holds what the model answers, {shape.classes} lines an image, as
+`o__payload` brings it; `best` is 0 there but in the last.
 
 ## Instance
 
