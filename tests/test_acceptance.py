@@ -21,6 +21,7 @@ from sim import tools
 from sim.amaranth_engine import AmaranthEngine
 from sim.compare import compare
 from sim.pins import SimulatedPort
+from sim.vectors import boundary
 from sim.verilator_engine import VerilatorEngine
 from sim.verilator_pins import VerilatorPins
 
@@ -86,24 +87,10 @@ def test_twenty_images_of_the_shipped_gateware(networks, digits, engine):
 def test_a_neuron_at_its_threshold_and_one_below(networks):
     """Images that reach each hidden neuron's threshold exactly, and others that just miss it."""
     network = networks[0]
-    layer = network.layers[0]
-    rng = np.random.default_rng(0)
-    images, sides = [], []
-    for n, threshold in enumerate(layer.thresholds):
-        sign = 2 * layer.weights[n].astype(int) - 1
-        for wanted in (threshold - 1, threshold):
-            picture = rng.integers(0, 17, layer.inputs)
-            # One step of one pixel moves the accumulator by one.
-            while (distance := wanted - sign @ picture) != 0:
-                steps = np.sign(distance) * sign
-                free = np.flatnonzero((picture + steps >= 0) & (picture + steps <= 31))
-                chosen = rng.permutation(free)[:abs(distance)]
-                picture[chosen] += steps[chosen]
-            images.append(picture)
-            sides.append((n, wanted == threshold))
-    images = np.array(images)
-    bits = network.trace(images)["layer0.bits"]
-    assert [bool(bits[row, n]) for row, (n, _) in enumerate(sides)] == [side for _, side in sides]
+    images = boundary(network, np.zeros((0, network.inputs), dtype=np.int64))
+    layer, acc = network.layers[0], network.trace(images)["layer0.acc"]
+    for neuron, threshold in enumerate(layer.thresholds):
+        assert {threshold - 1, threshold} <= set(acc[:, neuron].tolist())
     mapping = fit(network.shape, catalog.find("icebreaker").resources)
     engine = VerilatorEngine()
     engine.load(compile(network.shape, mapping, probes=True))
