@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,7 +110,8 @@ def changed_lines(root: pathlib.Path, reference: str) -> dict[str, set[int]]:
 
 
 def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int | None = None,
-            seed: int = 0, changed: str | None = None, jobs: int = 2) -> list[Tally]:
+            seed: int = 0, changed: str | None = None, jobs: int = 2,
+            report: Callable[[Tally], None] = lambda tally: None) -> list[Tally]:
     """Run the mutants of some components, or of all.
 
     Parameters
@@ -127,6 +128,8 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
         Commit: only mutants of lines that differ from it.
     jobs : :class:`int`
         How many to run at a time.
+    report : function
+        Called with each component's as soon as they have run.
     """
     files = {path.stem: path for path in sorted((root / "gateware").glob("*.py"))}
     if unknown := set(components) - set(files):
@@ -135,9 +138,6 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
              for name, path in files.items()}
     everything = [mutant for each in found.values() for mutant in each]
     excused = equivalents(root / "bench" / "equivalent_mutants.toml", everything)
-    if len(excused) > MOST * len(everything):
-        raise CheckFailed(f"{len(excused)} of {len(everything)} mutants are excused as equivalent: "
-                          f"more than {MOST:.0%}")
     lines = None if changed is None else changed_lines(root, changed)
     trials, tallies = Trials(root, jobs), []
     for name in components or files:
@@ -148,8 +148,10 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
             chosen = sorted(chosen, key=lambda mutant: mutant.rank(seed))[:sample]
         if chosen:
             tallies.append(tally(trials, name, chosen, excused))
-            print(f"{name}: {len(chosen)} mutants, {len(tallies[-1].survivors)} survived",
-                  file=sys.stderr)
+            report(tallies[-1])
+    if len(excused) > MOST * len(everything):
+        raise CheckFailed(f"{len(excused)} of {len(everything)} mutants are excused as equivalent: "
+                          f"more than {MOST:.0%}")
     return tallies
 
 
@@ -199,6 +201,12 @@ def table(tallies: Sequence[Tally], seconds: float) -> Table:
     return table
 
 
+def progress(tally: Tally) -> None:
+    """A component's survivors, while others still run."""
+    print(f"{tally.component}: {len(tally.survivors)} of {tally.mutants} survived",
+          *tally.survivors, sep="\n  ", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.mutants", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     try:
         tallies = measure(options.root.resolve(), options.component, sample=options.sample,
-                          seed=options.seed, changed=options.changed, jobs=options.jobs)
+                          seed=options.seed, changed=options.changed, jobs=options.jobs,
+                          report=progress if not options.json else lambda tally: None)
     except (InputError, CheckFailed) as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -229,8 +238,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("No mutant was asked for: no line of gateware/ that differs can be changed")
     else:
         Console().print(table(tallies, time.monotonic() - start))
-        for mutant in everything.survivors:
-            print(mutant)
     if everything.score < LEAST:
         print(f"Tests must notice {LEAST:.0%} of the mutants, not {everything.score:.1%}",
               file=sys.stderr)

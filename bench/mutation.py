@@ -146,7 +146,7 @@ class _Search:
         while isinstance(shown, (ast.Constant, ast.Name)) or _is_call(shown, "range"):
             around = self.parents[shown]
             if not isinstance(around, (ast.expr, ast.keyword, ast.Slice, ast.Assign,
-                                       ast.AnnAssign, ast.arguments)):
+                                       ast.AugAssign, ast.AnnAssign, ast.arguments)):
                 break
             shown = around
         old = ast.unparse(shown)

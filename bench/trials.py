@@ -34,7 +34,9 @@ __all__ = ["Trial", "Outcome", "Trials"]
 
 OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what only children import
 MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
-FACTOR, GRACE = 5, 10   # a test may take so many times as long as unchanged, and seconds more
+# A test may take so many times as long as unchanged, and so many seconds more: of processor time,
+# so that it does not matter what else the machine does.
+FACTOR, GRACE = 5, 3
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ class Trials:
             watch = _Watch(trial.tests if trial else None)
             if trial is not None:
                 # Importing what was changed may already go on for ever.
-                signal.setitimer(signal.ITIMER_PROF, 2 * GRACE)
+                signal.setitimer(signal.ITIMER_PROF, 5 * GRACE)
                 path = self._root.joinpath(*trial.module.split(".")).with_suffix(".py")
                 sys.meta_path.insert(0, _Changed(trial.module, path, trial.source))
             code = pytest.main(

@@ -130,7 +130,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        r_data, r_valid = Const(0, WORD), Const(0, 1)
+        r_data, r_valid = 0, 0
         for region, target in self._targets:
             low = region.addr_width
             chosen = self.bus.addr[low:] == region.base >> low

@@ -59,7 +59,7 @@ def affine_rows(scores):
     """Rows of a bias, the accumulator's offset included, and above it a gain if there is any."""
     bias = (scores.bias - scores.gain * scores.offset) & (1 << scores.score_bits) - 1
     gain = scores.gain & (1 << scores.gain_bits) - 1
-    return [int(b) | int(g) << scores.score_bits for g, b in zip(gain, bias, strict=True)]
+    return (bias | gain << scores.score_bits).tolist()
 
 
 def pixel_words(images, shape, mapping):

@@ -78,7 +78,7 @@ class Store(wiring.Component):
         en, addr = Signal(), Signal.like(self.addr)
         m.d.comb += en.eq(self.en | self.bus.r_en)
         m.d.comb += addr.eq(Mux(self.bus.r_en, row, self.addr))
-        answer = Signal(range(max(region.chunks, 1)))
+        answer = Signal(range(region.chunks))
         m.d.sync += self.bus.r_valid.eq(self.bus.r_en)
         m.d.sync += answer.eq(chunk)
 

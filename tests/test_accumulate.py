@@ -12,7 +12,7 @@ from model.packing import unpack_fields
 from sim import bench
 
 from . import strategies
-from .traffic import beats, offers
+from .traffic import beats, idle_bits, offers, ports
 
 
 @given(data=st.data(), layer=strategies.accumulates())
@@ -79,6 +79,28 @@ def test_groups_follow_without_a_gap(gains, pe, simd):
 def test_gains_must_be_all_one_or_powers_of_two(gains):
     with pytest.raises(ValueError, match="^Gains must be all 1, or powers of two down to 1, not "):
         Accumulate(np.ones((1, 1), dtype=bool), gains=gains)
+
+
+@pytest.mark.parametrize("gains, inputs, outputs, pe, simd", [
+    ((4, 2, 1), 9, 16, 8, 3), ((1,), 7, 8, 4, 4), ((2, 1), 5, 4, 2, 2), ((1, 1), 7, 2, 1, 2)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe, simd):
+    rng = np.random.default_rng(0)
+    folding = Folding(inputs, outputs, gains, pe, simd)
+    layer = Accumulate(rng.random((outputs, inputs)) < 0.5, gains=gains)
+    dut = gateware.accumulate.Accumulate(folding, init=weight_rows(layer.weights, folding))
+    assert ports(dut) == {
+        "i_payload": simd, "i_valid": 1, "i_ready": 1, "o_valid": 1, "o_ready": 1,
+        "o_payload": folding.lanes * folding.top.bit_length(), "bus_w_en": 1, "bus_w_data": 32,
+        "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1,
+        "bus_addr": folding.weights.addr_width}
+    # Each neuron's own weights, and their opposite, give the greatest and the least sums.
+    planes = np.repeat(np.concatenate([layer.weights, ~layer.weights])[:, None], len(gains), 1)
+    planes = np.concatenate([planes, rng.random((8, len(gains), inputs)) < 0.5])
+    bench.run(dut, beats(folding, planes), len(planes) * folding.words, i_stalls=[0] * 9 + [7],
+              o_stalls=[0] * 5 + [40], vcd=str(tmp_path / "vcd"))
+    idle = {name for name in idle_bits(tmp_path / "vcd") if not name.startswith("bus")}
+    # Whose only plane is the last one always.
+    assert idle <= ({"flags", "sensed_0", "sensed_1"} if len(gains) == 1 else set())
 
 
 def test_sums_are_offered_unasked():

@@ -6,8 +6,8 @@ from hypothesis import given, strategies as st
 
 from gateware.compiler import affine_rows, compile, image, pixel_words, threshold_rows, weight_rows
 from gateware.mapping import uniform
-from model.encoder import BitSerial
-from model.network import Shape
+from model.encoder import BitSerial, Threshold
+from model.network import Network, Shape
 from model.scores import Scores
 
 from . import strategies
@@ -62,6 +62,14 @@ def test_image_has_all_memories(data, network):
     for n, layer in enumerate(network.layers):
         assert contents[f"layer{n}.thresholds"] == threshold_rows(layer, mapping.layers[n])
     assert contents["scores.affine"] == affine_rows(network.scores)
+
+
+def test_mapping_must_be_one_of_the_network():
+    layer = Scores(np.ones((2, 6), dtype=bool), np.ones(2, dtype=int), np.zeros(2, dtype=int))
+    network = Network(Threshold(1, bits=1), (), layer)
+    other = uniform(Shape(Threshold(1, bits=1), (6, 2, 2), 0, 16), pe=1, simd=1)
+    with pytest.raises(ValueError):
+        image(network, other)
 
 
 def test_compile_hands_on_what_it_is_given():

@@ -11,6 +11,7 @@ from model.crossbar import Crossbar
 from model.packing import pack, unpack_fields
 
 from . import strategies
+from .traffic import ports
 
 
 def test_count_is_a_dot_product():
@@ -50,6 +51,40 @@ def test_gateware_matches_model(data, simd, pe, rows):
     expected = [Crossbar(weights[row]).counts(bits).tolist()
                 for row, bits in zip(order, x, strict=True)]
     assert seen == expected
+
+
+@pytest.mark.parametrize("simd, pe, rows", [(1, 1, 1), (7, 2, 4), (8, 3, 5)])
+def test_members_are_as_wide_as_they_have_to_be(simd, pe, rows):
+    dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows)
+    assert ports(dut) == {
+        "en": 1, "row": (rows - 1).bit_length(), "x": simd, "o": pe * simd.bit_length(),
+        "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1,
+        "bus_addr": (rows - 1).bit_length()}
+    assert dut.latency == 2
+
+
+def test_host_reads_and_writes_the_weights():
+    dut = gateware.crossbar.Crossbar(simd=5, pe=2, rows=3, init=[1, 2, 3])
+
+    async def tb(ctx):
+        ctx.set(dut.bus.addr, 1)
+        ctx.set(dut.bus.w_data, 0b11111_00000)
+        ctx.set(dut.bus.w_en, 1)
+        await ctx.tick()
+        ctx.set(dut.bus.w_en, 0)
+        seen = []
+        for address in range(3):
+            ctx.set(dut.bus.addr, address)
+            ctx.set(dut.bus.r_en, 1)
+            await ctx.tick()
+            assert ctx.get(dut.bus.r_valid)
+            seen.append(ctx.get(dut.bus.r_data))
+        assert seen == [1, 0b11111_00000, 3]
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(tb)
+    sim.run()
 
 
 @pytest.mark.parametrize("weights, error, message", [

@@ -12,7 +12,7 @@ from model.packing import unpack
 from sim import bench
 
 from . import strategies
-from .traffic import beats
+from .traffic import beats, idle_bits, offers, ports
 
 
 def component(layer, folding):
@@ -55,6 +55,34 @@ def test_back_pressure(i_stall, o_stall):
     folding = Folding(13, 7, (1,), 3, 5)
     assert (activations(layer, folding, planes, i_stalls=[i_stall], o_stalls=[o_stall])
             == layer(planes)).all()
+
+
+@pytest.mark.parametrize("inputs, outputs, pe, simd", [(7, 8, 4, 4), (3, 4, 4, 1), (5, 1, 1, 2)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, inputs, outputs, pe, simd):
+    rng = np.random.default_rng(0)
+    layer = Dense(rng.random((outputs, inputs)) < 0.5, np.full(outputs, inputs % 2))
+    folding = Folding(inputs, outputs, (1,), pe, simd)
+    dut = component(layer, folding)
+    lanes, bits = folding.lanes, inputs.bit_length()
+    bus = {"w_en": 1, "w_data": 32, "r_en": 1, "r_data": 32, "r_valid": 1}
+    assert ports(dut) == {
+        "i_payload": simd, "i_valid": 1, "i_ready": 1, "o_payload": lanes, "o_valid": 1,
+        "o_ready": 1, "sums": lanes * bits,
+        **{f"weights_bus_{name}": width for name, width in bus.items()},
+        **{f"thresholds_bus_{name}": width for name, width in bus.items()},
+        "weights_bus_addr": folding.weights.addr_width,
+        "thresholds_bus_addr": folding.thresholds.addr_width}
+    planes = np.concatenate([layer.weights, ~layer.weights, rng.random((9, inputs)) < 0.5])[:, None]
+    bench.run(dut, beats(folding, planes), len(planes) * folding.words, i_stalls=[0] * 9 + [7],
+              o_stalls=[0] * 5 + [40], vcd=str(tmp_path / "vcd"))
+    # Thresholds are always read, and as wide as they are declared.
+    idle = {name for name in idle_bits(tmp_path / "vcd") if "bus" not in name}
+    assert idle <= {"en", "data"}
+
+
+def test_activations_are_offered_unasked():
+    folding = Folding(4, 2, (1,), 1, 2)
+    assert offers(gateware.dense.Dense(folding), [0] * folding.beats)
 
 
 def test_boundary_of_each_threshold():

@@ -10,6 +10,7 @@ from model.packing import pack, pack_fields
 from sim import bench
 
 from . import strategies
+from .traffic import idle_bits, ports
 
 
 def test_bits_weighed_by_gains_are_the_pixel():
@@ -45,6 +46,23 @@ def test_one_word_each_cycle(spec):
     with pytest.raises(TimeoutError):
         bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
                   limit=10 * spec.planes)
+
+
+@pytest.mark.parametrize("spec", [BitSerial(4), BitSerial(1), Threshold(3, bits=4)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, spec):
+    dut = gateware.encoder.encoder(spec, simd=3)
+    assert ports(dut) == {"i_payload": 3 * spec.bits, "i_valid": 1, "i_ready": 1, "o_payload": 3,
+                          "o_valid": 1, "o_ready": 1}
+    top = (1 << 3 * spec.bits) - 1
+    bench.run(dut, [top, 0, top], 3 * spec.planes, i_stalls=[0, 2], o_stalls=[0, 5],
+              vcd=str(tmp_path / "vcd"))
+    assert idle_bits(tmp_path / "vcd") == {}
+
+
+def test_buffer_comes_after_the_encoder_where_that_is_smaller():
+    after = gateware.encoder.buffered_after
+    assert [after(Threshold(1, bits=2)), after(Threshold(1, bits=1)), after(BitSerial(1)),
+            after(BitSerial(2))] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("make, error, message", [

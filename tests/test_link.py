@@ -5,19 +5,16 @@ from itertools import cycle
 
 import pytest
 from amaranth import *
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 from cobs import cobs
 from hypothesis import given, settings, strategies as st
 
-from gateware.cobs import Decoder, Encoder, item
-from gateware.image_buffer import ImageBuffer
 from gateware.link import Link
 from gateware.scores import layout
 from model import frame
 from model.frame import Error, Frame, Identity, Opcode, Run
-from sim import bench
 
 from . import strategies
 from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
@@ -311,47 +308,3 @@ def test_sizes_that_do_not_fit_are_refused():
     identity = Identity(bytes(8), 1, words=1, simd=1, bits=1, classes=1)
     with pytest.raises(ValueError, match=r"^Addresses must be at most 31 bits, not 32$"):
         Link(identity, addr_width=32, result=result)
-    with pytest.raises(ValueError, match=r"^Scores must be at most 32 bits, not 33$"):
-        ImageBuffer(pixels=1, words=1, result=layout(1, 33), classes=1)
-
-
-# Distances of 255 stand for no zero; random bytes hardly ever need one.
-long_runs = st.lists(st.sampled_from([1, 252, 253, 254, 255, 300]), max_size=3).map(
-    lambda sizes: [*b"\0".join(bytes([7] * size) for size in sizes)])
-
-
-@settings(max_examples=30)
-@given(data=st.one_of(long_runs, st.lists(st.integers(0, 255), max_size=99)),
-       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
-def test_decoder_matches_library(data, i_stalls, o_stalls):
-    line = cobs.encode(bytes(data)) + b"\0"
-    items = bench.run(Decoder(), [*line], len(data) + 1, i_stalls=i_stalls, o_stalls=o_stalls)
-    assert [word & 0x1FF for word in items[:-1]] == data
-    assert items[-1] == 1 << item["end"].offset
-
-
-@settings(max_examples=30)
-@given(data=st.lists(st.one_of(st.integers(0, 255), st.just(0)), max_size=253))
-def test_encoder_matches_library(data):
-    m = Module()
-    m.submodules.dut = dut = Encoder(size=253)
-    m.submodules.cells = cells = memory.Memory(shape=8, depth=256, init=[])
-    wiring.connect(m, dut.w, cells.write_port())
-
-    async def testbench(ctx):
-        ctx.set(dut.start, 1)
-        await ctx.tick()
-        ctx.set(dut.start, 0)
-        ctx.set(dut.i.valid, 1)
-        for byte in [*data, 0]:
-            ctx.set(dut.i.payload, byte)
-            await ctx.tick()
-        ctx.set(dut.i.valid, 0)
-        size = ctx.get(dut.length) - 1
-        stuffed = [ctx.get(cells.data[n]) for n in range(size)]
-        assert bytes(stuffed) == cobs.encode(bytes(data))
-
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()

@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -108,7 +110,20 @@ def test_fit_is_the_fastest_that_fits(data, encoder, chain, target):
         == brute_force(shape, resources, target, effort)
 
 
+@pytest.mark.parametrize("encoder, chain, luts, blocks", [
+    # One step more than the fastest is the fastest there is.
+    (BitSerial(4), (2, 8, 1), 1_436, 37), (Threshold(1, bits=2), (7, 5, 1), 2_940, 10),
+    # Three classes at once would suit the layer before, but one at a time leaves.
+    (Threshold(1, bits=2), (6, 7, 5), 2_258, 34), (Threshold(1, bits=2), (7, 7, 5), 2_111, 11),
+])
+def test_fit_where_a_choice_is_close(encoder, chain, luts, blocks):
+    resources = Resources(luts, blocks, 4_096, 16, "ice40")
+    shape = shape_of(encoder, *chain)
+    assert fit(shape, resources) == brute_force(shape, resources, None, 4_000)
+
+
 def test_effort_is_4000_look_up_tables():
+    assert inspect.signature(fit).parameters["effort"].default == 4_000
     large = Resources(50_000, 200, 18_432, 36, "ecp5")
     shape = shape_of(BitSerial(5), 64, 128, 10)
     assert fit(shape, large) == fit(shape, large, effort=4_000)

@@ -1,17 +1,27 @@
 # amaranth: UnusedElaboratable=no
 
 import pytest
+from amaranth import Module
+from amaranth.back import rtlil
 from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
-from gateware.memories import Store
+from gateware.memories import STORAGE, Store
+
+from .traffic import idle_bits, ports
 
 
-def simulate(dut, tb):
-    sim = Simulator(dut)
+def simulate(dut, tb, vcd=None):
+    m = Module()
+    m.submodules.dut = dut
+    sim = Simulator(m)
     sim.add_clock(1e-6)
     sim.add_testbench(tb)
-    sim.run()
+    if vcd is None:
+        sim.run()
+    else:
+        with sim.write_vcd(str(vcd)):
+            sim.run()
 
 
 async def write(ctx, bus, address, word):
@@ -75,6 +85,51 @@ def test_logic_cannot_be_written():
         assert await read(ctx, dut.bus, 1) == 2
 
     simulate(dut, tb)
+
+
+@pytest.mark.parametrize("width, depth", [(1, 1), (32, 4), (33, 3), (96, 8)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, width, depth):
+    dut = Store(width=width, depth=depth)
+    region = dut.region
+    assert (region.width, region.depth, region.base, region.writable) == (width, depth, 0, True)
+    addr_width = (depth - 1).bit_length()
+    assert ports(dut) == {
+        "en": 1, "addr": addr_width, "data": width, "bus_w_en": 1, "bus_w_data": 32,
+        "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1,
+        "bus_addr": addr_width + (-(-width // 32) - 1).bit_length()}
+
+    async def tb(ctx):
+        # From reset: zeros, and no answer to a question that nobody asked.
+        assert not ctx.get(dut.bus.r_valid)
+        for n in range(depth):
+            for chunk in range(region.chunks):
+                address = region.address(n, chunk)
+                assert await read(ctx, dut.bus, address) == 0
+                await write(ctx, dut.bus, address, 0xffff_ffff)
+                await read(ctx, dut.bus, address)
+        for n in range(depth):
+            ctx.set(dut.en, 1)
+            ctx.set(dut.addr, n)
+            await ctx.tick()
+            assert ctx.get(dut.data) == (1 << width) - 1
+        ctx.set(dut.en, 0)
+        ctx.set(dut.bus.w_data, 0)
+        await ctx.tick()
+
+    simulate(dut, tb, tmp_path / "vcd")
+    idle = idle_bits(tmp_path / "vcd")
+    # The bus has words of 32 bits, however wide the last part of a row is.
+    unused = bin((1 << 32) - (1 << width)) if width < 32 else None
+    assert idle == ({"bus__r_data": unused} if unused else {})
+
+
+@pytest.mark.parametrize("storage", STORAGE)
+def test_the_synthesizer_is_told_what_to_build(storage):
+    dut = Store(width=40, depth=2, init=[1, 2], storage=storage)
+    m = Module()
+    m.submodules.dut = dut
+    text = rtlil.convert(m, ports=[dut.en, dut.addr, dut.data])
+    assert text.count(f'attribute \\ram_style "{storage}"') == (0 if storage == "auto" else 2)
 
 
 @pytest.mark.parametrize("options, message", [

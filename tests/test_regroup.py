@@ -9,7 +9,7 @@ from model.packing import pack, unpack
 from sim import bench
 
 from . import strategies
-from .traffic import offers
+from .traffic import idle_bits, offers, ports
 
 
 @given(data=st.data(), size=st.integers(1, 30), i_width=st.integers(1, 12),
@@ -42,6 +42,17 @@ def test_one_unit_each_cycle(i_width, o_width):
     run(cycles + 1)
     with pytest.raises(TimeoutError):
         run(cycles)
+
+
+@pytest.mark.parametrize("i_width, o_width, i_words, o_words", [
+    (4, 2, 4, 7), (2, 4, 8, 3), (6, 8, 4, 2), (2, 8, 8, 1), (6, 2, 4, 7)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, i_width, o_width, i_words, o_words):
+    dut = Regroup(i_width=i_width, o_width=o_width, i_words=i_words, o_words=o_words)
+    assert (ports(dut)["i_payload"], ports(dut)["o_payload"]) == (i_width, o_width)
+    words = [~0, 0] * 10 * i_words + [0, ~0] * 10 * i_words
+    bench.run(dut, [word & (1 << i_width) - 1 for word in words], 40 * o_words,
+              i_stalls=[0, 0, 0, 7], o_stalls=[0, 0, 30], vcd=str(tmp_path / "vcd"))
+    assert idle_bits(tmp_path / "vcd") == {}
 
 
 def test_vectors_must_fill_all_words_out():

@@ -7,7 +7,7 @@ from gateware.replay import Replay
 from sim import bench
 
 from . import strategies
-from .traffic import offers
+from .traffic import idle_bits, offers, ports
 
 
 @given(words=st.integers(1, 6), times=st.integers(1, 4), i_stalls=strategies.stalls,
@@ -33,6 +33,14 @@ def test_one_word_each_cycle():
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"^{name.capitalize()} must be at least 1, not 0$"):
         Replay(**{"width": 1, "words": 1, "times": 1, name: 0})
+
+
+def test_nothing_is_wider_than_it_has_to_be(tmp_path):
+    dut = Replay(width=3, words=4, times=2)
+    assert {ports(dut)[name] for name in ("i_payload", "o_payload")} == {3}
+    bench.run(dut, [1, 2, 4, 7, 0, 5, 6, 3] * 3, 48, i_stalls=[0, 0, 0, 7], o_stalls=[0, 1],
+              vcd=str(tmp_path / "vcd"))
+    assert idle_bits(tmp_path / "vcd") == {}
 
 
 def test_words_are_offered_unasked():

@@ -11,14 +11,18 @@ from model.scores import Scores, argmax
 from sim import bench
 
 from . import strategies
-from .traffic import beats
+from .traffic import beats, idle_bits, offers, ports
+
+
+def component(layer, folding):
+    return gateware.scores.Scores(
+        folding, bipolar=layer.bipolar, gain_bits=layer.gain_bits, score_bits=layer.score_bits,
+        weights=weight_rows(layer.weights, folding), affine=affine_rows(layer))
 
 
 def run(layer, folding, planes, **options):
     """Scores of each vector, and the class chosen for it."""
-    dut = gateware.scores.Scores(
-        folding, bipolar=layer.bipolar, gain_bits=layer.gain_bits, score_bits=layer.score_bits,
-        weights=weight_rows(layer.weights, folding), affine=affine_rows(layer))
+    dut = component(layer, folding)
     words = bench.run(dut, beats(folding, planes), len(planes) * layer.outputs, limit=20_000,
                       **options)
     fields = [dut.o.payload.shape().from_bits(word) for word in words]
@@ -71,6 +75,36 @@ def test_widths_are_coarse():
 def test_gain_and_bias_must_fit(gain, bias, error, message):
     with pytest.raises(error, match=message):
         Scores(np.ones((1, 8), dtype=bool), np.array(gain), np.array(bias))
+
+
+@pytest.mark.parametrize("gain_bits, score_bits", [(0, 16), (16, 32)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, gain_bits, score_bits):
+    rng = np.random.default_rng(0)
+    gain = np.ones(4, dtype=int) if gain_bits == 0 else np.array([32_767, -32_768, 32_767, 1])
+    bias = np.array([-9_000, 9_000, 30_000, -30_000])
+    layer = Scores(rng.random((4, 7)) < 0.5, gain, bias)
+    assert (layer.gain_bits, layer.score_bits) == (gain_bits, score_bits)
+    folding = Folding(7, 4, (1,), 2, 2)
+    dut = component(layer, folding)
+    bus = {"w_en": 1, "w_data": 32, "r_en": 1, "r_data": 32, "r_valid": 1}
+    assert ports(dut) == {
+        "i_payload": 2, "i_valid": 1, "i_ready": 1, "o_payload": score_bits + 2 + 1, "o_valid": 1,
+        "o_ready": 1, "sums": 3, **{f"weights_bus_{name}": width for name, width in bus.items()},
+        **{f"affine_bus_{name}": width for name, width in bus.items()},
+        "weights_bus_addr": 3, "affine_bus_addr": 2 + (gain_bits + score_bits > 32)}
+    planes = np.concatenate([layer.weights, ~layer.weights, rng.random((9, 7)) < 0.5])[:, None]
+    bench.run(dut, beats(folding, planes), len(planes) * 4, i_stalls=[0] * 9 + [7],
+              o_stalls=[0] * 5 + [40], vcd=str(tmp_path / "vcd"))
+    idle = {name for name in idle_bits(tmp_path / "vcd") if "bus" not in name}
+    # These are as wide as they are declared, whether or not these scores go that far; no class is
+    # there only to fill up a group; and a row is always read.
+    assert idle <= {"score", "best_score", "o__payload", "data", "real", "en"}
+
+
+def test_scores_are_offered_unasked():
+    folding = Folding(4, 2, (1,), 1, 2)
+    dut = gateware.scores.Scores(folding, bipolar=True, gain_bits=0, score_bits=16)
+    assert offers(dut, [0] * folding.beats)
 
 
 def test_classes_must_leave_one_at_a_time():

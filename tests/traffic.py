@@ -52,7 +52,7 @@ def ports(component):
 
 
 def idle_bits(vcd):
-    """Bits of signals that kept their level through a simulation, by signal.
+    """Bits that kept their level through a simulation, by signal: the component's own alone.
 
     A register that is wider than it has to be has some of them.
     """
@@ -63,11 +63,12 @@ def idle_bits(vcd):
         elif line.startswith("$upscope"):
             scope.pop()
         elif found := re.match(r"\$var wire (\d+) (\S+) (\w+)", line):   # no cells of memories
-            names[found[2]] = ".".join([*scope[3:], found[3]]), int(found[1])
+            if scope[2:] == ["dut"] and found[3] not in ("clk", "rst"):
+                names[found[2]] = found[3], int(found[1])
         elif (found := re.match(r"b?([01]+) ?(\S+)$", line)) and found[2] in names:
             ones, zeros = seen.get(found[2], (0, 0))
             value, mask = int(found[1], 2), (1 << names[found[2]][1]) - 1
             seen[found[2]] = ones | value, zeros | ~value & mask
     idle = {names[code]: ~(ones & zeros) for code, (ones, zeros) in seen.items()}
     return {name: bin(bits & (1 << width) - 1) for (name, width), bits in idle.items()
-            if bits & (1 << width) - 1 and name.rpartition(".")[2] not in ("clk", "rst")}
+            if bits & (1 << width) - 1}

@@ -1,0 +1,71 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+
+from gateware.system import System
+from model import frame
+from model.frame import Error, Frame, Identity, Opcode, Run
+from sim.pins import AmaranthPins, Listener, levels
+
+from .standin import CONTROL, StandIn
+from .traffic import ports
+
+
+DIVISOR = 5
+
+
+class Line:
+    """The two pins of a system, and the frames that pass over them."""
+
+    def __init__(self, system):
+        self.pins = AmaranthPins(system)
+        self.listener = Listener(DIVISOR)
+
+    def __call__(self, rx):
+        """What comes back, to the end of an answer, for these levels."""
+        heard = self.listener(self.pins.run(np.asarray(rx, dtype=np.uint8)))
+        for _ in range(20):
+            if heard.endswith(b"\0"):
+                break
+            heard += self.listener(self.pins.run(np.ones(200, dtype=np.uint8)))
+        return Frame.decode(heard[:-1])
+
+    def ask(self, opcode, sequence, payload=b""):
+        return self(levels(Frame(opcode, sequence, payload).encode(), DIVISOR))
+
+
+@pytest.fixture
+def line():
+    return Line(System(StandIn(), divisor=DIVISOR, clock_hz=12_000_000))
+
+
+def test_a_host_loads_weights_and_has_an_image_classified(line):
+    answer = line.ask(Opcode.IDENTIFY, 1)
+    assert Identity.unpack(answer.payload) == Identity(b"stand-in", 12_000_000, 5, 3, 4, 3)
+    assert line.ask(Opcode.INFER, 2, frame.infer(0, [], run=True)).payload == bytes([Error.WEIGHTS])
+    line.ask(Opcode.WRITE, 3, frame.write(CONTROL, [1]))
+    assert Identity.unpack(line.ask(Opcode.IDENTIFY, 4).payload).loaded
+    assert frame.unpack_words(line.ask(Opcode.READ, 5, frame.read(CONTROL, 1)).payload) == [1]
+    run = Run.unpack(line.ask(Opcode.INFER, 6, frame.infer(0, [0x321, 1, 0, 0, 9], run=True))
+                     .payload)
+    assert (run.best, run.scores) == (16 % 3, tuple((c + 1) * (16 - 20) for c in range(3)))
+
+
+def test_a_byte_whose_stop_bit_is_low_damages_its_frame(line):
+    bits = levels(Frame(Opcode.READ, 7, frame.read(3, 1)).encode(), DIVISOR).reshape(-1, DIVISOR)
+    # The stop bit of the fourth byte is low, and then the line is high again for as long.
+    broken = np.concatenate([bits[:39], 0 * bits[39:40], bits[39:]])
+    assert line(broken.reshape(-1)) == Frame(0xFF, 7, bytes([Error.DAMAGED]))
+    assert line.ask(Opcode.IDENTIFY, 8).sequence == 8
+
+
+def test_what_a_system_is_made_of():
+    standin = StandIn()
+    system = System(standin, divisor=9, clock_hz=10 ** 7)
+    assert system.accelerator is standin and system.divisor == 9
+    assert system.identity == Identity(standin.hash, 10 ** 7, 5, 3, 4, 3)
+    assert ports(system) == {"rx": 1, "tx": 1}
+    assert (system.rx.init, system.tx.init) == (1, 1)
+    # Both lines are high while nothing is said.
+    assert AmaranthPins(system).run(np.ones(30, dtype=np.uint8)).all()
