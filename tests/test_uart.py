@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from amaranth import Module
 from amaranth.sim import Simulator
 from hypothesis import given, settings, strategies as st
 
@@ -9,12 +10,13 @@ from gateware.uart import Receiver, Transmitter
 from sim.pins import Listener, levels
 
 from . import strategies
+from .traffic import idle_bits, ports
 
 
 divisors = st.sampled_from([4, 5, 7, 12, 26])
 
 
-def receive(line, divisor, stalls=(0,)):
+def receive(line, divisor, stalls=(0,), vcd=None):
     """Bytes, and number of errors, that a receiver gets out of the levels of a line."""
     dut = Receiver(divisor=divisor)
     taken, errors = bytearray(), 0
@@ -34,11 +36,11 @@ def receive(line, divisor, stalls=(0,)):
             elif wait:
                 wait -= 1
 
-    run(dut, bench)
+    run(dut, bench, vcd)
     return bytes(taken), errors
 
 
-def transmit(data, divisor, stalls=(0,)):
+def transmit(data, divisor, stalls=(0,), vcd=None):
     """Levels of a transmitter's pin while it sends."""
     dut = Transmitter(divisor=divisor)
     line = []
@@ -57,15 +59,21 @@ def transmit(data, divisor, stalls=(0,)):
         for _ in range(11 * divisor):
             line.append((await ctx.tick().sample(dut.tx))[2])
 
-    run(dut, bench)
+    run(dut, bench, vcd)
     return line
 
 
-def run(dut, bench):
-    sim = Simulator(dut)
+def run(dut, bench, vcd=None):
+    m = Module()
+    m.submodules.dut = dut
+    sim = Simulator(m)
     sim.add_clock(1e-6)
     sim.add_testbench(bench)
-    sim.run()
+    if vcd is None:
+        sim.run()
+    else:
+        with sim.write_vcd(str(vcd)):
+            sim.run()
 
 
 @settings(max_examples=30)
@@ -74,6 +82,57 @@ def run(dut, bench):
 def test_receiver_follows_two_percent(data, divisor, percent, gap, stalls):
     line = levels(data, divisor * (1 + percent / 100))
     assert receive([1] * gap + [*line], divisor, stalls) == (data, 0)
+
+
+@pytest.mark.parametrize("divisor", [12, 26])
+@pytest.mark.parametrize("percent", [-4, 4])
+def test_receiver_follows_four_percent_where_it_can(divisor, percent):
+    line = levels(b"\x00\xff\x55\xaa", divisor * (1 + percent / 100))
+    assert receive(line, divisor) == (b"\x00\xff\x55\xaa", 0)
+
+
+@pytest.mark.parametrize("divisor", [4, 5, 8, 12])
+@pytest.mark.parametrize("byte", [0x5A, 0xA5])
+def test_each_bit_is_sampled_once_in_its_middle(divisor, byte):
+    cells = []
+    for bit in (0, *(byte >> n & 1 for n in range(8)), 1):
+        cell = [1 - bit] * divisor
+        cell[(divisor - 1) // 2] = bit    # at any other time the line says the opposite
+        cells.append(cell)
+    cells[0][0] = 0
+    assert receive([1, 1, *sum(cells, []), *[1] * 3 * divisor], divisor) == (bytes([byte]), 0)
+
+
+def test_a_byte_is_there_half_a_bit_before_it_ends():
+    dut = Receiver(divisor=12)
+    line = [*levels(b"k", 12)]
+
+    async def bench(ctx):
+        for cycle, level in enumerate(line):
+            ctx.set(dut.rx, int(level))
+            await ctx.tick()
+            # The line passes two flip-flops first.
+            assert ctx.get(dut.o.valid) == (cycle >= 9 * 12 + 5 + 2)
+            assert not ctx.get(dut.error)
+
+    run(dut, bench)
+
+
+def test_nothing_of_the_receiver_is_wider_than_it_has_to_be(tmp_path):
+    dut = Receiver(divisor=8)
+    assert ports(dut) == {"rx": 1, "o_payload": 8, "o_valid": 1, "o_ready": 1, "error": 1}
+    assert (dut.divisor, dut.rx.init) == (8, 1)
+    line = [*levels(b"\xff\x00\xff", 8), *[0] * 100, *[1] * 9]
+    receive(line, 8, [40], vcd=tmp_path / "vcd")
+    assert idle_bits(tmp_path / "vcd") == {}
+
+
+def test_nothing_of_the_transmitter_is_wider_than_it_has_to_be(tmp_path):
+    dut = Transmitter(divisor=8)
+    assert ports(dut) == {"i_payload": 8, "i_valid": 1, "i_ready": 1, "tx": 1}
+    assert (dut.divisor, dut.tx.init) == (8, 1)
+    transmit(b"\xff\x00\xff", 8, [0, 100], vcd=tmp_path / "vcd")
+    assert idle_bits(tmp_path / "vcd") == {}
 
 
 @settings(max_examples=30)
