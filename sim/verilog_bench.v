@@ -4,6 +4,7 @@
 //
 // It prints PASS and ends with status 0; or it prints FAIL with the first difference, and ends with
 // another status. What @name@ should answer was computed by the model that it was made from.
+// The images: @source@.
 //
 // Registers here change on the rising edge of the clock, as those of @name@ do.
 
@@ -11,7 +12,7 @@
 
 module @name@_tb;
 
-  localparam IMAGES     = @images@;  // in @name@.images.hex: @source@
+  localparam IMAGES     = @images@;  // in @name@.images.hex
   localparam WORDS      = @words@;  // of pixels in an image
   localparam CLASSES    = @classes@;  // words of scores for an image
   localparam I_WIDTH    = @i_width@;
