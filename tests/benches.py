@@ -67,21 +67,25 @@ class Bench:
     check : callable
         Fails where the answer is wrong.
     speeds : tuple of :class:`str`
-        Whether to run it at full speed, and whether with streams that wait on either side.
+        How to run it: ``"full"`` is at full speed, with ``"waiting"`` streams wait on both sides,
+        and with ``"pressed"`` words go in faster than they are taken.
     """
 
     component: Any
     case: Case
     check: Callable[[Answer], None]
-    speeds: tuple[str, ...] = ("full", "waiting")
+    speeds: tuple[str, ...] = ("full", "waiting", "pressed")
 
     def cases(self, name, rng):
         """The case for a component of that name, once for each speed; waits are drawn at random."""
         case, streams = replace(self.case, component=name), [*self.case.feed, *self.case.drain]
-        # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
-        stalls = {stream: rng.choice([0, 0, 0, 1, 2, 7], 23).tolist() for stream in streams}
-        speeds = {"full": case, "waiting": replace(case, stalls=stalls)}
-        return [speeds[speed] for speed in self.speeds if streams or speed == "full"]
+        speeds = {"full": {}, "waiting": dict.fromkeys(streams, [0, 0, 0, 1, 2, 7]),
+                  "pressed": dict.fromkeys(case.drain, [0, 0, 5, 16])}
+        # Each once: a case without streams has one speed, and one that takes no words two.
+        chosen = {str(speeds[speed]): speeds[speed] for speed in self.speeds}.values()
+        return [replace(case, stalls=case.stalls | {
+            stream: rng.choice(waits, 23).tolist() for stream, waits in speed.items()})
+            for speed in chosen]
 
 
 class Script:
@@ -222,7 +226,8 @@ def decoder(rng):
 
 
 def encoder(rng, spec, simd):
-    pixels = rng.integers(0, 2 ** spec.bits, (6, simd))
+    levels = rng.permutation(2 ** spec.bits)    # each of them
+    pixels = np.resize(levels, (-(-len(levels) // simd), simd))
     component = gateware.encoder.encoder(spec, simd=simd)
     return streams(component, pack_fields(pixels, spec.bits, simd),
                    pack(spec(pixels), simd))
@@ -317,8 +322,9 @@ def accelerator(rng):
         seen, best = decode_output(component, answer.words["o"])
         assert (seen == expected["scores"]).all()
         assert (best == argmax(expected["scores"])).all()
-        for n, each in enumerate(network.all_layers):
+        for n, (each, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
             name = f"layer{n}" if n < 2 else "scores"
+            assert len(answer.words[f"probe_{n}"]) == VECTORS * (folding.words if n < 2 else 3)
             trace = decode_probe(component, n, answer.words[f"probe_{n}"])
             assert (each.acc_of(trace[f"{name}.sums"]) == expected[f"{name}.acc"]).all()
             if n < 2:

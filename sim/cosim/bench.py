@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import cocotb
@@ -134,4 +133,4 @@ async def run_case(dut: Any, number: int) -> None:
     case = Case.from_json((_job / f"case-{number}.json").read_text())
     inputs = json.loads((_job / "inputs.json").read_text())
     answer = await carry_out(dut, case, inputs[case.component])
-    (_job / f"answer-{number}.json").write_text(json.dumps(asdict(answer)))
+    (_job / f"answer-{number}.json").write_text(json.dumps(vars(answer)))

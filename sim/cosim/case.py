@@ -1,7 +1,7 @@
 """What to do with a component in a simulator, and what came of it, as one process tells another."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 
 __all__ = ["FOLDER", "Step", "Case", "Answer"]
@@ -71,7 +71,7 @@ class Case:
     limit: int = 10_000
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(vars(self) | {"steps": [vars(step) for step in self.steps]})
 
     @classmethod
     def from_json(cls, text: str) -> "Case":
