@@ -16,6 +16,7 @@ from amaranth.hdl import ClockDomain, Module
 
 from model.errors import CheckFailed, InputError
 from sim import tools
+from sim.synthesis import NO_COLLISIONS
 
 from .board import Board
 from .report import Report, excess, last_error
@@ -124,12 +125,6 @@ def fingerprint(board: Board, top_factory: Callable[[Board], Any], *, name: str 
     versions = [tools.version(tool) for tool in board.family.tools]
     text = json.dumps([plan.digest().hex(), commands, versions, SEEDS, float(board.clock_hz)])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-# Nothing here reads a row in the cycle that writes it, but Amaranth's memories promise what such a
-# read would see, and watching for that costs tens of look-up tables for each block RAM. Yosys's
-# own option `-no-rw-check` speaks only of ports that it infers itself.
-NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 
 
 def _plan(board: Board, top_factory: Callable[[Board], Any], name: str) -> Any:

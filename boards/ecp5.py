@@ -2,6 +2,8 @@
 
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
+from sim.synthesis import FAMILIES
+
 from .board import Board, Family
 from .clock import ECP5PLL
 
@@ -31,8 +33,7 @@ ECP5 = Family(
     memories={"DP16KD": 1},
     bitstream=".bit",
     overrides={
-        # Wide multiplexers nearly double the area of a popcount.
-        "synth_opts": "-nowidelut",
+        "synth_opts": FAMILIES["ecp5"].options,
         "ecppack_opts": "--compress",
     },
     chip=lambda platform: platform.device,

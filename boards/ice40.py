@@ -2,6 +2,8 @@
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
+from sim.synthesis import FAMILIES
+
 from .board import Board, Family
 from .clock import ICE40PLL
 
@@ -34,8 +36,11 @@ ICE40 = Family(
     luts={"ICESTORM_LC": 1},
     memories={"ICESTORM_RAM": 1},
     bitstream=".bin",
-    # Twice as fast as the default router on a full chip, and a little worse in timing.
-    overrides={"nextpnr_opts": "--router router2"},
+    overrides={
+        "synth_opts": FAMILIES["ice40"].options,
+        # Twice as fast as the default router on a full chip, and a little worse in timing.
+        "nextpnr_opts": "--router router2",
+    },
     chip=lambda platform: platform.device,
     pll=ICE40PLL,
     translate=_translate,

@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import platformdirs
 from model.errors import CheckFailed, InputError
 
 from . import tools
+from .cache import keep
 
 
 __all__ = ["NEEDED", "cache_folder", "compile_library", "verilator_root"]
@@ -66,29 +66,15 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
     parts = [*content, harness.read_text(), SIMULATION.read_text(), ports, *options, optimize,
              str(trace), *versions]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    library = cache / key / "libtop.so"
-    if library.exists():
-        return library
 
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{key}-", dir=cache))
-    try:
+    def make(folder: pathlib.Path) -> None:
         sources = write(folder)
         (folder / "ports.h").write_text(ports)
         shutil.copy(harness, folder / "harness.cc")
         shutil.copy(SIMULATION, folder)
         _build(folder, verilator, compiler, sources, options, optimize, trace)
-        with open(folder / "built", "w") as file:
-            file.write(key)
-        try:
-            os.replace(folder, library.parent)
-        except OSError:
-            # Somebody else was building the same and was faster.
-            if not library.exists():
-                raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return library
+
+    return keep(cache / key, make) / "libtop.so"
 
 
 def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str],
@@ -103,19 +89,32 @@ def _build(folder: pathlib.Path, verilator: list[str], compiler: list[str],
         answer = subprocess.run([*verilator, "--getenv", "VERILATOR_ROOT"], capture_output=True,
                                 text=True, check=True)
         root = pathlib.Path(answer.stdout.strip())
-    flags = ["-c", "-fPIC", "-std=c++17", "-I.", f"-I{root}/include", f"-I{root}/include/vltstd",
-             f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
+    include = root / "include"
+    compile_ = [*compiler, "-c", "-fPIC", "-std=c++17", "-I.", f"-I{include}",
+                f"-I{include}/vltstd", f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}"]
     written = {path.name for path in folder.glob("*.cpp")}
     # What runs once need not be fast, and most of the time goes into optimizing just that.
-    slow = {name for name in written if "Slow" in name}
-    runtime = [f"{root}/include/{name}.cpp" for name in
-               ("verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else []))]
-    commands = [[*compiler, *flags, "-O0", *sorted(slow), *runtime],
-                [*compiler, *flags, optimize, *sorted(written - slow), "harness.cc"]]
+    slow = sorted(name for name in written if "Slow" in name)
     with ThreadPoolExecutor() as pool:
+        runtime = pool.submit(_runtime, [*compile_, "-O0"], include, folder.parent, environment)
+        commands = [[*compile_, "-O0", *slow],
+                    [*compile_, optimize, *sorted(written.difference(slow)), "harness.cc"]]
         list(pool.map(lambda command: _run(command, folder, environment), commands))
-    objects = sorted(path.name for path in folder.glob("*.o"))
-    _run([*compiler, "-shared", "-pthread", *objects, "-o", "libtop.so"], folder, environment)
+        objects = [*folder.glob("*.o"), *runtime.result().glob("*.o")]
+    _run([*compiler, "-shared", "-pthread", *sorted(map(str, objects)), "-o", "libtop.so"], folder,
+         environment)
+
+
+def _runtime(command: list[str], include: pathlib.Path, cache: pathlib.Path,
+             environment: dict[str, str]) -> pathlib.Path:
+    """The part of every library that is Verilator's own: seconds to compile, so it is kept too."""
+    names = [f"{include}/{name}.cpp" for name in (
+        "verilated", "verilated_threads",
+        *(["verilated_vcd_c"] if "-DVM_TRACE=1" in command else []))]
+    versions = [str(tools.version(name)) for name in ("verilator", "c++")]
+    key = hashlib.sha256("\0".join([*command, *names, *versions]).encode()).hexdigest()[:24]
+    return keep(cache / f"{key}-runtime",
+                lambda folder: _run([*command, *names], folder, environment))
 
 
 def verilator_root() -> pathlib.Path | None:
