@@ -12,6 +12,8 @@ from sim.amaranth_engine import AmaranthEngine
 from sim.cosim import runner
 from sim.engine import Engine
 from sim.icarus_engine import IcarusEngine
+from sim.netlist_engine import NetlistEngine
+from sim.synthesis import FAMILIES
 from sim.verilator_engine import VerilatorEngine
 
 
@@ -53,10 +55,20 @@ class Choice:
 
 VERILATOR = ("verilator", "c++", "perl", "yosys")
 
+
+def _netlist(board: Board) -> Engine:
+    if board.family.name not in FAMILIES:
+        able = [each.name for each in catalog.BOARDS.values() if each.family.name in FAMILIES]
+        raise InputError(f"no netlist of {board.name} can be simulated here, as nothing says what "
+                         f"its cells do; choose another board: {', '.join(able)}")
+    return NetlistEngine(board.family.name)
+
+
 ENGINES = {
     "amaranth": Choice(lambda board: AmaranthEngine()),
     "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
     "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
+    "netlist": Choice(_netlist, VERILATOR, 100),
     "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False),
     "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"]),
 }

@@ -17,6 +17,7 @@ from model.files import whole
 from model.network import Network
 from sim.compare import Comparison, compare
 from sim.engine import Engine, Result, Waveform
+from sim.netlist_engine import NetlistEngine
 from sim.vectors import boundary as boundary_images
 
 from ..console import console
@@ -40,7 +41,7 @@ from ..inputs import (
 __all__ = ["simulate", "Simulation", "check"]
 
 
-Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus", "bitstream"]
+Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus", "netlist", "bitstream"]
 EngineName = Annotated[Names | None, typer.Option(
     help="What runs the gateware; by default verilator where a compiler is. verilator-rtl keeps "
          "the popcounts as they are shipped.")]
@@ -171,6 +172,9 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> R
         engine.load(compiler.compile(network.shape, mapping, probes=choice is None or choice.probes,
                                      image=contents if filled else None))
     console.detail(f"{engine.name}: ready after {time.perf_counter() - start:.1f} s")
+    if isinstance(engine, NetlistEngine):
+        cells = ", ".join(f"{count:,} {cell}" for cell, count in engine.cells.items())
+        console.detail(f"{engine.name}: {cells}")
     with console.progress(f"{engine.name}: {len(images):,} images"):
         if not filled:
             engine.write(contents)
