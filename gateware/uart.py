@@ -128,7 +128,7 @@ class Transmitter(wiring.Component):
 
         timer = Signal(range(self.divisor))
         left  = Signal(range(11))              # bits to send, the one on the pin included
-        bits  = Signal(8, init=0xFF)
+        bits  = Signal(8)
 
         m.d.comb += self.i.ready.eq((timer == 0) & (left <= 1))
         with m.If(timer != 0):

@@ -12,7 +12,7 @@ from model.packing import unpack_fields
 from sim import bench
 
 from . import strategies
-from .traffic import beats, idle_bits, offers, ports
+from .traffic import beats, idle_bits, loaded, offers, ports
 
 
 @given(data=st.data(), layer=strategies.accumulates())
@@ -101,6 +101,23 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe
     idle = {name for name in idle_bits(tmp_path / "vcd") if not name.startswith("bus")}
     # Whose only plane is the last one always.
     assert idle <= ({"flags", "sensed_0", "sensed_1"} if len(gains) == 1 else set())
+
+
+@pytest.mark.parametrize("inputs", [7, 8])
+def test_there_is_room_for_the_greatest_sum(inputs):
+    dut = gateware.accumulate.Accumulate(Folding(inputs, 2, (1,), 1, 2))
+    assert ports(dut)["o_payload"] == inputs.bit_length()
+
+
+def test_weights_come_over_the_bus():
+    rng = np.random.default_rng(0)
+    layer = Accumulate(rng.random((4, 9)) < 0.5)
+    folding, planes = Folding(9, 4, (1,), 2, 5), rng.random((3, 1, 9)) < 0.5
+    dut = gateware.accumulate.Accumulate(folding)
+    words = loaded(dut, [(dut.bus, folding.weights, weight_rows(layer.weights, folding))],
+                   beats(folding, planes), 3 * folding.words)
+    sums = unpack_fields(words, folding.top.bit_length(), folding.lanes).reshape(3, -1)
+    assert (sums == layer.sums(planes)).all()
 
 
 def test_sums_are_offered_unasked():

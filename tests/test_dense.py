@@ -8,11 +8,11 @@ import gateware.dense
 from gateware.compiler import threshold_rows, weight_rows
 from gateware.folding import Folding
 from model.dense import Dense
-from model.packing import unpack
+from model.packing import unpack, unpack_fields
 from sim import bench
 
 from . import strategies
-from .traffic import beats, idle_bits, offers, ports
+from .traffic import WithSums, beats, idle_bits, loaded, offers, ports
 
 
 def component(layer, folding):
@@ -57,7 +57,8 @@ def test_back_pressure(i_stall, o_stall):
             == layer(planes)).all()
 
 
-@pytest.mark.parametrize("inputs, outputs, pe, simd", [(7, 8, 4, 4), (3, 4, 4, 1), (5, 1, 1, 2)])
+@pytest.mark.parametrize("inputs, outputs, pe, simd", [
+    (7, 8, 4, 4), (3, 4, 4, 1), (5, 1, 1, 2), (8, 2, 2, 8)])
 def test_nothing_is_wider_than_it_has_to_be(tmp_path, inputs, outputs, pe, simd):
     rng = np.random.default_rng(0)
     layer = Dense(rng.random((outputs, inputs)) < 0.5, np.full(outputs, inputs % 2))
@@ -80,9 +81,34 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, inputs, outputs, pe, simd)
     assert idle <= {"en", "data"}
 
 
+def test_weights_and_thresholds_come_over_their_buses():
+    rng = np.random.default_rng(0)
+    layer = Dense(rng.random((4, 9)) < 0.5, np.array([-1, 1, -3, 3]))
+    folding, planes = Folding(9, 4, (1,), 2, 5), rng.random((5, 1, 9)) < 0.5
+    dut = gateware.dense.Dense(folding)
+    words = loaded(
+        dut, [(dut.weights_bus, folding.weights, weight_rows(layer.weights, folding)),
+              (dut.thresholds_bus, folding.thresholds, threshold_rows(layer, folding))],
+        beats(folding, planes), 5 * folding.words)
+    assert (unpack(words, folding.lanes).reshape(5, -1) == layer(planes)).all()
+
+
 def test_activations_are_offered_unasked():
     folding = Folding(4, 2, (1,), 1, 2)
     assert offers(gateware.dense.Dense(folding), [0] * folding.beats)
+
+
+@pytest.mark.parametrize("pe", [2, 4])
+def test_sums_go_with_what_was_made_of_them(pe):
+    rng = np.random.default_rng(0)
+    layer = Dense(rng.random((4, 8)) < 0.5, np.array([-2, 0, 2, 4]))
+    folding, planes = Folding(8, 4, (1,), pe, 8), rng.random((9, 1, 8)) < 0.5
+    words = bench.run(WithSums(component(layer, folding)), beats(folding, planes),
+                      9 * folding.words, o_stalls=[0, 0, 2])
+    lanes = folding.lanes
+    fired = unpack([word & (1 << lanes) - 1 for word in words], lanes).reshape(9, 4)
+    sums = unpack_fields([word >> lanes for word in words], 4, lanes).reshape(9, 4)
+    assert (fired == layer(planes)).all() and (sums == layer.sums(planes)).all()
 
 
 def test_boundary_of_each_threshold():

@@ -15,9 +15,11 @@ from gateware.link import Link
 from gateware.scores import layout
 from model import frame
 from model.frame import Error, Frame, Identity, Opcode, Run
+from sim import bench
 
 from . import strategies
 from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
+from .traffic import ports
 
 
 class Bed(wiring.Component):
@@ -298,6 +300,53 @@ def test_noise_is_dropped():
 def test_two_frames_may_be_under_way():
     reads = [part(Opcode.READ, n, frame.read(0, 15)) for n in range(4)]
     assert len(check(NARROW, reads, o_stalls=[7])) == 4    # the others wait in the stream
+
+
+@pytest.mark.parametrize("cycles, opcode", [(1, 0x83), (2, 0x83), (256, 0x83), (257, 0xFF)])
+def test_a_read_may_take_256_cycles(cycles, opcode):
+    dut = Link(NARROW.identity, addr_width=5, result=layout(3, SCORE_BITS))
+    answer = []
+
+    async def host(ctx):
+        await bench.feed(ctx, dut.i, Frame(Opcode.READ, 1, frame.read(9, 1)).encode())
+        while not answer or answer[-1]:
+            answer.extend(await bench.drain(ctx, dut.o, 1))
+
+    async def memory(ctx):
+        while not ctx.get(dut.bus.r_en):
+            await ctx.tick()
+        assert ctx.get(dut.bus.addr) == 9
+        await ctx.tick().repeat(cycles)
+        ctx.set(dut.bus.r_data, 0x1234_5678)
+        ctx.set(dut.bus.r_valid, 1)
+        await ctx.tick()
+        ctx.set(dut.bus.r_valid, 0)
+        ctx.set(dut.bus.r_data, 0)
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(host)
+    sim.add_testbench(memory)
+    sim.run()
+    found = Frame.decode(bytes(answer[:-1]))
+    assert found.opcode == opcode
+    assert found.payload == (b"\x78\x56\x34\x12" if opcode == 0x83 else bytes([Error.ADDRESS]))
+
+
+def test_members_are_as_wide_as_they_have_to_be():
+    link = NARROW.link
+    assert link.identity is NARROW.identity
+    bus = {"bus_addr": 5, "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32,
+           "bus_r_valid": 1}
+    assert ports(link) == {
+        "i_payload": 8, "i_valid": 1, "i_ready": 1, "lost": 1, "o_payload": 8, "o_valid": 1,
+        "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1,
+        "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1}
+
+
+def test_sizes_that_just_fit():
+    identity = Identity(bytes(8), 1, words=0x7FFF, simd=1, bits=1, classes=1)
+    assert ports(Link(identity, addr_width=31, result=layout(1, 8)))["bus_addr"] == 31
 
 
 def test_sizes_that_do_not_fit_are_refused():

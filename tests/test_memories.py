@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from gateware.memories import STORAGE, Store
 
-from .traffic import idle_bits, ports
+from .traffic import idle_bits, ports, read, write
 
 
 def simulate(dut, tb, vcd=None):
@@ -22,23 +22,6 @@ def simulate(dut, tb, vcd=None):
     else:
         with sim.write_vcd(str(vcd)):
             sim.run()
-
-
-async def write(ctx, bus, address, word):
-    ctx.set(bus.addr, address)
-    ctx.set(bus.w_data, word)
-    ctx.set(bus.w_en, 1)
-    await ctx.tick()
-    ctx.set(bus.w_en, 0)
-
-
-async def read(ctx, bus, address):
-    ctx.set(bus.addr, address)
-    ctx.set(bus.r_en, 1)
-    await ctx.tick()
-    ctx.set(bus.r_en, 0)
-    assert ctx.get(bus.r_valid)
-    return ctx.get(bus.r_data)
 
 
 @given(data=st.data(), width=st.integers(1, 100), depth=st.integers(1, 9))

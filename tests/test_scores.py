@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 import gateware.scores
+from gateware.bus import Region
 from gateware.compiler import affine_rows, weight_rows
 from gateware.folding import Folding
 from model.scores import Scores, argmax
 from sim import bench
 
 from . import strategies
-from .traffic import beats, idle_bits, offers, ports
+from .traffic import WithSums, beats, idle_bits, loaded, offers, ports
 
 
 def component(layer, folding):
@@ -40,6 +41,16 @@ def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
     scores, best = run(layer, folding, planes, i_stalls=i_stalls, o_stalls=o_stalls)
     assert (scores == layer(planes)).all()
     assert (best == argmax(layer(planes))).all()
+
+
+def test_sums_go_with_what_was_made_of_them():
+    rng = np.random.default_rng(0)
+    layer = Scores(rng.random((3, 8)) < 0.5, np.ones(3, dtype=int), np.array([4, 0, -4]))
+    folding, planes = Folding(8, 3, (1,), 2, 3), rng.random((9, 1, 8)) < 0.5
+    dut = component(layer, folding)
+    assert ports(dut)["sums"] == 4
+    words = bench.run(WithSums(dut), beats(folding, planes), 9 * 3, o_stalls=[0, 0, 9])
+    assert [word >> 16 + 2 + 1 for word in words] == layer.sums(planes).reshape(-1).tolist()
 
 
 def test_first_of_equal_scores_wins():
@@ -99,6 +110,18 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, gain_bits, score_bits):
     # These are as wide as they are declared, whether or not these scores go that far; no class is
     # there only to fill up a group; and a row is always read.
     assert idle <= {"score", "best_score", "o__payload", "data", "real", "en"}
+
+
+def test_weights_gains_and_biases_come_over_their_buses():
+    rng = np.random.default_rng(0)
+    layer = Scores(rng.random((3, 9)) < 0.5, np.array([5, -7, 9]), np.array([70_000, -1, 2]))
+    folding, planes = Folding(9, 3, (1,), 2, 5), rng.random((4, 1, 9)) < 0.5
+    dut = gateware.scores.Scores(folding, bipolar=True, gain_bits=16, score_bits=32)
+    words = loaded(
+        dut, [(dut.weights_bus, folding.weights, weight_rows(layer.weights, folding)),
+              (dut.affine_bus, Region(48, 3), affine_rows(layer))], beats(folding, planes), 4 * 3)
+    scores = [dut.o.payload.shape().from_bits(word).score for word in words]
+    assert (np.reshape(scores, (4, 3)) == layer(planes)).all()
 
 
 def test_scores_are_offered_unasked():

@@ -3,14 +3,36 @@
 import re
 
 import numpy as np
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Elaboratable, Module, Value
+from amaranth.lib import stream
 from amaranth.sim import Simulator
 
 from model.packing import pack
-from sim.bench import feed
+from sim.bench import drain, feed
 
 
-__all__ = ["beats", "offers", "ports", "idle_bits"]
+__all__ = ["WithSums", "beats", "offers", "write", "read", "loaded", "ports", "idle_bits"]
+
+
+class WithSums(Elaboratable):
+    """A component whose sums go with what it offers, above it in each word."""
+
+    def __init__(self, dut):
+        self._dut = dut
+        self.i = dut.i
+        self.o = stream.Signature(len(self.payload)).create()
+
+    @property
+    def payload(self):
+        return Cat(Value.cast(self._dut.o.payload), Value.cast(self._dut.sums))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self._dut
+        m.d.comb += self.o.valid.eq(dut.o.valid)
+        m.d.comb += self.o.payload.eq(self.payload)
+        m.d.comb += dut.o.ready.eq(self.o.ready)
+        return m
 
 
 def beats(folding, planes):
@@ -43,6 +65,54 @@ def offers(dut, payloads, limit=1_000):
     sim.add_testbench(watcher)
     sim.run()
     return bool(offered)
+
+
+async def write(ctx, bus, address, word):
+    """Write one word over a bus."""
+    ctx.set(bus.addr, address)
+    ctx.set(bus.w_data, word)
+    ctx.set(bus.w_en, 1)
+    await ctx.tick()
+    ctx.set(bus.w_en, 0)
+
+
+async def read(ctx, bus, address):
+    """Read one word over the bus of a memory, which answers in the next cycle."""
+    ctx.set(bus.addr, address)
+    ctx.set(bus.r_en, 1)
+    await ctx.tick()
+    ctx.set(bus.r_en, 0)
+    assert ctx.get(bus.r_valid)
+    return ctx.get(bus.r_data)
+
+
+def loaded(dut, memories, payloads, count):
+    """Words that leave a component after a host has filled its memories, and read them back.
+
+    Memories are (bus, region, rows).
+    """
+    words = [(bus, region.address(row, chunk), value >> 32 * chunk & 0xffff_ffff)
+             for bus, region, rows in memories for row, value in enumerate(rows)
+             for chunk in range(region.chunks)]
+    out = []
+
+    async def host(ctx):
+        for bus, address, word in words:
+            await write(ctx, bus, address, word)
+        for bus, address, word in words:
+            assert await read(ctx, bus, address) == word
+        await feed(ctx, dut.i, payloads)
+
+    async def consumer(ctx):
+        out.extend(await drain(ctx, dut.o, count))
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(host)
+    sim.add_testbench(consumer)
+    sim.run_until(2_000e-6)
+    assert len(out) == count
+    return out
 
 
 def ports(component):
