@@ -57,6 +57,8 @@ class ReadbackPins:
             ports=f"#define RAMS(_){ports}\n",
             options=["-DNO_ICE40_DEFAULT_ASSIGNMENTS", f"-DCLOCK={pins.clock}", f"-DRX={pins.rx}",
                      f"-DTX={pins.tx}"],
+            # It is compiled for some hundred images, and -O2 takes twice as long as they do.
+            optimize="-O1",
             cache=cache or verilated.cache_folder())))
         self._library.readback_new.restype = ctypes.c_void_p
         contents = b"".join(netlist.rams[place].contents.to_bytes(512, "little")
