@@ -21,12 +21,12 @@ from gateware.popcount import Popcount
 from gateware.regroup import Regroup
 from gateware.scores import Scores
 from model.errors import CheckFailed, InputError
+from sim import tools
 from sim.cosim import runner
 from sim.cosim.case import Case, Step
 from sim.cosim.runner import build, missing
 
 from .benches import DATAPATH
-from .commandline import without
 from .link_benches import LINK
 from .test_architecture import GATEWARE, components
 
@@ -148,9 +148,9 @@ def test_streams_are_held_to_their_rules(monkeypatch, tmp_path):
     ready = build({fault: Faulty(fault) for fault in FAULTS}, "icarus")
     with pytest.raises(CheckFailed) as failed:
         ready.run([Case(fault, drain={"o": 4}, stalls={"o": [5]}, limit=50) for fault in FAULTS])
-    said, _, log = str(failed.value).rpartition(" (log: ")
+    said, _, log = str(failed.value).removesuffix(")").rpartition(" (log: ")
     assert said == "; ".join(FAULTS.values())
-    assert "StreamError: o__payload 0x0 was withdrawn" in pathlib.Path(log.removesuffix(")")).read_text()
+    assert "StreamError: o__payload 0x0 was withdrawn" in pathlib.Path(log).read_text()
 
 
 @needs_icarus
@@ -176,7 +176,8 @@ def test_verilog_that_does_not_compile_is_shown(monkeypatch, tmp_path):
     ("icarus", "cocotb", r"pip install 'ohmbit\[cosim\]'"),
     ("verilator", "make", "apt install make")])
 def test_what_is_missing_is_named(monkeypatch, tmp_path, simulator, tool, command):
-    without(monkeypatch, tool)
+    monkeypatch.delenv(tools.TOOLS[tool].variable, raising=False)
+    monkeypatch.setattr(tools, "find", lambda name: None if name == tool else [name])
     assert missing(simulator) == command.replace("\\", "")
     with pytest.raises(InputError, match=f"^{tool} is not here.*: {command}$"):
         build({"popcount": Popcount(4)}, simulator, cache=tmp_path)
