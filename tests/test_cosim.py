@@ -166,9 +166,11 @@ def test_a_case_goes_on_where_the_one_before_ended():
 
 @needs_icarus
 def test_verilog_that_does_not_compile_is_shown(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(runner, "to_verilog", lambda text, path: path.write_text("module bench("))
     with pytest.raises(CheckFailed, match=r"^icarus failed: .*syntax error.* \(log: .*build.log\)"):
-        build({"popcount": Popcount(4)}, "icarus", cache=tmp_path)
+        build({"popcount": Popcount(4)}, "icarus", cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 @pytest.mark.parametrize("simulator, tool, command", [

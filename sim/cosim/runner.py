@@ -29,6 +29,7 @@ from amaranth.lib.wiring import In, Out
 from model.errors import CheckFailed
 
 from .. import tools
+from ..cache import keep
 from ..verilated import verilator_root
 from ..verilog import to_rtlil, to_verilog
 from .case import FOLDER, Answer, Case
@@ -120,7 +121,7 @@ class Build:
 
         The message says what was wrong with each that failed, and where the simulator's log is.
         """
-        with _folder("ohmbit-cosim-") as job:
+        with _folder() as job:
             return self._run(job, cases)
 
     def _run(self, job: pathlib.Path, cases: Sequence[Case]) -> list[Answer]:
@@ -170,20 +171,8 @@ def build(components: Mapping[str, Any], simulator: str, *,
     parts = [text, simulator, str(config.libs_dir), pathlib.Path(__file__).read_text(), *versions]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     cache = cache or platformdirs.user_cache_path("ohmbit") / "cosim"
-    made = Build(simulator, cache / key, top.inputs)
-    if made.folder.exists():
-        return made
-
-    cache.mkdir(parents=True, exist_ok=True)
-    with _folder(f"{key}-", cache) as folder:
-        _compile(text, simulator, folder)
-        try:
-            os.replace(folder, made.folder)
-        except OSError:
-            # Somebody else was building the same and was faster.
-            if not made.folder.exists():
-                raise
-    return made
+    folder = keep(cache / key, lambda folder: _compile(text, simulator, folder))
+    return Build(simulator, folder, top.inputs)
 
 
 def _compile(text: str, simulator: str, folder: pathlib.Path) -> None:
@@ -204,21 +193,24 @@ def _compile(text: str, simulator: str, folder: pathlib.Path) -> None:
                 sources=sources, hdl_toplevel=TOP, build_dir=folder, always=True,
                 timescale=("1ns", "1ps"), build_args=options, log_file=log)
         except (RuntimeError, SystemExit) as error:
-            raise CheckFailed(f"{simulator} failed: {_last(log)} (log: {log})") from error
+            # What could not be built is not kept, but why is.
+            with _folder() as kept:
+                log = pathlib.Path(shutil.copy(log, kept))
+                raise CheckFailed(f"{simulator} failed: {_last(log)} (log: {log})") from error
 
 
 @contextmanager
-def _folder(prefix: str, where: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
-    """A folder that is removed, unless a check has failed: then its logs are of use."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=where))
-    keep = False
+def _folder() -> Iterator[pathlib.Path]:
+    """A temporary folder that stays if a check fails: then its logs are of use."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ohmbit-cosim-"))
+    stays = False
     try:
         yield folder
     except CheckFailed:
-        keep = True
+        stays = True
         raise
     finally:
-        if not keep:
+        if not stays:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -228,11 +220,11 @@ def _environment(simulator: str) -> Iterator[None]:
     folders = [str(pathlib.Path(tools.require(name)[0]).parent) for name in NEEDED[simulator]]
     more = {}
     if simulator == "verilator":
+        more["MAKEFLAGS"] = "OPT_FAST=-O0 OPT_GLOBAL=-O0"    # cocotb is slower than any of it
         if (root := verilator_root()) is not None:
             folders.insert(0, str(root / "bin"))
             more["VERILATOR_ROOT"] = str(root)
-        # The wheel's makefile lacks the first, and the rest makes the compiler quick.
-        more["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0"
+            more["MAKEFLAGS"] += " CFG_CXXFLAGS_PCH_I=-include"    # empty in the wheel's makefile
     more["PATH"] = os.pathsep.join([*dict.fromkeys(folders), os.environ.get("PATH", "")])
     kept = dict(os.environ)
     os.environ.update(more)
