@@ -82,7 +82,7 @@ def test_gains_must_be_all_one_or_powers_of_two(gains):
 
 
 @pytest.mark.parametrize("gains, inputs, outputs, pe, simd", [
-    ((4, 2, 1), 9, 16, 8, 3), ((1,), 7, 8, 4, 4), ((2, 1), 5, 4, 2, 2), ((1, 1), 7, 2, 1, 2)])
+    ((4, 2, 1), 9, 16, 8, 3), ((1,), 7, 8, 4, 4), ((2, 1), 5, 4, 2, 1), ((1, 1), 7, 2, 1, 2)])
 def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe, simd):
     rng = np.random.default_rng(0)
     folding = Folding(inputs, outputs, gains, pe, simd)
@@ -101,6 +101,14 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe
     idle = {name for name in idle_bits(tmp_path / "vcd") if not name.startswith("bus")}
     # Whose only plane is the last one always.
     assert idle <= ({"flags", "sensed_0", "sensed_1"} if len(gains) == 1 else set())
+
+
+def test_a_word_in_which_all_agree():
+    """Three inputs that weigh 2 and 1: 9, one more than three bits hold."""
+    folding = Folding(3, 1, (2, 1), 1, 3)
+    dut = gateware.accumulate.Accumulate(folding, init=[0b111])
+    planes = np.ones((2, 2, 3), dtype=bool)
+    assert bench.run(dut, beats(folding, planes), 2) == [9, 9]
 
 
 @pytest.mark.parametrize("inputs", [7, 8])

@@ -46,6 +46,7 @@ def transmit(data, divisor, stalls=(0,), vcd=None):
     line = []
 
     async def bench(ctx):
+        assert ctx.get(dut.i.ready)
         for n, byte in enumerate(data):
             for _ in range(stalls[n % len(stalls)]):
                 line.append((await ctx.tick().sample(dut.tx))[2])
@@ -165,8 +166,10 @@ def test_a_low_stop_bit_is_an_error_and_a_break_only_one(divisor):
     assert receive(line, divisor) == (b"aa", 1)
 
 
-def test_a_glitch_is_no_start_bit():
-    assert receive([1, 1, 0, 1, 1, 1, *levels(b"b", 12)], 12) == (b"b", 0)
+@pytest.mark.parametrize("low", [1, 5])      # not as long as to the middle of a bit
+@pytest.mark.parametrize("high", [9, 30, 200])
+def test_a_glitch_is_no_start_bit(low, high):
+    assert receive([1, 1, *[0] * low, *[1] * high, *levels(b"b", 12)], 12) == (b"b", 0)
 
 
 def test_a_byte_that_nobody_takes_keeps_the_next_from_coming():
