@@ -197,6 +197,10 @@ def _compile(text: str, simulator: str, folder: pathlib.Path) -> None:
             with _folder() as kept:
                 log = pathlib.Path(shutil.copy(log, kept))
                 raise CheckFailed(f"{simulator} failed: {_last(log)} (log: {log})") from error
+    # What is run, and what it was made of; there is a hundred times as much in between.
+    for path in folder.iterdir():
+        if path.name not in (TOP, "sim.vvp", source.name, log.name):
+            path.unlink()
 
 
 @contextmanager
