@@ -3,12 +3,13 @@
 ``python -m bench.mutants [COMPONENT …] [--sample N] [--seed S] [--changed REF] [--json]``
 
 Every component is changed in one place at a time (:mod:`bench.mutation`), and each such mutant runs
-against the component's own tests (:mod:`bench.trials`). Of those that some test could notice, 95 %
-must be noticed. ``bench/equivalent_mutants.toml`` lists those that none could, each with its
+against the component's own tests, which are the quick ones of ``tests/test_COMPONENT.py``
+(:mod:`bench.trials`). Of all mutants that some test could notice, 95 % must be noticed, in a sample
+as in the whole. ``bench/equivalent_mutants.toml`` lists those that none could, each with its
 reason: at most 2 %, each of them a mutant that there is, and none that a test kills.
 
-A sample holds :py:`N` mutants of each component. Which, follows from the seed and from what the
-mutants say, so that a change to one line leaves the others' places alone.
+A sample holds N mutants of each component. Which, follows from the seed and from what the mutants
+say, so that a change to one line leaves the others' places alone.
 """
 
 import argparse
@@ -38,9 +39,6 @@ __all__ = ["measure", "main"]
 ROOT  = pathlib.Path(__file__).parent.parent
 LEAST = 0.95   # share of all mutants that tests must notice
 MOST  = 0.02   # share of them that may be excused
-
-# A component's own tests are those named after it, but for
-OWN: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass
@@ -158,7 +156,7 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
 def tally(trials: Trials, name: str, chosen: Sequence[Mutant],
           excused: dict[Key, str]) -> Tally:
     """Run mutants of one component, which is all that a mutant changes."""
-    tests = trials.baseline([f"tests/{own}.py" for own in OWN.get(name, (f"test_{name}",))])
+    tests = trials.baseline([f"tests/test_{name}.py"])
     result = Tally(name)
     outcomes = dict(trials.run([Trial(tests, f"gateware.{name}", mutant.source)
                                 for mutant in chosen]))

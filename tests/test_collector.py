@@ -30,7 +30,9 @@ def collect(parts, least, most, count, i_stalls=(0,), waits=(0,), vcd=None):
         for line, lost in parts:
             for n, byte in enumerate([*line, 0]):
                 if stall := next(stalls):
-                    await ctx.tick().repeat(stall)
+                    ctx.set(dut.i.payload, (n % 2) * 0xFF)    # means nothing now
+                    for _ in range(stall):
+                        await ctx.tick()
                 if n == lost:
                     ctx.set(dut.lost, 1)
                     await ctx.tick()

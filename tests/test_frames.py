@@ -31,7 +31,9 @@ class Bed:
         dut, stalls = self.dut, cycle(self.i_stalls)
         for byte in self.line:
             if stall := next(stalls):
-                await ctx.tick().repeat(stall)
+                ctx.set(dut.i.payload, 0)    # means nothing now
+                for _ in range(stall):
+                    await ctx.tick()
             if byte is None:    # lost on the way
                 ctx.set(dut.lost, 1)
                 await ctx.tick()
