@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from model.errors import CheckFailed
 from model.packing import unpack_fields
 
 
@@ -160,6 +161,9 @@ def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np
     width = folding.top.bit_length()
     per_image = folding.outputs if scores else folding.words * folding.lanes
     name = "scores" if scores else f"layer{n}"
+    if len(words) * folding.lanes % per_image:
+        raise CheckFailed(f"{name} put out {len(words):,} words, which is no whole number of "
+                          f"images of {per_image // folding.lanes}")
     mask = (1 << width * folding.lanes) - 1
     sums = unpack_fields([word & mask for word in words], width, folding.lanes)
     trace = {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}

@@ -144,7 +144,10 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
     images = np.concatenate([images, added])
     expected = None if against is None else run(network, mapping, against, images)
     result = run(network, mapping, engine, images)
-    comparison = compare(network, images, result, expected)
+    try:
+        comparison = compare(network, images, result, expected)
+    except ValueError as error:   # more or fewer values than there should be
+        raise CheckFailed(f"{engine.name}: {error}") from error
     memories, predicted = None, cost.timing(mapping, len(images)).cycles
     if isinstance(engine, BitstreamEngine):
         memories = engine.inspect(compiler.image(network, mapping))
