@@ -101,7 +101,7 @@ PROOFS = (
         "so many vectors come once the weights are written", "bounded", sums,
         tuple(case(cycles, **shape, vectors=vectors) for cycles, vectors, shape
               in zip((15, 16, 16, 14, 16, 14), (1, 1, 1, 1, 2, 2), SHAPES, strict=True)),
-        (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "(part << 1)", case=2),
+        (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "(part << 1)", case=3),
          Change("gateware.accumulate", "Mux(last, 0, total)", "total", case=1),
          Change("gateware.crossbar", "m.d.sync += x.eq(self.x)", "m.d.comb += x.eq(self.x)",
                 case=1),

@@ -1,10 +1,13 @@
 """All proofs there are."""
 
 from . import (
+    accelerator,
     accumulate,
     cobs,
     dense,
     encoder,
+    image_buffer,
+    link,
     memories,
     popcount,
     regroup,
@@ -17,6 +20,7 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, regroup, accumulate, dense, scores, memories, uart, cobs)
+TOPICS = (popcount, encoder, replay, regroup, accumulate, dense, scores, memories, uart, cobs,
+          image_buffer, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}

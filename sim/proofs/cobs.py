@@ -19,7 +19,8 @@ __all__ = ["PROOFS"]
 
 def stuffed(h: Harness, data: list[Any]) -> list[Any]:
     """The definition: at each place the byte, or where there is none or a zero, how far it is to
-    the next zero, the end being one."""
+    the next zero, the end being one.
+    """
     places = [Const(0, 8), *data]
     result = []
     for n, byte in enumerate(places):

@@ -91,12 +91,12 @@ PROOFS = (
         "so many vectors come once weights and thresholds are written", "bounded", bits,
         tuple(case(cycles, **shape, vectors=vectors, bipolar=shape["gains"] == (1,))
               for cycles, vectors, shape
-              in zip((15, 16, 16, 14, 16), (1, 1, 1, 1, 2), SHAPES, strict=False)),
+              in zip((15, 16, 16, 14, 11), (1, 1, 1, 1, 1), SHAPES, strict=False)),
         (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold",
                 case=1),
-         Change("model.accumulate", "+ self.offset) // self.scale)", "+ self.offset) // 2)",
-                case=2),
-         Change("gateware.compiler", "folding.lanes, folding.top + 1)",
-                "folding.lanes, folding.top)", case=1)),
+         Change("gateware.compiler", "layer.sum_threshold(layer.thresholds)",
+                "layer.thresholds.clip(0)", case=2),
+         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)",
+                case=1)),
     ),
 )

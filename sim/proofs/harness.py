@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The top of a proof: a component, whatever may surround it, and what is claimed of it."""
 
+import contextlib
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from amaranth.hdl import (
     Assert,
     Assume,
+    Cat,
     ClockDomain,
     Cover,
     Elaboratable,
@@ -59,6 +61,15 @@ class Inside:
                 return next(iter(found.values()))
         raise KeyError(f"{path} is not the name of one signal")
 
+    def state(self, *names: str, path: str = "fsm_state") -> Any:
+        """Whether a state machine is in one of these states."""
+        signal = self[path]
+        numbers = {}
+        for n in range(1 << len(signal)):
+            with contextlib.suppress(KeyError):   # no state has this number
+                numbers[signal.decoder(n).partition("/")[0]] = n
+        return Cat(*(signal == numbers[name] for name in names)).any()
+
     def memories(self) -> Iterator[tuple[str, Any]]:
         """Each memory with its name."""
         def walk(fragment: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -90,6 +101,7 @@ class Harness(Elaboratable):
         self.covers: list[str] = []
         self.verilog = ""             # more modules, for instances
         self.blank = True             # memories hold at power-up what they are said to
+        self.arrays = False           # memories are too large to be registers
         self._ports = [self.clock]    # what stays in the design by name
         self._inside: dict[int, Inside] = {}
 

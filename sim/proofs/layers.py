@@ -6,7 +6,6 @@ and the golden model is asked about all of them. Memory rows come from the compi
 where it puts each weight.
 """
 
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -15,6 +14,7 @@ from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
 import model.accumulate
 import model.dense
+from gateware.bus import WORD, Region
 from gateware.compiler import threshold_rows, weight_rows
 from gateware.folding import Folding
 
@@ -25,7 +25,6 @@ from .harness import Harness
 __all__ = ["Layer", "run", "rules", "twin_bits", "twin_sums", "write"]
 
 
-@cache
 def twin_sums(inputs: int, gains: tuple[int, ...]) -> Any:
     """Sums of a neuron, as the golden model has them: by weights, then by planes of inputs."""
     every = np.array(list(product((False, True), repeat=inputs)))[:, ::-1]   # by number
@@ -33,7 +32,6 @@ def twin_sums(inputs: int, gains: tuple[int, ...]) -> Any:
     return model.accumulate.Accumulate(every, gains=gains).sums(planes).T
 
 
-@cache
 def twin_bits(inputs: int, gains: tuple[int, ...], bipolar: bool) -> tuple[Any, Any]:
     """Of one neuron, by weights and threshold: what its memory holds, and by inputs: its bits.
 
@@ -63,11 +61,14 @@ class Layer:
         Size and parallelism.
     vectors : :class:`int`
         How many vectors come.
+    name : :class:`str`
+        What counterexamples call the weights.
     """
 
-    def __init__(self, h: Harness, folding: Folding, vectors: int) -> None:
+    def __init__(self, h: Harness, folding: Folding, vectors: int, *,
+                 name: str = "weights") -> None:
         self.folding = folding
-        self.weights = [h.constant(folding.inputs, f"weights_{n}") for n in range(folding.outputs)]
+        self.weights = [h.constant(folding.inputs, f"{name}_{n}") for n in range(folding.outputs)]
         self.vectors = [h.constant(folding.inputs * folding.planes, f"vector_{n}")
                         for n in range(vectors)]
 
@@ -102,15 +103,15 @@ class Layer:
 
 def write(h: Harness, bus: Any, rows: list[Any], *, name: str) -> Any:
     """Write these rows, a word in each cycle, from power-up on. Returns: all are written."""
-    written = Signal(range(len(rows) + 1), name=f"{name}_written")
+    region = Region(len(Value.cast(rows[0])), len(rows))
+    words = [(region.address(n, chunk), Value.cast(row)[WORD * chunk:WORD * chunk + WORD])
+             for n, row in enumerate(rows) for chunk in range(region.chunks)]
+    written = Signal(range(len(words) + 1), name=f"{name}_written")
     done = Signal(name=f"{name}_done")
-    words = [Value.cast(row) for row in rows]
-    if len(words[0]) > 32:
-        raise ValueError(f"Rows must be one word of the bus, not {len(words[0])} bits")
-    h.m.d.comb += done.eq(written == len(rows))
-    for n, word in enumerate(words):
+    h.m.d.comb += done.eq(written == len(words))
+    for n, (address, word) in enumerate(words):
         with h.m.If(written == n):
-            h.m.d.comb += [bus.addr.eq(n), bus.w_data.eq(word)]
+            h.m.d.comb += [bus.addr.eq(address), bus.w_data.eq(word)]
     h.m.d.comb += bus.w_en.eq(~done)
     h.m.d.sync += written.eq(Mux(done, written, written + 1))
     return done

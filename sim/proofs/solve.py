@@ -30,7 +30,7 @@ METHODS = {
 }
 
 SCRIPT = ("read_rtlil top.il; hierarchy -top top; proc; flatten; {blank} "
-          "memory -nomap; memory_map; "
+          "memory -nomap; {memory}; "
           "chformal -lower; opt -full; async2sync; dffunmap; opt_clean; delete s:0; "
           "write_smt2 -wires top.smt2")
 
@@ -99,7 +99,8 @@ def _formulas(harness: Harness) -> None:
         warnings.simplefilter("ignore")   # a top level without a platform is what it shall be
         text = rtlil.convert(harness, name="top", ports=harness.ports, emit_src=False)
     (folder / "top.il").write_text(text)
-    script = SCRIPT.format(blank="" if harness.blank else "delete t:$meminit_v2;")
+    script = SCRIPT.format(blank="" if harness.blank else "delete t:$meminit_v2;",
+                           memory="memory_nordff" if harness.arrays else "memory_map")
     if harness.verilog:
         (folder / "more.v").write_text(harness.verilog)
         script = f"read_verilog -sv more.v; {script}"
