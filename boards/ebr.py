@@ -1,10 +1,11 @@
 """What an iCE40's block RAM holds at power-up, read out of a bitstream, against a network's image.
 
 The contents come from the bitstream alone. Where each memory went comes from the routed design that
-nextpnr wrote beside it, and how Yosys cuts a memory into blocks is written down here: a block has
-16, 8, 4 or 2 bits at an address, as its mode says, and takes as many low bits of a row; the next
-takes those above. Deeper memories go on in further blocks. Within a block, cells are numbered from
-address 0 on, and of each 16 the places are in the order of their bits reversed.
+nextpnr wrote beside it, and how Yosys cuts a memory into blocks is written down here. A block has
+256 addresses of 16 bits, or 512 of 8, and so on, as its mode says. Rows beyond that number stand
+beside the first ones, as if all were one wider row, and each block takes as many bits of that as it
+has at an address, the lowest first. Within a block, cells are numbered from address 0 on, and of
+each 16 the places are in the order of their numbers' bits reversed.
 """
 
 import json
@@ -20,8 +21,8 @@ from sim.engine import Image
 from sim.readback import Netlist
 
 
-__all__ = ["Difference", "Contents", "Layout", "places", "cells_of", "meaning", "differences",
-           "compare"]
+__all__ = ["Difference", "Contents", "Part", "Layout", "places", "cells_of", "meaning",
+           "differences", "compare"]
 
 
 ROOT = "design.system.accelerator"   # of the names in boards.top
@@ -112,6 +113,36 @@ def cells_of(name: str, layers: int) -> str:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Blocks that up to 32 bits of a memory's rows are in.
+
+    Parameters
+    ----------
+    width : :class:`int`
+        How many bits.
+    mode : :class:`int`
+        In which all of them are read, as :class:`sim.readback.Ram` has it.
+    blocks : tuple of pair of :class:`int`
+        Their places.
+    """
+
+    width: int
+    mode: int
+    blocks: tuple[Place, ...]
+
+    def count(self, depth: int) -> int:
+        """How many blocks that many rows take."""
+        return -(-self.width * -(-depth // (256 << self.mode)) // (16 >> self.mode))
+
+    def locate(self, row: int, bit: int) -> tuple[Place, int]:
+        """Block of a bit, and its place among the bits of that."""
+        wide, deep = 16 >> self.mode, 256 << self.mode
+        block, column = divmod(row // deep * self.width + bit, wide)
+        cell = row % deep * wide + column
+        return self.blocks[block], cell & ~15 | int(f"{cell & 15:04b}"[::-1], 2)
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where the bits of a memory are.
 
@@ -119,44 +150,35 @@ class Layout:
     ----------
     width, depth : :class:`int`
         Bits in a row, and number of rows.
-    mode : :class:`int`
-        Of all its blocks, as :class:`sim.readback.Ram` has it.
-    parts : tuple of tuple of pair of :class:`int`
-        Places of the blocks of each 32 bits of a row.
+    parts : tuple of :class:`Part`
+        The blocks of each 32 bits of a row.
     """
 
     width: int
     depth: int
-    mode: int
-    parts: tuple[tuple[Place, ...], ...]
+    parts: tuple[Part, ...]
 
     @classmethod
     def find(cls, name: str, netlist: Netlist, where: Mapping[str, Place],
              accelerator: Any) -> "Layout | None":
         """Of an accelerator's memory; None where it is not in block RAM, or cut in another way."""
         region, cells = accelerator.memories[name], cells_of(name, len(accelerator.mapping.layers))
-        parts = tuple(tuple(where[cell] for cell in _numbered(where, f"{cells}_{chunk}.0."))
-                      for chunk in range(region.chunks))
-        blocks = [netlist.rams.get(place) for part in parts for place in part]
-        modes = {mode for block in blocks
-                 for mode in ((block.read_mode, block.write_mode) if block else (None,))}
-        if len(modes) != 1 or (mode := modes.pop()) is None:
-            return None
-        layout = cls(region.width, region.depth, mode, parts)
-        fits = all(len(part) == layout._across(chunk) * -(-region.depth // (256 << mode))
-                   for chunk, part in enumerate(parts))
-        return layout if fits else None
-
-    def _across(self, chunk: int) -> int:
-        return -(-min(WORD, self.width - WORD * chunk) // (16 >> self.mode))
+        parts = []
+        for chunk in range(region.chunks):
+            blocks = tuple(where[cell] for cell in _numbered(where, f"{cells}_{chunk}.0."))
+            rams = [netlist.rams.get(place) for place in blocks]
+            modes = {ram.read_mode if ram else None for ram in rams}
+            if len(modes) != 1 or (mode := modes.pop()) is None:
+                return None
+            part = Part(min(WORD, region.width - WORD * chunk), mode, blocks)
+            if len(blocks) != part.count(region.depth):
+                return None
+            parts.append(part)
+        return cls(region.width, region.depth, tuple(parts))
 
     def locate(self, row: int, bit: int) -> tuple[Place, int]:
         """Block of a bit, and its place among the bits of that."""
-        chunk, bit = divmod(bit, WORD)
-        wide, deep = 16 >> self.mode, 256 << self.mode
-        block = self.parts[chunk][row // deep * self._across(chunk) + bit // wide]
-        cell = row % deep * wide + bit % wide
-        return block, cell & ~15 | int(f"{cell & 15:04b}"[::-1], 2)
+        return self.parts[bit // WORD].locate(row, bit % WORD)
 
     def rows(self, netlist: Netlist) -> list[int]:
         """What the memory holds."""

@@ -5,12 +5,9 @@ they configure. They need the file of pins to tell which pad is called what, and
 """
 
 import hashlib
-import os
 import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +17,7 @@ import platformdirs
 from model.errors import CheckFailed, InputError
 
 from . import tools
+from .cache import keep
 
 
 __all__ = ["NEEDED", "Ram", "Pll", "Pins", "Netlist", "cache_folder", "read_back", "understand"]
@@ -155,27 +153,18 @@ def read_back(bitstream: pathlib.Path, pins: pathlib.Path, *, package: str = "",
         raise InputError(f"{bitstream} and its pins {pins} cannot be read: {error}") from error
     unpack, explain = tools.require("iceunpack"), tools.require("icebox_vlog")
     key = hashlib.sha256(b"\0".join([data, text.encode(), package.encode(),
-                                     str(tools.version("iceunpack")).encode()])).hexdigest()[:24]
-    kept = cache / key
-    if not (kept / "chip.v").exists():
-        cache.mkdir(parents=True, exist_ok=True)
+                                     str(tools.version("iceunpack")).encode()]))
+
+    def make(folder: pathlib.Path) -> None:
         # The tools may live in a sandbox that knows this folder alone.
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{key}-", dir=cache))
-        try:
-            (folder / "top.bin").write_bytes(data)
-            (folder / "top.pcf").write_text(text)
-            _run([*unpack, "top.bin", "top.asc"], folder, bitstream)
-            options = ["-d", package] if package else []
-            verilog = _run([*explain, "-S", *options, "-p", "top.pcf", "top.asc"], folder,
-                           bitstream)
-            (folder / "chip.v").write_text(verilog)
-            try:
-                os.replace(folder, kept)
-            except OSError:
-                if not (kept / "chip.v").exists():   # or else somebody was faster
-                    raise
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        (folder / "top.bin").write_bytes(data)
+        (folder / "top.pcf").write_text(text)
+        _run([*unpack, "top.bin", "top.asc"], folder, bitstream)
+        options = ["-d", package] if package else []
+        (folder / "chip.v").write_text(_run(
+            [*explain, "-S", *options, "-p", "top.pcf", "top.asc"], folder, bitstream))
+
+    kept = keep(cache / key.hexdigest()[:24], make)
     return understand((kept / "top.asc").read_text(), (kept / "chip.v").read_text(),
                       Pins.parse(text))
 

