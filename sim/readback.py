@@ -94,7 +94,7 @@ class Pins:
     @classmethod
     def parse(cls, text: str) -> "Pins":
         """From the lines ``set_io`` and ``set_frequency`` that Amaranth writes."""
-        names = re.findall(r"^set_io\s+(?:-\S+\s+)*(\S+)", text, re.M)
+        names = re.findall(r"^set_io\s+(\S+)", text, re.M)
         clocks = re.findall(r"^set_frequency\s+(\S+)\s+(\S+)", text, re.M)
         clocks = [(name, mhz) for name, mhz in clocks if name in names]
         found = {end: [name for name in names if re.fullmatch(rf"uart_0__{end}__io", name)]
