@@ -31,9 +31,9 @@ class NetlistEngine(VerilatorEngine):
     """
 
     def __init__(self, family: str, *, cache: pathlib.Path | None = None) -> None:
+        super().__init__(cache=cache)
         if family not in FAMILIES:
             raise ValueError(f"Family must be one of {', '.join(FAMILIES)}, not {family!r}")
-        super().__init__(cache=cache)
         self.name = f"netlist-{family}"
         self.cells: dict[str, int] = {}
         self._family = family

@@ -99,7 +99,7 @@ def synthesize(text: str, family: str, *, cache: pathlib.Path) -> Netlist:
     """Netlist of a design in RTLIL whose top level is ``top``; made once for each content.
 
     Cells keep the names of what they drive, with the path of its component in front: the hierarchy
-    is gone, as it is on a board. A port stays as it was.
+    is gone, as it is on a board. Long names are cut. A port stays as it was.
 
     Parameters
     ----------
@@ -125,7 +125,19 @@ def synthesize(text: str, family: str, *, cache: pathlib.Path) -> Netlist:
             raise CheckFailed(f"yosys failed: {done.stdout.strip().rpartition(chr(10))[2]}")
 
     kept = keep(cache / f"{key.hexdigest()[:24]}-{family}", make)
-    return Netlist((kept / "netlist.v").read_text())
+    return Netlist(_shorten((kept / "netlist.v").read_text()))
+
+
+def _shorten(verilog: str) -> str:
+    """Cut names that tell the way to a cell through dozens of others; Verilator stumbles there."""
+    names: dict[str, str] = {}
+
+    def short(match: re.Match[str]) -> str:
+        name = match[0].strip("\\ ")
+        return names.setdefault(name, f"\\{name[:50]}~{len(names)} ")
+
+    # Not what follows an apostrophe, which is a number.
+    return re.sub(r"\\\S{61,} |(?<!')\b[A-Za-z_]\w{60,}\b", short, verilog)
 
 
 def _share() -> pathlib.Path:

