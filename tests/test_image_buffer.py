@@ -12,7 +12,7 @@ from gateware.image_buffer import ImageBuffer
 from gateware.scores import layout
 
 from . import strategies
-from .traffic import ports
+from .traffic import idle_bits, ports
 
 
 SCORE_BITS = 20
@@ -168,6 +168,24 @@ def test_members_are_as_wide_as_they_have_to_be(bed):
         "bus_r_data": 32, "bus_r_valid": 1, "start": 1, "o_payload": simd * bits, "o_valid": 1,
         "o_ready": 1, "i_payload": SCORE_BITS + best + 1, "i_valid": 1, "i_ready": 1, "done": 1,
         "best": best, "cycles": 32}
+
+
+@pytest.mark.parametrize("words, simd, classes, own", [
+    (8, 3, 8, {"addr", "index", "running", "fetched", "take", "fetch", "counting"}),
+    (2, 32, 3, {"addr", "chunk", "before", "last"})])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, words, simd, classes, own):
+    bed = Bed(simd, 4, words, classes)
+
+    async def testbench(ctx):
+        for level in (0xFFFF_FFFF, 0, 0xFFFF_FFFF):
+            for address in range(bed.dut.depth):
+                await bed.write(ctx, address, level)
+                assert await bed.read(ctx, address) == level
+            score = -1 if level else 0
+            await bed.infer(ctx, [score] * classes, classes - 1 if level else 0, [0, 30], [0, 3])
+
+    bed.run(testbench, vcd=tmp_path / "vcd")
+    assert not own & set(idle_bits(tmp_path / "vcd"))
 
 
 def test_scores_must_fit_a_word():

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 
 import zlib
+from contextlib import nullcontext
 from itertools import cycle
 
 import pytest
@@ -19,7 +20,7 @@ from sim import bench
 
 from . import strategies
 from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
-from .traffic import ports
+from .traffic import idle_bits, ports
 
 
 class Bed(wiring.Component):
@@ -82,7 +83,7 @@ class Bed(wiring.Component):
             elif stall:
                 stall -= 1
 
-    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,)):
+    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,), vcd=None):
         """What comes back of a line, from reset, until there are so many answers."""
         self.line, self.i_stalls, self.o_stalls = line, i_stalls, o_stalls
         self.answers, self.quiet = bytearray(), 0
@@ -93,8 +94,9 @@ class Bed(wiring.Component):
             self.simulator.add_testbench(self.drain)
         else:
             self.simulator.reset()
-        while self.answers.count(0) < count and self.quiet < 1000:
-            self.simulator.advance()
+        with self.simulator.write_vcd(str(vcd)) if vcd else nullcontext():
+            while self.answers.count(0) < count and self.quiet < 1000:
+                self.simulator.advance()
         *answers, rest = bytes(self.answers).split(b"\0")
         assert rest == b""
         return [Frame.decode(answer) for answer in answers]
@@ -342,6 +344,19 @@ def test_members_are_as_wide_as_they_have_to_be():
         "i_payload": 8, "i_valid": 1, "i_ready": 1, "lost": 1, "o_payload": 8, "o_valid": 1,
         "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1,
         "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1}
+
+
+def test_nothing_is_wider_than_it_has_to_be(tmp_path):
+    bed = Bed(words=5, simd=3, bits=4, classes=3)
+    check(bed, [
+        LOADED, part(Opcode.WRITE, 255, frame.write(0, [0xFFFF_FFFF, 0] * 7)),
+        part(Opcode.WRITE, 1, frame.write(0x5555_5555, [0])),
+        part(Opcode.WRITE, 2, frame.write(0xAAAA_AAAA, [0])),
+        part(Opcode.READ, 3, frame.read(31, 1)), part(Opcode.READ, 4, frame.read(0, 15)),
+        part(Opcode.INFER, 5, frame.infer(0, [0xFFF] * 5, run=True))], vcd=tmp_path / "vcd")
+    own = {"word", "addr", "beyond", "inside", "left", "w_en", "r_en", "run", "step", "last",
+           "any_last", "patience"}
+    assert not own & set(idle_bits(tmp_path / "vcd", "link"))
 
 
 def test_sizes_that_just_fit():

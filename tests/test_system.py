@@ -57,6 +57,11 @@ def test_a_byte_whose_stop_bit_is_low_damages_its_frame(line):
     # The stop bit of the fourth byte is low, and then the line is high again for as long.
     broken = np.concatenate([bits[:39], 0 * bits[39:40], bits[39:]])
     assert line(broken.reshape(-1)) == Frame(0xFF, 7, bytes([Error.DAMAGED]))
+    # So does one that comes before it, all of which is there.
+    noise = levels(b"\x55", DIVISOR)
+    noise[-DIVISOR:] = 0
+    whole = levels(Frame(Opcode.READ, 6, frame.read(3, 1)).encode(), DIVISOR)
+    assert line([*noise, *[1] * DIVISOR, *whole]) == Frame(0xFF, 6, bytes([Error.DAMAGED]))
     assert line.ask(Opcode.IDENTIFY, 8).sequence == 8
 
 

@@ -121,8 +121,8 @@ def ports(component):
             for path, member, value in component.signature.flatten(component)}
 
 
-def idle_bits(vcd):
-    """Bits that kept their level through a simulation, by signal: the component's own alone.
+def idle_bits(vcd, name="dut"):
+    """Bits that kept their level through a simulation, by signal: a component's own alone.
 
     A register that is wider than it has to be has some of them.
     """
@@ -133,7 +133,7 @@ def idle_bits(vcd):
         elif line.startswith("$upscope"):
             scope.pop()
         elif found := re.match(r"\$var wire (\d+) (\S+) (\w+)", line):   # no cells of memories
-            if scope[2:] == ["dut"] and found[3] not in ("clk", "rst"):
+            if scope[2:] == [name] and found[3] not in ("clk", "rst"):
                 names[found[2]] = found[3], int(found[1])
         elif (found := re.match(r"b?([01]+) ?(\S+)$", line)) and found[2] in names:
             ones, zeros = seen.get(found[2], (0, 0))
