@@ -48,7 +48,7 @@ EngineName = Annotated[Names | None, typer.Option(
 Against = Annotated[Names | None, typer.Option(
     help="Another engine to compare with, in place of the golden model.")]
 Images = Annotated[int | None, typer.Option(
-    min=1, metavar="N", help="Test images; by default all, or 20 where the engine is slow.")]
+    min=1, metavar="N", help="Test images; by default all, or fewer where the engine is slow.")]
 Boundary = Annotated[bool, typer.Option(
     "--boundary/--no-boundary", help="Whether to add images that bring every hidden neuron to its "
                                      "threshold, and one below, where no test image does.")]
