@@ -1,7 +1,7 @@
 // Block RAM of an ECP5, 512 rows of 36 bits, as Yosys configures it; Yosys itself has no model.
 //
 // Two ports, each of 1, 2, 4, 9 or 18 bits; or port A writes 36 bits and port B reads up to 36.
-// Nine bits are a byte, whose ninth the narrow widths leave out. Addresses count bits, less the ninths:
+// Nine bits are a byte, whose ninth the narrow widths leave out. Addresses count bits, less these:
 // the highest nine are the row, and where a word has more than a byte, the lowest bits enable bytes
 // for writing. What a port writes while the other reads it is undefined on the chip, and comes out
 // inverted here, so that nobody can rely on it. Output registers are not modelled, and refused.
