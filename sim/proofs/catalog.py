@@ -6,6 +6,7 @@ from . import (
     cobs,
     dense,
     encoder,
+    exact,
     image_buffer,
     link,
     memories,
@@ -20,7 +21,7 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, regroup, accumulate, dense, scores, memories, uart, cobs,
-          image_buffer, link, accelerator)
+TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, uart,
+          cobs, image_buffer, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}

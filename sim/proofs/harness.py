@@ -99,6 +99,7 @@ class Harness(Elaboratable):
         self.clock = sync.clk
         self.claims: list[str] = []
         self.covers: list[str] = []
+        self.signals: dict[str, Any] = {}   # of a harness that others go on with, by name
         self.verilog = ""             # more modules, for instances
         self.blank = True             # memories hold at power-up what they are said to
         self.arrays = False           # memories are too large to be registers

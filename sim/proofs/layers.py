@@ -168,6 +168,8 @@ def rules(h: Harness, folding: Folding, dut: Any, accumulate: str = "") -> Any:
     entered, added = (Signal(range(max(folding.beats, 2)), name=name)
                       for name in ("entered", "added"))
 
+    h.signals["entered"] = entered
+
     def following(place: Any) -> Any:
         return Mux(place == folding.beats - 1, 0, place + 1)
 
@@ -179,6 +181,7 @@ def rules(h: Harness, folding: Folding, dut: Any, accumulate: str = "") -> Any:
     place = added
     for n in reversed(range(len(stages))):
         here = Signal.like(added, name=f"place_{n}")
+        h.signals[f"place_{n}"] = here
         h.m.d.comb += here.eq(place)
         h.claim(f"{stages[n]}: what travels beside a word says where in its group it is",
                 ~valid[n] | ((plane_last[n] == (here % folding.planes == folding.planes - 1))

@@ -62,12 +62,10 @@ class AnyFrames(wiring.Component):
 def link(h: Harness, *, addr_width: int) -> None:
     """Whatever frames there are, and whatever the accelerator answers."""
     identity = Identity(hash=bytes(8), clock_hz=12_000_000, words=1, simd=1, bits=2, classes=2)
-    used: list[Any] = []
-    with mock.patch.object(gateware.link, "Frames",
-                           lambda **options: used.append(AnyFrames(**options)) or used[0]):
+    frames = AnyFrames(constant=identity.pack())
+    with mock.patch.object(gateware.link, "Frames", lambda constant: frames):
         dut = h.add(gateware.link.Link(identity, addr_width=addr_width,
                                        result=gateware.scores.layout(2, 16)))
-    frames, = used
     told = Cat(frames.opcode, frames.sequence, frames.length, frames.fault)
     h.assume(frames.open == (h.past(frames.open & ~frames.close)
                              | (frames.open & ~h.past(frames.open))))
