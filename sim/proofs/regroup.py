@@ -65,11 +65,11 @@ SHAPES = (
     {"i_width": 1, "o_width": 1, "i_words": 3, "o_words": 3},
     {"i_width": 1, "o_width": 3, "i_words": 6, "o_words": 2},
     {"i_width": 3, "o_width": 1, "i_words": 2, "o_words": 6},
-    {"i_width": 2, "o_width": 3, "i_words": 4, "o_words": 3},
+    {"i_width": 2, "o_width": 3, "i_words": 3, "o_words": 2},
     {"i_width": 3, "o_width": 2, "i_words": 2, "o_words": 3},
     {"i_width": 4, "o_width": 2, "i_words": 2, "o_words": 3},
     {"i_width": 2, "o_width": 2, "i_words": 3, "o_words": 2},
-    {"i_width": 3, "o_width": 2, "i_words": 3, "o_words": 4},
+    {"i_width": 3, "o_width": 2, "i_words": 1, "o_words": 2},
 )
 
 
@@ -80,7 +80,9 @@ PROOFS = (
         "whenever there is a word to take and whoever waits for one, a word moves before a whole "
         "vector could pass.",
         "the source keeps what it offers", "induction", safe,
-        tuple(case(shape["i_words"] * shape["i_width"] + 7, **shape) for shape in SHAPES),
+        tuple(case(shape["i_words"] * shape["i_width"] + 7, **shape) for shape in (
+            *SHAPES, {"i_width": 2, "o_width": 3, "i_words": 4, "o_words": 3},
+            {"i_width": 3, "o_width": 2, "i_words": 3, "o_words": 4})),
         (Change("gateware.regroup", "units.ready.eq(self.o.ready | ~full)", "units.ready.eq(1)",
                 case=1),
          Change("gateware.regroup", "count == self._i_units - 1", "count == self._i_units - 2",
@@ -93,7 +95,7 @@ PROOFS = (
         "The words that leave are the bits that came, in order, filled up with zeros at the end "
         "of each vector, and bits past the end are dropped.",
         "two vectors come", "bounded", whole,
-        tuple(case(2 * shape["i_words"] * shape["i_width"] + 8, **shape) for shape in SHAPES),
+        tuple(case(2 * shape["i_words"] * shape["i_width"] + 6, **shape) for shape in SHAPES),
         (Change("gateware.regroup", "m.d.sync += word.eq(word >> self._unit)",
                 "m.d.sync += word.eq(word >> 2 * self._unit)", case=2),
          Change("gateware.regroup", "with m.Elif(slot == 0):", "with m.Elif(slot == self._unit):",
