@@ -139,10 +139,13 @@ class SimulatedPort:
         while len(self._received) < size and self.timeout != 0 and silent < self._patience:
             rx, self._sent = self._sent[:batch], self._sent[batch:]
             idle = np.ones(batch - len(rx), dtype=np.uint8)
-            found = self._listener(self._pins.run(np.concatenate([rx, idle])))
+            line = self._pins.run(np.concatenate([rx, idle]))
+            found = self._listener(line)
             self._received += found
             self.cycles += batch
-            silent = 0 if len(rx) or found or self._listener.busy else silent + batch
+            # No byte is low for as long as all of a batch; what stays low says nothing.
+            busy = self._listener.busy and line.any()
+            silent = 0 if len(rx) or found or busy else silent + batch
         data = bytes(self._received[:size])
         del self._received[:size]
         return data

@@ -58,7 +58,13 @@ void *readback_new(int64_t up, int64_t down, const uint8_t *contents, int64_t as
     return new Chip(up, down, contents, asleep);
 }
 
-void readback_free(void *handle) { delete static_cast<Chip *>(handle); }
+void readback_free(void *handle) {
+    auto *chip = static_cast<Chip *>(handle);
+    // What lies within a harness's reach is taken off the list of this thread's current context,
+    // which is that of the chip made last, and may be gone.
+    Verilated::threadContextp(&chip->context);
+    delete chip;
+}
 
 // One level of each pin a cycle of the PLL's output.
 void readback_run(void *handle, const uint8_t *rx, uint8_t *tx, int64_t cycles) {

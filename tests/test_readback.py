@@ -219,3 +219,16 @@ def test_pins_in_verilator():
     for divq, cycles in (("3'b101", 1200), ("3'b100", 2400)):
         line = run(understand(asc(0), verilog(divq=divq), PINS), 3000, rx=0)
         assert abs(int(np.flatnonzero(line)[0]) - cycles) <= 2 and line[2404:].all()
+
+
+@needs_verilator
+@pytest.mark.slow
+def test_chips_may_go_in_any_order():
+    """Verilator keeps a list of what a harness can reach, and for each thread one of the chips."""
+    netlist = understand(asc(0xfffe, 1, 0xffff, 0), verilog(), PINS)
+    for first in (0, 1):
+        chips = [ReadbackPins(netlist, cache=BUILD) for _ in range(2)]
+        lines = [chip.run(np.ones(100, dtype=np.uint8)) for chip in chips]
+        assert (lines[0] == lines[1]).all() and lines[0].any()
+        del chips[first]
+        assert chips[0].run(np.ones(100, dtype=np.uint8)).any()
