@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from boards import catalog
+from boards import bitstream_engine, catalog
+from boards.bitstream_engine import BitstreamEngine
 from boards.build import build
 from boards.driver import Driver
 from boards.top import Top
@@ -154,11 +155,12 @@ def test_mnist_becomes_a_bitstream(mnist, name):
     pytest.param("icebreaker", None, marks=pytest.mark.nightly),
     pytest.param("ulx3s-85f", None, marks=pytest.mark.nightly),
     pytest.param("tang-nano-9k", None, marks=pytest.mark.nightly)])
-def test_digits_become_a_bitstream(networks, name, target):
+def test_digits_become_a_bitstream(networks, digits, name, target):
     network, board = networks[0], catalog.find(name)
-    for tool in board.family.tools:
+    read_back = board.family.name == "ice40" and target is not None
+    for tool in [*board.family.tools, *(bitstream_engine.NEEDED if read_back else ())]:
         if tools.find(tool) is None:
-            pytest.skip(f"{tool}: {board.get}")
+            pytest.skip(f"{tool}: {tools.TOOLS[tool].get}")
     mapping = fit(network.shape, board.resources, target=target)
     built = build(board, lambda board: Top(board, compile(
         network.shape, mapping, image=image(network, mapping))),
@@ -168,3 +170,10 @@ def test_digits_become_a_bitstream(networks, name, target):
     assert built.luts <= built.luts_available
     assert built.memories <= built.memories_available
     assert mapping.cycles_per_image <= 250
+    if read_back:
+        engine = BitstreamEngine(board, bitstream=built.bitstream)
+        engine.load(Plan(network.shape, mapping))
+        contents = engine.inspect(image(network, mapping))
+        assert not contents.differences and not contents.elsewhere
+        compared = compare(network, digits.x_test[:20], engine.infer(digits.x_test[:20]))
+        assert compared.total == 0, compared.first

@@ -226,9 +226,11 @@ def test_pins_in_verilator():
 def test_chips_may_go_in_any_order():
     """Verilator keeps a list of what a harness can reach, and for each thread one of the chips."""
     netlist = understand(asc(0xfffe, 1, 0xffff, 0), verilog(), PINS)
-    for first in (0, 1):
-        chips = [ReadbackPins(netlist, cache=BUILD) for _ in range(2)]
-        lines = [chip.run(np.ones(100, dtype=np.uint8)) for chip in chips]
-        assert (lines[0] == lines[1]).all() and lines[0].any()
-        del chips[first]
+    for _ in range(30):
+        chips = [ReadbackPins(netlist, cache=BUILD) for _ in range(4)]
+        taken = []
+        for gone in (3, 1, 0):
+            del chips[gone]
+            # Something else takes the memory that was free again.
+            taken += [bytes(300 + size) for size in range(200)]
         assert chips[0].run(np.ones(100, dtype=np.uint8)).any()
