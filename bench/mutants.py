@@ -189,8 +189,10 @@ def row(tally: Tally) -> dict[str, Any]:
 
 
 def table(tallies: Sequence[Tally], seconds: float) -> Table:
-    table = Table("component", "mutants", "killed", "timeout", "survived", "equivalent", "score",
-                  "seconds", title=f"Mutants of gateware/, in {seconds:,.0f} s")
+    table = Table(title=f"Mutants of gateware/, in {seconds:,.0f} s")
+    for name in ("component", "mutants", "killed", "timeout", "survived", "equivalent", "score",
+                 "seconds"):
+        table.add_column(name, no_wrap=name == "component")
     for tally in [*tallies, total(tallies)]:
         table.add_row(tally.component, *map(str, (
             tally.mutants, tally.killed, tally.timeout, len(tally.survivors),

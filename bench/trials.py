@@ -105,10 +105,12 @@ class _Watch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
-        # Conftest has set its own by now. The same trial is to end alike every time.
+        # Conftest has set its own by now. The same trial is to end alike every time, however slow
+        # the machine is.
         hypothesis.settings.register_profile(
             "mutants", parent=hypothesis.settings.get_profile("default"), database=None,
-            deadline=None, derandomize=True, print_blob=False)
+            deadline=None, derandomize=True, print_blob=False,
+            suppress_health_check=list(hypothesis.HealthCheck))
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.limits is not None:

@@ -121,7 +121,7 @@ class ImageBuffer(wiring.Component):
                     m.d.sync += before.eq(Cat(before, r_port.data)[bus.WORD:])
 
         # Collect.
-        index = Signal(range(self.depth + 1))
+        index = Signal(range(self.depth))
         score = self.i.valid & self.i.ready
         m.d.comb += self.i.ready.eq(running)
         m.d.comb += self.done.eq(score & self.i.payload.last)

@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+
 from dataclasses import replace
 
 import numpy as np
@@ -5,10 +7,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateware import cost
+from gateware.accelerator import Accelerator
 from gateware.compiler import compile, image, pixel_words
 from gateware.folding import Folding
 from gateware.mapping import Mapping, uniform
 from gateware.mapping import sizes as layer_sizes
+from gateware.plan import Plan
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 from sim import bench
@@ -17,6 +21,7 @@ from sim.compare import compare
 from sim.engine import decode_output
 
 from . import strategies
+from .traffic import memories, ports
 
 
 def images_for(data, network, count):
@@ -140,6 +145,37 @@ def test_weights_in_logic_stay(data, network):
         assert compared.total == 0, compared.first
         assert engine.read() == contents
         engine.write(contents)
+
+
+@pytest.mark.parametrize("encoder", [BitSerial(3), Threshold(1, bits=3)])
+def test_members_are_as_wide_as_they_have_to_be(encoder):
+    shape = Shape(encoder, (9, 8, 5), 0, 16)
+    plan = Plan(shape, uniform(shape, pe=2, simd=4))
+    dut = Accelerator(plan)
+    bus = {"bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1}
+    assert ports(dut) == {
+        "i_payload": 4 * 3, "i_valid": 1, "i_ready": 1, "o_payload": 16 + 3 + 1, "o_valid": 1,
+        "o_ready": 1, "loaded": 1, "bus_addr": plan.addr_width, **bus}
+    sums = (9 * sum(encoder.gains)).bit_length()
+    probes = ports(Accelerator(plan, probes=True)).items() - ports(dut).items()
+    lanes = plan.mapping.layers[0].lanes
+    assert dict(probes) == {"probe_0_valid": 1, "probe_0_payload": lanes * (sums + 1),
+                            "probe_1_valid": 1, "probe_1_payload": 4}
+    assert (dut.plan, dut.shape, dut.mapping, dut.image) == (plan, shape, plan.mapping, None)
+    assert (dut.words, dut.memories, dut.control_address, dut.hash) \
+        == (plan.words, plan.memories, plan.control_address, plan.hash)
+
+
+@pytest.mark.parametrize("encoder, first, sums", [
+    (BitSerial(3), 12, 7), (Threshold(1, bits=3), 4, 4)])
+def test_memories_are_as_large_as_they_have_to_be(encoder, first, sums):
+    shape = Shape(encoder, (9, 8, 5), 0, 16)
+    # The first buffer holds pixels or bits, whichever is less.
+    assert memories(Accelerator(Plan(shape, uniform(shape, pe=2, simd=4)))) == {
+        "replay_0.banks": (first, 4 + 3), "replay_1.banks": (4, 2 + 2),
+        "layer_0.accumulate.crossbar.weights.cells_0": (8, 12),
+        "layer_0.thresholds.cells_0": (sums, 8),
+        "scores.accumulate.crossbar.weights.cells_0": (8, 6), "scores.affine.cells_0": (16, 5)}
 
 
 def test_weights_are_announced():

@@ -98,7 +98,7 @@ class Host:
         return answer
 
 
-@settings(max_examples=10)
+@settings(max_examples=7)
 @given(data=st.data(), sizes=st.lists(st.tuples(st.integers(1, 70), st.integers(1, 5)),
                                       min_size=1, max_size=4))
 def test_each_address_reaches_one_memory(data, sizes):

@@ -30,6 +30,7 @@ def test_decoder_matches_library(data, i_stalls, o_stalls):
     assert items[-1] == 1 << item["end"].offset
 
 
+@settings(max_examples=25)
 @given(lines=st.lists(st.lists(st.integers(1, 9) | st.just(255), max_size=12).map(bytes),
                       min_size=1, max_size=4),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)

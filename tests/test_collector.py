@@ -6,7 +6,7 @@ import pytest
 from amaranth import Module
 from amaranth.sim import Simulator
 from cobs import cobs
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gateware.collector import Collector
 
@@ -101,6 +101,7 @@ line = st.one_of(
     st.lists(st.integers(1, 9), max_size=14).map(bytes))
 
 
+@settings(max_examples=20)
 @given(lines=st.lists(line, min_size=1, max_size=6), data=st.data(), least=st.integers(1, 5),
        spare=st.integers(0, 5), i_stalls=strategies.stalls,
        waits=st.lists(st.sampled_from([0, 1, 9, 40]), min_size=1, max_size=4))

@@ -14,7 +14,7 @@ from model import frame
 from model.frame import Error, Frame
 
 from . import strategies
-from .traffic import ports
+from .traffic import memories, ports
 
 
 CONSTANT = bytes(range(100, 122))
@@ -131,7 +131,7 @@ def line_of(raw, lost=False):
     return [*[None] * lost, *cobs.encode(raw), 0]
 
 
-@settings(max_examples=10)
+@settings(max_examples=7)
 @given(payloads=st.lists(st.binary(max_size=20), min_size=1, max_size=4), data=st.data(),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_frames_are_read_and_answered(payloads, data, i_stalls, o_stalls):
@@ -225,6 +225,23 @@ def test_one_more_frame_may_arrive_and_then_the_line_waits():
     assert bed(line, host) == [sealed(bytes([n])) for n in range(3)]
 
 
+@pytest.mark.parametrize("pause", range(4, 10))
+def test_bytes_that_arrive_take_the_memory_first(pause):
+    """Whatever of an answer is being written meanwhile, to its CRC and its end."""
+    bed = Bed()
+    sent = [Frame(3, n, b"0123456789") for n in range(3)]
+
+    async def host(ctx):
+        for each in sent:
+            await bed.wait(ctx, bed.dut.open)
+            assert (ctx.get(bed.dut.fault), ctx.get(bed.dut.sequence)) == (0, each.sequence)
+            await bed.answer(ctx, b"abc")
+        await ctx.tick().repeat(80)
+
+    line = [byte for each in sent for byte in each.encode()]
+    assert bed(line, host, i_stalls=[pause]) == [sealed(b"abc")] * 3
+
+
 def test_the_longest_answer():
     bed = Bed()
     answer = bytes(range(256))[-frame.MAX_FRAME + frame.CRC:]
@@ -251,6 +268,10 @@ def test_checking_takes_five_cycles_a_byte_and_an_answer_four():
         ctx.set(dut.answer.valid, 0)
 
     bed(line_of(WHOLE), host)
+
+
+def test_there_is_one_memory_of_four_pages():
+    assert memories(Frames(constant=CONSTANT)) == {"cells": (8, 512)}
 
 
 def test_members_are_as_wide_as_they_have_to_be():

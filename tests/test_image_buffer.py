@@ -12,7 +12,7 @@ from gateware.image_buffer import ImageBuffer
 from gateware.scores import layout
 
 from . import strategies
-from .traffic import idle_bits, ports
+from .traffic import idle_bits, memories, ports
 
 
 SCORE_BITS = 20
@@ -117,7 +117,7 @@ BEDS = {"narrow": (3, 4, 5, 3), "wide": (15, 5, 3, 4), "whole": (8, 4, 2, 2), "o
 
 
 @pytest.mark.parametrize("bed", BEDS)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(data=st.data(), o_stalls=strategies.stalls, i_stalls=strategies.stalls)
 def test_images_leave_and_scores_are_kept(bed, data, o_stalls, i_stalls):
     bed = Bed(*BEDS[bed])
@@ -163,6 +163,7 @@ def test_members_are_as_wide_as_they_have_to_be(bed):
     bed = Bed(simd, bits, words, classes)
     depth = words * bed.chunks + classes
     best = (classes - 1).bit_length()
+    assert memories(bed.dut) == {"cells": (32, depth)}
     assert ports(bed.dut) == {
         "bus_addr": (depth - 1).bit_length(), "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1,
         "bus_r_data": 32, "bus_r_valid": 1, "start": 1, "o_payload": simd * bits, "o_valid": 1,

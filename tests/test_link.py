@@ -214,7 +214,7 @@ def lines(draw, bed):
 
 
 @beds
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data(), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_link_matches_model_whatever_comes(bed, data, i_stalls, o_stalls):
     check(bed, data.draw(lines(bed)), i_stalls=i_stalls, o_stalls=o_stalls)

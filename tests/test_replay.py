@@ -7,7 +7,7 @@ from gateware.replay import Replay
 from sim import bench
 
 from . import strategies
-from .traffic import idle_bits, offers, ports
+from .traffic import idle_bits, memories, offers, ports
 
 
 @given(words=st.integers(1, 6), times=st.integers(1, 4), i_stalls=strategies.stalls,
@@ -41,6 +41,11 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     bench.run(dut, [1, 2, 4, 7, 0, 5, 6, 3] * 3, 48, i_stalls=[0, 0, 0, 7], o_stalls=[0, 1],
               vcd=str(tmp_path / "vcd"))
     assert idle_bits(tmp_path / "vcd") == {}
+
+
+@pytest.mark.parametrize("words, depth", [(1, 2), (4, 8), (5, 13)])
+def test_second_bank_is_as_deep_as_a_vector(words, depth):
+    assert memories(Replay(width=3, words=words, times=2)) == {"banks": (3, depth)}
 
 
 def test_words_are_offered_unasked():

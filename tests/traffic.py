@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from amaranth.back import rtlil
 from amaranth.hdl import Cat, Elaboratable, Module, Value
 from amaranth.lib import stream
 from amaranth.sim import Simulator
@@ -11,7 +12,8 @@ from model.packing import pack
 from sim.bench import drain, feed
 
 
-__all__ = ["WithSums", "beats", "offers", "write", "read", "loaded", "ports", "idle_bits"]
+__all__ = ["WithSums", "beats", "offers", "write", "read", "loaded", "ports", "memories",
+           "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -119,6 +121,17 @@ def ports(component):
     """Bits of each of a component's members, those of its streams and buses included."""
     return {"_".join(map(str, path)): len(Value.cast(value))
             for path, member, value in component.signature.flatten(component)}
+
+
+def memories(component):
+    """Width and depth of each memory in a component, by the names of what it is in."""
+    found, module = {}, ""
+    for line in rtlil.convert(component).splitlines():
+        if line.startswith("module "):
+            module = line.partition(".")[2]
+        elif match := re.match(r"\s*memory width (\d+) size (\d+) \\(\w+)", line):
+            found[f"{module}.{match[3]}".lstrip(".")] = int(match[1]), int(match[2])
+    return found
 
 
 def idle_bits(vcd, name="dut"):
