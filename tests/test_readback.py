@@ -147,6 +147,8 @@ def test_what_the_tools_wrote_is_understood():
     (place, ram), = netlist.rams.items()
     assert place == (6, 3) and (ram.read_mode, ram.write_mode) == (0, 0)
     assert ram.contents == 0xabcd1234
+    last = asc().replace("0" * 64 + "\n.ram_data 19", "8" + "0" * 63 + "\n.ram_data 19")
+    assert understand(last, verilog(), PINS).rams[place].contents == 1 << 4095
     # What a second bitstream may have otherwise is not in the Verilog.
     assert understand(asc(7), verilog(divq="3'b100"), PINS).verilog == netlist.verilog
     assert understand(asc(7), verilog(divq="3'b100"), PINS).hz == 48_000_000
