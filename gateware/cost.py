@@ -76,11 +76,9 @@ class Layer:
         return own + sum(lasted for when, lasted in self.stops if when <= own)
 
     def own(self, real):
-        own = real - sum(lasted for when, lasted in self.stops)
+        own = real - sum(lasted for when, lasted in self.stops)   # at least
         while self.real(own) < real:
             own += 1
-        while self.real(own - 1) >= real:
-            own -= 1
         return own
 
     def push(self, offered):
