@@ -39,6 +39,8 @@ class Choice:
         Whether the accelerator it loads has its weights from power-up.
     probes : :class:`bool`
         Whether it sees what passes between layers, through an accelerator's probes.
+    records : :class:`bool`
+        Whether it records waveforms.
     """
 
     make: Callable[[Board], Engine]
@@ -46,6 +48,7 @@ class Choice:
     images: int | None = FEW
     filled: bool = False
     probes: bool = True
+    records: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -69,8 +72,9 @@ ENGINES = {
     "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
     "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
     "netlist": Choice(_netlist, VERILATOR, 100),
-    "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False),
-    "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"]),
+    "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False,
+                        records=False),
+    "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"], records=False),
 }
 
 

@@ -60,6 +60,7 @@ def compile_library(write: Callable[[pathlib.Path], Sequence[str]], harness: pat
     if tools.find("c++") is None or tools.find("perl") is None:
         raise InputError("fast simulation needs a C++ compiler and perl (apt install g++ perl); "
                          "without them, choose the slow simulator: --engine amaranth")
+    cache = cache.resolve()   # tools run in folders of their own
     compiler = tools.require("c++")
     verilator = tools.require("verilator")
     versions = [str(tools.version(name)) for name in (*programs, "verilator", "c++")]

@@ -164,3 +164,10 @@ def test_no_compiler(ohmbit_, network, monkeypatch):
     without(monkeypatch, "c++")
     assert "choose the slow simulator: --engine amaranth" in \
         ohmbit_("simulate", network, "--engine", "verilator").refusal
+
+
+@pytest.mark.parametrize("engine", ["icarus", "bitstream"])
+def test_engine_that_records_no_waveforms(ohmbit_, network, engine):
+    assert ohmbit_("simulate", network, "--engine", engine, "--vcd", "wave.vcd").refusal == \
+        f"{engine} records no waveforms: leave out --vcd, or choose one of amaranth, verilator, " \
+        "verilator-rtl, netlist"

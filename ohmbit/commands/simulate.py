@@ -12,7 +12,7 @@ from boards import catalog
 from boards.bitstream_engine import BitstreamEngine
 from boards.ebr import Contents
 from gateware import compiler, cost
-from model.errors import CheckFailed
+from model.errors import CheckFailed, InputError
 from model.files import whole
 from model.network import Network
 from sim.compare import Comparison, compare
@@ -195,6 +195,9 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
 
     Every layer of every image is compared, and cycles with their prediction.
     """
+    if vcd is not None and engine is not None and not ENGINES[engine].records:
+        able = ", ".join(name for name, choice in ENGINES.items() if choice.records)
+        raise InputError(f"{engine} records no waveforms: leave out --vcd, or choose one of {able}")
     net = Network.load(network)
     chosen = catalog.find(board)
     source = dataset_for(net, network, dataset, data_dir)
