@@ -59,6 +59,8 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
         for k, behind in enumerate([after, *beside[:-1]]):
             h.m.d.sync += beside[k].eq(Mux(advance, behind, beside[k]))
 
+        h.claim("a count is no more than there are places",
+                inside[f"crossbar.popcount_{n}.count"] <= simd)
         # What has been added up, stage by stage from the last one to the first.
         value = inside[f"acc_{n}"]
         if folding.serial:

@@ -134,8 +134,8 @@ PROOFS = (
         "sources keep what they offer", "induction", frames,
         (case(4),),
         (Change("gateware.frames", "with m.If(self.close):", "with m.If(self.next):", cycles=60),
-         Change("gateware.frames", "m.d.comb += self.answer.ready.eq(taken)",
-                "m.d.comb += self.answer.ready.eq(1)", cycles=8)),
+         Change("gateware.collector", "with m.If(self.release):", "with m.If(self.i.valid):",
+                cycles=20)),
     ),
     Proof(
         "link.reach",
