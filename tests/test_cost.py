@@ -70,6 +70,8 @@ def test_blocks_of_a_memory(width, depth, expected):
     (Folding(12, 4, (1, 1, 1), 4, 6), 1 + 1 + 2, 279),
     (Folding(12, 4, (2, 1), 2, 5, "logic"), 1 + 1, 245),
     (Folding(300, 20, (1,), 5, 20, "distributed"), 2 + 1, 580),
+    (Folding(3_200, 4, (1,), 1, 16), 2 + 1 + 4, 228),       # a buffer of 400 words
+    (Folding(12, 64, (1,), 32, 12), 1 + 8 + 24, 1_711),     # 128 bits of thresholds at a time
 ])
 def test_estimate_of_a_layer(folding, blocks, luts):
     assert cost.layer(folding, ICE40) == (blocks, luts)
