@@ -135,7 +135,6 @@ class Link(wiring.Component):
         with m.FSM():
             with m.State("WAIT"):
                 m.d.sync += error.eq(0)
-                m.d.sync += step.eq(0)
                 with m.If(frames.open):
                     m.next = "JUDGE"
 
