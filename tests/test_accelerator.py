@@ -13,8 +13,10 @@ from gateware.folding import Folding
 from gateware.mapping import Mapping, uniform
 from gateware.mapping import sizes as layer_sizes
 from gateware.plan import Plan
+from model.dense import Dense
 from model.encoder import BitSerial, Threshold
-from model.network import Shape
+from model.network import Network, Shape
+from model.scores import Scores
 from sim import bench
 from sim.amaranth_engine import AmaranthEngine
 from sim.compare import compare
@@ -28,6 +30,29 @@ def images_for(data, network, count):
     seed = data.draw(st.integers(0, 2 ** 32 - 1))
     return np.random.default_rng(seed).integers(0, 2 ** network.encoder.bits,
                                                 (count, network.inputs))
+
+
+@pytest.mark.parametrize("encoder", [BitSerial(2), Threshold(2, bits=2)])
+def test_a_small_network(encoder):
+    """What the tests below ask of many networks, of one that takes no time."""
+    rng = np.random.default_rng(2)
+    layer = Dense(rng.random((4, 5)) < 0.5, np.array([-1, 0, 1, 3]), gains=encoder.gains,
+                  bipolar=encoder.bipolar)
+    scores = Scores(rng.random((3, 4)) < 0.5, np.ones(3, dtype=int), np.array([1, 0, -1]))
+    network = Network(encoder, (layer,), scores)
+    mapping = uniform(network.shape, pe=2, simd=2)
+    contents = image(network, mapping)
+    images = rng.integers(0, 4, (3, 5))
+    for made, written in ((contents, {}), (None, contents)):
+        engine = AmaranthEngine()
+        engine.load(compile(network.shape, mapping, image=made, probes=True))
+        if written:
+            engine.write(written)
+        assert engine.read() == contents
+        result = engine.infer(images)
+        compared = compare(network, images, result)
+        assert compared.total == 0, compared.first
+        assert result.cycles == cost.timing(mapping, 3).cycles
 
 
 @settings(max_examples=30)
