@@ -92,11 +92,9 @@ PROOFS = (
         tuple(case(cycles, **shape, vectors=vectors, bipolar=shape["gains"] == (1,))
               for cycles, vectors, shape
               in zip((15, 16, 16, 14, 11), (1, 1, 1, 1, 1), SHAPES, strict=False)),
-        (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold",
-                case=1),
+        (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
          Change("gateware.compiler", "layer.sum_threshold(layer.thresholds)",
                 "layer.thresholds.clip(0)", case=2),
-         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)",
-                case=1)),
+         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)")),
     ),
 )
