@@ -95,6 +95,7 @@ PROOFS = (
         (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
          Change("gateware.compiler", "layer.sum_threshold(layer.thresholds)",
                 "layer.thresholds.clip(0)", case=2),
-         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)")),
+         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)",
+                case=3)),
     ),
 )
