@@ -117,8 +117,7 @@ class ImageBuffer(wiring.Component):
             m.d.comb += payload.eq(Cat(before, r_port.data))
             with m.If(take):
                 m.d.sync += chunk.eq(Mux(last, 0, chunk + 1))
-                with m.If(~last):
-                    m.d.sync += before.eq(Cat(before, r_port.data)[bus.WORD:])
+                m.d.sync += before.eq(Cat(before, r_port.data)[bus.WORD:])
 
         # Collect.
         index = Signal(range(self.depth))

@@ -173,6 +173,7 @@ def test_members_are_as_wide_as_they_have_to_be(bed):
 
 @pytest.mark.parametrize("words, simd, classes, own", [
     (8, 3, 8, {"addr", "index", "running", "fetched", "take", "fetch", "counting"}),
+    (7, 3, 9, {"addr"}),
     (2, 32, 3, {"addr", "chunk", "before", "last"})])
 def test_nothing_is_wider_than_it_has_to_be(tmp_path, words, simd, classes, own):
     bed = Bed(simd, 4, words, classes)
