@@ -137,7 +137,7 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
     everything = [mutant for each in found.values() for mutant in each]
     excused = equivalents(root / "bench" / "equivalent_mutants.toml", everything)
     lines = None if changed is None else changed_lines(root, changed)
-    trials, tallies = Trials(root, jobs), []
+    picked: dict[str, list[Mutant]] = {}
     for name in components or files:
         chosen = found[name]
         if lines is not None:
@@ -145,18 +145,21 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
         if sample is not None:
             chosen = sorted(chosen, key=lambda mutant: mutant.rank(seed))[:sample]
         if chosen:
-            tallies.append(tally(trials, name, chosen, excused))
-            report(tallies[-1])
+            picked[name] = chosen
+    trials, tallies = Trials(root, jobs), []
+    tests = trials.baseline([f"tests/test_{name}.py" for name in picked])
+    for (name, chosen), times in zip(picked.items(), tests, strict=True):
+        tallies.append(tally(trials, name, chosen, times, excused))
+        report(tallies[-1])
     if len(excused) > MOST * len(everything):
         raise CheckFailed(f"{len(excused)} of {len(everything)} mutants are excused as equivalent: "
                           f"more than {MOST:.0%}")
     return tallies
 
 
-def tally(trials: Trials, name: str, chosen: Sequence[Mutant],
+def tally(trials: Trials, name: str, chosen: Sequence[Mutant], tests: dict[str, float],
           excused: dict[Key, str]) -> Tally:
     """Run mutants of one component, which is all that a mutant changes."""
-    tests = trials.baseline([f"tests/test_{name}.py"])
     result = Tally(name)
     outcomes = dict(trials.run([Trial(tests, f"gateware.{name}", mutant.source)
                                 for mutant in chosen]))

@@ -150,18 +150,20 @@ class Trials:
         self._jobs = jobs
         sys.path.insert(0, str(root))
 
-    def baseline(self, files: Sequence[str]) -> dict[str, float]:
-        """Processor seconds of each test in some files, which must all pass.
+    def baseline(self, files: Sequence[str]) -> list[dict[str, float]]:
+        """Processor seconds of each test in each of some files, which must all pass.
 
         What they import of others' is imported here too, so that later children need not.
         """
-        (_, answer, _), = self._run([(0, None, tuple(files))])
-        if answer is None or answer["code"] != 0:
-            raise CheckFailed(f"{' '.join(files)} must pass unchanged: run pytest on it")
-        for name in answer["modules"]:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
-        return answer["times"]
+        times: list[dict[str, float]] = [{} for _ in files]
+        for n, answer, _ in self._run([(n, None, (file,)) for n, file in enumerate(files)]):
+            if answer is None or answer["code"] != 0:
+                raise CheckFailed(f"{files[n]} must pass unchanged: run pytest on it")
+            for name in answer["modules"]:
+                with contextlib.suppress(Exception):
+                    importlib.import_module(name)
+            times[n] = answer["times"]
+        return times
 
     def run(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
         """Carry out all; which one, and how it went, in the order in which they end."""

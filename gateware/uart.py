@@ -55,7 +55,7 @@ class Receiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        rx = Signal(init=1)
+        rx = Signal()
         m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1)
 
         timer = Signal(range(self.divisor))
