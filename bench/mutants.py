@@ -15,7 +15,6 @@ say, so that a change to one line leaves the others' places alone.
 import argparse
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import time
@@ -89,22 +88,15 @@ def equivalents(path: pathlib.Path, known: Iterable[Mutant]) -> dict[Key, str]:
     return reasons
 
 
-def changed_lines(root: pathlib.Path, reference: str) -> dict[str, set[int]]:
-    """Lines of the gateware that differ from a commit, by file."""
+def changed_files(root: pathlib.Path, reference: str) -> set[str]:
+    """Files of the gateware that differ from a commit."""
     done = subprocess.run(
-        ["git", "diff", "--unified=0", "--no-color", reference, "--", "gateware"],
+        ["git", "diff", "--name-only", "--relative", reference, "--", "gateware"],
         cwd=root, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"--changed must name a commit, not {reference!r}: "
                          f"{done.stderr.strip().splitlines()[-1]}")
-    lines: dict[str, set[int]] = {}
-    for line in done.stdout.splitlines():
-        if line.startswith("+++ "):
-            file = line.removeprefix("+++ b/")
-        elif found := re.match(r"@@ \S+ \+(\d+)(?:,(\d+))? @@", line):
-            start, count = int(found[1]), int(found[2] or 1)
-            lines.setdefault(file, set()).update(range(start, start + count))
-    return lines
+    return set(done.stdout.splitlines())
 
 
 def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int | None = None,
@@ -123,7 +115,7 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
     seed : :class:`int`
         Which ones.
     changed : :class:`str`, or None
-        Commit: only mutants of lines that differ from it.
+        Commit: only mutants of components that differ from it.
     jobs : :class:`int`
         How many to run at a time.
     report : function
@@ -136,12 +128,12 @@ def measure(root: pathlib.Path, components: Sequence[str] = (), *, sample: int |
              for name, path in files.items()}
     everything = [mutant for each in found.values() for mutant in each]
     excused = equivalents(root / "bench" / "equivalent_mutants.toml", everything)
-    lines = None if changed is None else changed_lines(root, changed)
+    differ = None if changed is None else changed_files(root, changed)
     picked: dict[str, list[Mutant]] = {}
     for name in components or files:
         chosen = found[name]
-        if lines is not None:
-            chosen = [mutant for mutant in chosen if mutant.line in lines.get(mutant.file, ())]
+        if differ is not None:
+            chosen = [mutant for mutant in chosen if mutant.file in differ]
         if sample is not None:
             chosen = sorted(chosen, key=lambda mutant: mutant.rank(seed))[:sample]
         if chosen:
@@ -217,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=None, help="mutants of each component")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--changed", metavar="REF", default=None,
-                        help="only lines that differ from this commit")
+                        help="only components that differ from this commit")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT,
                         help="checkout to look at; the one that this file is in by default")
@@ -238,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"components": list(map(row, tallies)), "all": row(everything),
                           "survivors": list(map(str, everything.survivors))}))
     elif not tallies:
-        print("No mutant was asked for: no line of gateware/ that differs can be changed")
+        print("No mutant was asked for: no component of gateware/ differs")
     else:
         Console().print(table(tallies, time.monotonic() - start))
     if everything.score < LEAST:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench.mutants import LEAST, MOST, changed_lines, equivalents, main
+from bench.mutants import LEAST, MOST, changed_files, equivalents, main
 from bench.mutation import mutants
 from bench.trials import Trials
 from model.errors import CheckFailed
@@ -191,13 +191,13 @@ def test_only_what_was_changed(checkout):
     git("init")
     git("add", ".")
     git("commit", "-m", "toy")
-    assert changed_lines(checkout, "HEAD") == {}
+    assert changed_files(checkout, "HEAD") == set()
+    assert call("--changed", "HEAD", root=checkout)["all"]["mutants"] == 0
     path = checkout / "gateware" / "toy.py"
-    path.write_text(TOY + "\n\ndef more(a):\n    return a + b\n")
-    assert changed_lines(checkout, "HEAD") == {"gateware/toy.py": {4, 5, 6, 7}}
     path.write_text(TOY.replace("top if value > top else value", "min(value, top)"))
+    assert changed_files(checkout, "HEAD") == {"gateware/toy.py"}
     result = call("--changed", "HEAD", root=checkout)["all"]
-    assert (result["mutants"], result["killed"]) == (1, 1)
+    assert result["killed"] == result["mutants"] > 0
 
 
 @pytest.mark.parametrize("arguments, message", [
