@@ -41,7 +41,7 @@ class ImageBuffer(wiring.Component):
     o : :py:`Out(stream.Signature(pixels))`
         Words of pixels.
     i : :py:`In(stream.Signature(result))`
-        Scores. Taken while an image is under way.
+        Scores. Taken while an image is under way; the last one comes after all words of pixels.
     done : :py:`Out(1)`
         High for one cycle when all scores have come.
     best : :py:`Out(result["best"].shape)`
