@@ -12,18 +12,7 @@ from amaranth.sim import Simulator
 from gateware import cost
 from gateware.compiler import pixel_words
 
-from .engine import (
-    Image,
-    Result,
-    Waveform,
-    bus_reads,
-    bus_writes,
-    decode_output,
-    decode_probe,
-    image_of,
-    stamps_of_output,
-    stamps_of_probe,
-)
+from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
 from .waveform import Gate
 
 
@@ -153,11 +142,4 @@ class AmaranthEngine:
         self._run(job)
         if len(out) < count:
             raise TimeoutError(f"{len(out)} of {count} scores after {limit} cycles")
-        scores, best = decode_output(dut, out)
-        trace: dict[str, np.ndarray] = {}
-        when = stamps_of_output(dut, stamps)
-        for n, words in enumerate(seen):
-            trace |= decode_probe(dut, n, words)
-            when |= stamps_of_probe(dut, n, times[n])
-        done = np.array(stamps[dut.shape.classes - 1::dut.shape.classes])
-        return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
+        return result_of(dut, out, stamps, list(zip(seen, times, strict=True)))

@@ -139,6 +139,27 @@ def decode_output(accelerator: Any, words: Sequence[int]) -> tuple[np.ndarray, n
     return scores.reshape(-1, shape.classes), np.array(best, dtype=np.int64)
 
 
+def result_of(accelerator: Any, words: Sequence[int], stamps: npt.ArrayLike,
+              probes: Sequence[tuple[Sequence[int], npt.ArrayLike]]) -> Result:
+    """What an engine saw, from the words that left an accelerator and the cycle of each.
+
+    Parameters
+    ----------
+    words, stamps : sequences of :class:`int`
+        Of the output.
+    probes : sequence of pairs of such
+        Of each layer's probe; empty if the accelerator has none.
+    """
+    scores, best = decode_output(accelerator, words)
+    trace: dict[str, np.ndarray] = {}
+    when = stamps_of_output(accelerator, stamps)
+    for n, (events, times) in enumerate(probes):
+        trace |= decode_probe(accelerator, n, events)
+        when |= stamps_of_probe(accelerator, n, times)
+    done = when["class"][:, 0]
+    return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
+
+
 def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
     """For :py:`Result.when`, from the cycle of each word that left an accelerator."""
     scores = np.asarray(stamps).reshape(-1, accelerator.shape.classes)

@@ -12,18 +12,7 @@ from model.errors import InputError
 
 from .cosim.case import Answer, Case, Step
 from .cosim.runner import Build, build
-from .engine import (
-    Image,
-    Result,
-    Waveform,
-    bus_reads,
-    bus_writes,
-    decode_output,
-    decode_probe,
-    image_of,
-    stamps_of_output,
-    stamps_of_probe,
-)
+from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
 
 
 __all__ = ["IcarusEngine"]
@@ -94,11 +83,5 @@ class IcarusEngine:
         def stamps(stream: str) -> np.ndarray:
             return np.array(answer.when[stream]) - answer.when["i"][0] + 1
 
-        scores, best = decode_output(dut, answer.words["o"])
-        when = stamps_of_output(dut, stamps("o"))
-        trace: dict[str, np.ndarray] = {}
-        for n in probes:
-            trace |= decode_probe(dut, n, answer.words[f"probe_{n}"])
-            when |= stamps_of_probe(dut, n, stamps(f"probe_{n}"))
-        done = stamps("o")[dut.shape.classes - 1::dut.shape.classes]
-        return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
+        return result_of(dut, answer.words["o"], stamps("o"), [
+            (answer.words[f"probe_{n}"], stamps(f"probe_{n}")) for n in probes])

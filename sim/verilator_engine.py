@@ -12,18 +12,7 @@ from gateware import cost
 from gateware.compiler import pixel_words
 
 from . import verilated
-from .engine import (
-    Image,
-    Result,
-    Waveform,
-    bus_reads,
-    bus_writes,
-    decode_output,
-    decode_probe,
-    image_of,
-    stamps_of_output,
-    stamps_of_probe,
-)
+from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
 from .verilog import swap_popcounts, to_rtlil, to_verilog
 
 
@@ -165,14 +154,9 @@ class VerilatorEngine:
         got = self._call("sim_infer", source, len(words), out, stamps, count, records, limit)
         if got < count:
             raise TimeoutError(f"{got} of {count} scores after {limit} cycles")
-        scores, best = decode_output(dut, _integers(out))
-        trace: dict[str, np.ndarray] = {}
-        when = stamps_of_output(dut, stamps)
-        for n, rows in enumerate(seen):
-            trace |= decode_probe(dut, n, _integers(rows[:records[n].count]))
-            when |= stamps_of_probe(dut, n, times[n][:records[n].count])
-        done = stamps[classes - 1::classes]
-        return Result(scores, best, int(done[-1]), done, trace if self._probes else None, when)
+        return result_of(dut, _integers(out), stamps, [
+            (_integers(rows[:record.count]), when[:record.count])
+            for rows, when, record in zip(seen, times, records, strict=False)])
 
 
 class _Probe(ctypes.Structure):

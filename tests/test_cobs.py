@@ -3,7 +3,6 @@
 import pytest
 from amaranth import Module
 from amaranth.lib import memory, wiring
-from amaranth.sim import Simulator
 from cobs import cobs
 from hypothesis import given, settings, strategies as st
 
@@ -12,7 +11,7 @@ from sim import bench
 
 from . import strategies
 from .standin import unstuff
-from .traffic import idle_bits, offers, ports
+from .traffic import idle_bits, offers, ports, simulate
 
 
 # Distances of 255 stand for no zero; random bytes hardly ever need one.
@@ -87,14 +86,7 @@ def encode(frames, size, pauses=(0,), vcd=None):
                 ctx.set(dut.i.valid, 0)
             stuffed.append(bytes(ctx.get(cells.data[n]) for n in range(ctx.get(dut.length) - 1)))
 
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    if vcd is None:
-        sim.run()
-    else:
-        with sim.write_vcd(str(vcd)):
-            sim.run()
+    simulate(m, testbench, vcd=vcd)
     return stuffed
 
 

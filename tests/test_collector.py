@@ -4,7 +4,6 @@ from itertools import cycle
 
 import pytest
 from amaranth import Module
-from amaranth.sim import Simulator
 from cobs import cobs
 from hypothesis import given, settings, strategies as st
 
@@ -12,7 +11,7 @@ from gateware.collector import Collector
 
 from . import strategies
 from .standin import unstuff
-from .traffic import idle_bits, ports
+from .traffic import idle_bits, ports, simulate
 
 
 def collect(parts, least, most, count, i_stalls=(0,), waits=(0,), vcd=None):
@@ -76,16 +75,7 @@ def collect(parts, least, most, count, i_stalls=(0,), waits=(0,), vcd=None):
             assert not ctx.get(dut.held)
             await ctx.tick()
 
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
-    sim.add_testbench(producer, background=True)
-    sim.add_testbench(memory, background=True)
-    sim.add_testbench(consumer)
-    if vcd is None:
-        sim.run()
-    else:
-        with sim.write_vcd(str(vcd)):
-            sim.run()
+    simulate(m, consumer, producer, memory, vcd=vcd)
     return frames
 
 

@@ -3,16 +3,15 @@
 from itertools import cycle
 
 import pytest
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Value
 from amaranth.lib import data
-from amaranth.sim import Simulator
 from hypothesis import given, settings, strategies as st
 
 from gateware.image_buffer import ImageBuffer
 from gateware.scores import layout
 
 from . import strategies
-from .traffic import idle_bits, memories, ports
+from .traffic import idle_bits, memories, ports, read, simulate, write
 
 
 SCORE_BITS = 20
@@ -30,33 +29,7 @@ class Bed:
         self.passed = []   # when words of pixels went in, and scores came out
 
     def run(self, testbench, *, vcd=None):
-        m = Module()
-        m.submodules.dut = self.dut
-        sim = Simulator(m)
-        sim.add_clock(1e-6)
-        sim.add_testbench(testbench)
-        if vcd is None:
-            sim.run()
-        else:
-            with sim.write_vcd(str(vcd)):
-                sim.run()
-
-    async def write(self, ctx, address, word):
-        bus = self.dut.bus
-        ctx.set(bus.addr, address)
-        ctx.set(bus.w_data, word)
-        ctx.set(bus.w_en, 1)
-        await ctx.tick()
-        ctx.set(bus.w_en, 0)
-
-    async def read(self, ctx, address):
-        bus = self.dut.bus
-        ctx.set(bus.addr, address)
-        ctx.set(bus.r_en, 1)
-        await ctx.tick()
-        ctx.set(bus.r_en, 0)
-        assert ctx.get(bus.r_valid)
-        return ctx.get(bus.r_data)
+        simulate(self.dut, testbench, vcd=vcd)
 
     async def infer(self, ctx, scores, best, o_stalls=(0,), i_stalls=(0,)):
         """Words of pixels that leave while an image is under way; the bus is used meanwhile."""
@@ -133,13 +106,13 @@ def test_images_leave_and_scores_are_kept(bed, data, o_stalls, i_stalls):
             scores = data.draw(st.lists(score, min_size=bed.classes, max_size=bed.classes))
             best = data.draw(st.integers(0, bed.classes - 1))
             for address, word in enumerate(image):
-                await bed.write(ctx, address, word)
+                await write(ctx, dut.bus, address, word)
             expected = [sum(image[n + k] << 32 * k for k in range(bed.chunks)) & mask
                         for n in range(0, dut.scores, bed.chunks)]
             for _ in range(2):    # the image stays
                 pixels, _ = await bed.infer(ctx, scores, best, o_stalls, i_stalls)
                 assert pixels == expected
-            kept = [await bed.read(ctx, address) for address in range(dut.depth)]
+            kept = [await read(ctx, dut.bus, address) for address in range(dut.depth)]
             assert kept == [*image, *(score & 0xFFFF_FFFF for score in scores)]
 
     bed.run(testbench)
@@ -181,8 +154,8 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, words, simd, classes, own)
     async def testbench(ctx):
         for level in (0xFFFF_FFFF, 0, 0xFFFF_FFFF):
             for address in range(bed.dut.depth):
-                await bed.write(ctx, address, level)
-                assert await bed.read(ctx, address) == level
+                await write(ctx, bed.dut.bus, address, level)
+                assert await read(ctx, bed.dut.bus, address) == level
             score = -1 if level else 0
             await bed.infer(ctx, [score] * classes, classes - 1 if level else 0, [0, 30], [0, 3])
 

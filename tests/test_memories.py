@@ -3,25 +3,11 @@
 import pytest
 from amaranth import Module
 from amaranth.back import rtlil
-from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
 from gateware.memories import STORAGE, Store
 
-from .traffic import idle_bits, ports, read, write
-
-
-def simulate(dut, tb, vcd=None):
-    m = Module()
-    m.submodules.dut = dut
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
-    sim.add_testbench(tb)
-    if vcd is None:
-        sim.run()
-    else:
-        with sim.write_vcd(str(vcd)):
-            sim.run()
+from .traffic import idle_bits, ports, read, simulate, write
 
 
 @given(data=st.data(), width=st.integers(1, 100), depth=st.integers(1, 9))
@@ -99,7 +85,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, width, depth):
         ctx.set(dut.bus.w_data, 0)
         await ctx.tick()
 
-    simulate(dut, tb, tmp_path / "vcd")
+    simulate(dut, tb, vcd=tmp_path / "vcd")
     idle = idle_bits(tmp_path / "vcd")
     # The bus has words of 32 bits, however wide the last part of a row is.
     unused = bin((1 << 32) - (1 << width)) if width < 32 else None

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from amaranth import Module
-from amaranth.sim import Simulator
 from hypothesis import given, settings, strategies as st
 
 from gateware.uart import Receiver, Transmitter
 from sim.pins import Listener, levels
 
 from . import strategies
-from .traffic import idle_bits, ports
+from .traffic import idle_bits, ports, simulate
 
 
 divisors = st.sampled_from([4, 5, 7, 12, 26])
@@ -36,7 +34,7 @@ def receive(line, divisor, stalls=(0,), vcd=None):
             elif wait:
                 wait -= 1
 
-    run(dut, bench, vcd)
+    simulate(dut, bench, vcd=vcd)
     return bytes(taken), errors
 
 
@@ -60,21 +58,8 @@ def transmit(data, divisor, stalls=(0,), vcd=None):
         for _ in range(11 * divisor):
             line.append((await ctx.tick().sample(dut.tx))[2])
 
-    run(dut, bench, vcd)
+    simulate(dut, bench, vcd=vcd)
     return line
-
-
-def run(dut, bench, vcd=None):
-    m = Module()
-    m.submodules.dut = dut
-    sim = Simulator(m)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    if vcd is None:
-        sim.run()
-    else:
-        with sim.write_vcd(str(vcd)):
-            sim.run()
 
 
 @settings(max_examples=30)
@@ -116,7 +101,7 @@ def test_a_byte_is_there_half_a_bit_before_it_ends():
             assert ctx.get(dut.o.valid) == (cycle >= 9 * 12 + 5 + 2)
             assert not ctx.get(dut.error)
 
-    run(dut, bench)
+    simulate(dut, bench)
 
 
 def test_nothing_of_the_receiver_is_wider_than_it_has_to_be(tmp_path):
@@ -183,7 +168,7 @@ def test_a_byte_that_nobody_takes_keeps_the_next_from_coming():
             errors.append((await ctx.tick().sample(dut.error))[2])
         assert ctx.get(dut.o.valid) and ctx.get(dut.o.payload) == ord("a")
 
-    run(dut, bench)
+    simulate(dut, bench)
     assert sum(errors) == 2
 
 

@@ -1,6 +1,7 @@
 """What passes through a component, in words."""
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 from amaranth.back import rtlil
@@ -12,8 +13,8 @@ from model.packing import pack
 from sim.bench import drain, feed
 
 
-__all__ = ["WithSums", "beats", "offers", "write", "read", "loaded", "ports", "memories",
-           "idle_bits"]
+__all__ = ["WithSums", "beats", "offers", "simulate", "write", "read", "loaded", "ports",
+           "memories", "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -61,12 +62,26 @@ def offers(dut, payloads, limit=1_000):
                 offered.append(True)
                 return
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(producer, background=True)
-    sim.add_testbench(watcher)
-    sim.run()
+    simulate(dut, watcher, producer)
     return bool(offered)
+
+
+def simulate(top, testbench, *others, vcd=None):
+    """Run a testbench to its end, others beside it, and record all of it if given a file.
+
+    A component that is no module is put into one, as its :py:`dut`.
+    """
+    m = top
+    if not isinstance(top, Module):
+        m = Module()
+        m.submodules.dut = top
+    sim = Simulator(m)
+    sim.add_clock(1e-6)
+    for other in others:
+        sim.add_testbench(other, background=True)
+    sim.add_testbench(testbench)
+    with sim.write_vcd(str(vcd)) if vcd else nullcontext():
+        sim.run()
 
 
 async def write(ctx, bus, address, word):
