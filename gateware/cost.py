@@ -6,6 +6,7 @@ that is offered in one cycle, knows the cycle in which it is taken, and hands on
 it at once. Each class below has a component's name and says of it only when.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
@@ -58,8 +59,9 @@ class Regroup:
 class Layer:
     """When words pass a :class:`gateware.replay.Replay` and what follows it in a layer.
 
-    The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves;
-    :py:`stops` holds when that stood still, and for how long.
+    The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves.
+    :py:`lost[n]` are the cycles in which it stood still in its first :py:`n` stops, and
+    :py:`stops` holds the own time of each, in order.
     """
 
     def __init__(self, folding, sink):
@@ -70,16 +72,13 @@ class Layer:
         self.bank = 0
         self.next = 0        # own time from which the next vector's first word can be taken
         self.left = -1       # cycle in which the vector before left the buffer
-        self.stops = []
+        self.stops, self.lost = [], [0]
 
     def real(self, own):
-        return own + sum(lasted for when, lasted in self.stops if when <= own)
+        return own + self.lost[bisect_right(self.stops, own)]
 
     def own(self, real):
-        own = real - sum(lasted for when, lasted in self.stops)   # at least
-        while self.real(own) < real:
-            own += 1
-        return own
+        return bisect_left(range(real), real, key=self.real)
 
     def push(self, offered):
         taken = max(offered, self.free[self.bank])
@@ -92,28 +91,19 @@ class Layer:
         folding = self.folding
         start = max(self.next, self.own(valid))
         self.next = start + folding.interval
-        # Stops that every later word has behind it shift all times alike.
-        settled = [stop for stop in self.stops if stop[0] < start - folding.beats - self.latency]
         for group in range(folding.groups):
             done = start + (group + 1) * folding.beats - 1 + self.latency
             for word in range(folding.drain):
                 offered = self.real(done + word)
                 taken = self.sink.push(offered)
                 if taken > offered:
-                    self.stops.append((done + word, taken - offered))
+                    self.stops.append(done + word)
+                    self.lost.append(self.lost[-1] + taken - offered)
         self.left = self.real(self.next - 1)
         # The last word of the vector is fetched while the one before it is taken.
         fetched = self.next - 1 - folding.planes
         self.free[self.bank] = (valid - 1 if fetched < start else self.real(fetched)) + 1
         self.bank ^= 1
-        if len(settled) > 64:
-            self.compact(settled)
-
-    def compact(self, settled):
-        """Replace many early stops by one."""
-        when = max(stop[0] for stop in settled)
-        lasted = sum(stop[1] for stop in settled)
-        self.stops = [(when, lasted)] + [stop for stop in self.stops if stop not in settled]
 
 
 class Scores:
@@ -125,10 +115,8 @@ class Scores:
         self.done = []   # cycle of each image's last score
 
     def push(self, offered):
-        if self.index < self.classes:
-            out = offered + 1
-            if self.index == self.classes - 1:
-                self.done.append(out)
+        if self.index == self.classes - 1:
+            self.done.append(offered + 1)
         self.index = (self.index + 1) % self.words
         return offered
 
@@ -169,7 +157,7 @@ def _done(mapping):
             before = mapping.layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
     offered = 0
-    for _ in range(8 * len(mapping.layers) + 16):
+    for _ in range(16 * len(mapping.layers)):
         for _ in range(mapping.layers[0].folds):
             offered = sink.push(offered) + 1
     return tuple(scores.done)

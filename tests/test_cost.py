@@ -1,10 +1,23 @@
+# amaranth: UnusedElaboratable=no
+
+from itertools import cycle
+
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from hypothesis import given, strategies as st
 
 from gateware import cost
+from gateware.accumulate import Accumulate
+from gateware.encoder import encoder
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sizes
+from gateware.replay import Replay
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
+
+from . import strategies
+from .traffic import transfers
 
 
 ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
@@ -44,6 +57,43 @@ def test_cycles(mapping, cycles, cycles_per_image):
     for images, expected in cycles.items():
         timing = cost.timing(mapping, images)
         assert timing == cost.Timing(images, expected, cycles_per_image, cycles[1])
+
+
+class Consumer:
+    """What follows a layer, where each word waits for a while after the one before."""
+
+    def __init__(self, stalls):
+        self.stalls, self.free, self.taken = cycle(stalls), 0, []
+
+    def push(self, offered):
+        taken = max(offered, self.free + next(self.stalls))
+        self.free = taken + 1
+        self.taken.append(taken)
+        return taken
+
+
+@given(data=st.data(), planes=st.integers(1, 3), inputs=st.integers(1, 6),
+       outputs=st.integers(1, 6), stalls=strategies.stalls, vectors=st.integers(1, 6))
+def test_layer_takes_and_gives_words_when_the_gateware_does(data, planes, inputs, outputs, stalls,
+                                                            vectors):
+    pixels  = BitSerial(planes)
+    folding = Folding(inputs, outputs, pixels.gains, data.draw(st.integers(1, outputs)),
+                      data.draw(st.integers(1, inputs)))
+    m = Module()
+    m.submodules.replay = replay = Replay(
+        width=folding.simd * planes, words=folding.folds, times=folding.groups)
+    m.submodules.encoder = encode = encoder(pixels, simd=folding.simd)
+    m.submodules.accumulate = accumulate = Accumulate(folding)
+    wiring.connect(m, replay.o, encode.i)
+    wiring.connect(m, encode.o, accumulate.i)
+
+    layer = cost.Layer(folding, consumer := Consumer(stalls))
+    offered, taken = 0, []
+    for _ in range(vectors * folding.folds):
+        taken.append(layer.push(offered))
+        offered = taken[-1] + 1
+    assert transfers(m, replay.i, accumulate.o, len(taken), len(consumer.taken), stalls
+                     ) == (taken, consumer.taken)
 
 
 def test_pace_counts_the_pieces_that_a_word_is_cut_into():

@@ -13,8 +13,8 @@ from model.packing import pack
 from sim.bench import drain, feed
 
 
-__all__ = ["WithSums", "beats", "offers", "simulate", "write", "read", "loaded", "ports",
-           "memories", "idle_bits"]
+__all__ = ["WithSums", "beats", "offers", "transfers", "simulate", "write", "read", "loaded",
+           "ports", "memories", "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -64,6 +64,30 @@ def offers(dut, payloads, limit=1_000):
 
     simulate(dut, watcher, producer)
     return bool(offered)
+
+
+def transfers(dut, i, o, count, o_count, o_stalls):
+    """Cycles in which words are taken from a stream that always has one, and from another."""
+    taken = [], []
+
+    async def consumer(ctx):
+        await drain(ctx, o, o_count, o_stalls)
+
+    async def producer(ctx):
+        await feed(ctx, i, [0] * count)
+
+    async def watcher(ctx):
+        now = 0
+        while len(taken[0]) < count or len(taken[1]) < o_count:
+            assert now < 10_000
+            _, _, *streams = await ctx.tick().sample(i.valid & i.ready, o.valid & o.ready)
+            for cycles, transferred in zip(taken, streams, strict=True):
+                if transferred:
+                    cycles.append(now)
+            now += 1
+
+    simulate(dut, watcher, producer, consumer)
+    return taken
 
 
 def simulate(top, testbench, *others, vcd=None):
