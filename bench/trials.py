@@ -36,7 +36,7 @@ OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what only children
 MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
 # A test may take so many times as long as unchanged, and so many seconds more: of processor time,
 # so that it does not matter what else the machine does.
-FACTOR, GRACE = 5, 3
+FACTOR, GRACE = 3, 2
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,7 @@ class Receiver(wiring.Component):
                 with m.If(timer == 0):
                     m.d.sync += timer.eq(self.divisor - 1)
                     m.d.sync += count.eq(count + 1)
-                    with m.If(count != 9):
-                        m.d.sync += byte.eq(Cat(byte[1:], rx))
+                    m.d.sync += byte.eq(Cat(byte[1:], rx))
                     with m.If((count == 0) & rx):
                         m.next = "IDLE"    # a glitch, not a start bit
                     with m.If(count == 9):

@@ -287,13 +287,14 @@ def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
     assert frame.unpack_words(same.payload) == [1, 2]
 
 
-def test_a_repeated_command_is_carried_out_once():
+@pytest.mark.parametrize("number", [1 << bit for bit in range(8)])
+def test_a_repeated_command_is_carried_out_once(number):
     _, first, again, _, other = check(NARROW, [
-        part(Opcode.WRITE, 7, frame.write(3, [1])), part(Opcode.WRITE, 8, frame.write(3, [2])),
-        part(Opcode.WRITE, 8, frame.write(3, [3])), part(Opcode.READ, 9, frame.read(3, 1)),
-        part(Opcode.WRITE, 8, frame.write(3, [4]))])
+        part(Opcode.WRITE, 0, frame.write(3, [1])), part(Opcode.WRITE, number, frame.write(3, [2])),
+        part(Opcode.WRITE, number, frame.write(3, [3])), part(Opcode.READ, 0, frame.read(3, 1)),
+        part(Opcode.WRITE, number, frame.write(3, [4]))])
     assert (first.opcode, again, other.opcode) == (
-        0x82, Frame(0xFF, 8, bytes([Error.REPEATED])), 0x82)
+        0x82, Frame(0xFF, number, bytes([Error.REPEATED])), 0x82)
 
 
 def test_noise_is_dropped():
