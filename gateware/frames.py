@@ -18,7 +18,7 @@ __all__ = ["fault", "Frames"]
 fault = range(max(Error) + 1)    # an `Error`, or 0 for none
 
 # Pages of the memory: two for frames that come in, one for the answer, one that is constant.
-PAGE     = 128
+PAGE     = 256
 ANSWER   = 2
 CONSTANT = 3
 
