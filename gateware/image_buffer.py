@@ -57,8 +57,9 @@ class ImageBuffer(wiring.Component):
         self._batch = operator.index(batch)
         if self._batch < 1:
             raise ValueError(f"Batch must be at least 1, not {batch!r}")
-        self._regroup = Regroup(i_width=8, o_width=width, i_words=self._image_bytes,
-                                o_words=self._words)
+        if 8 * self._image_bytes <= (self._words - 1) * width:
+            raise ValueError(f"Images of {words} words of {width} bits must be more bytes than "
+                             f"{image_bytes!r}")
         super().__init__({
             "i": In(stream.Signature(8)),
             "clear": In(1),
@@ -80,9 +81,11 @@ class ImageBuffer(wiring.Component):
         w_port = cells.write_port()
 
         # Take.
-        m.submodules.regroup = regroup = ResetInserter(self.clear)(self._regroup)
-        wiring.connect(m, wiring.flipped(self.i), self._regroup.i)
-        word = self._regroup.o
+        regroup = Regroup(i_width=8, o_width=len(self.o.payload), i_words=self._image_bytes,
+                          o_words=self._words)
+        m.submodules.regroup = ResetInserter(self.clear)(regroup)
+        wiring.connect(m, wiring.flipped(self.i), regroup.i)
+        word = regroup.o
         at  = Signal(range(self._image_bytes))
         end = Signal(range(rows + 1))      # rows that are filled
         m.d.comb += word.ready.eq(1)

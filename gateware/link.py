@@ -73,9 +73,8 @@ class Link(wiring.Component):
         self._identity = identity
         self._addr_width = addr_width
         self._result = result
-        self._buffer = ImageBuffer(width=width, words=words, image_bytes=identity.image_bytes,
-                                   batch=identity.batch)
-        self._results = Results(result=result, classes=identity.classes, batch=identity.batch)
+        self._words = words
+        self._width = width
         super().__init__({
             "i": In(stream.Signature(8)),
             "lost": In(1),
@@ -102,8 +101,11 @@ class Link(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), frames.i)
         wiring.connect(m, frames.o, wiring.flipped(self.o))
         m.d.comb += frames.lost.eq(self.lost)
-        m.submodules.buffer = buffer = self._buffer
-        m.submodules.results = results = self._results
+        m.submodules.buffer = buffer = ImageBuffer(
+            width=self._width, words=self._words, image_bytes=self.identity.image_bytes,
+            batch=self.identity.batch)
+        m.submodules.results = results = Results(
+            result=self._result, classes=classes, batch=self.identity.batch)
         wiring.connect(m, buffer.o, wiring.flipped(self.pixels))
         wiring.connect(m, wiring.flipped(self.scores), results.i)
         m.d.comb += results.images.eq(buffer.images)
