@@ -104,6 +104,10 @@ class Accelerator(wiring.Component):
     def control_address(self):
         return self._plan.control_address
 
+    def cycles(self, images):
+        """Cycles that some images take one after another, from the first word to the last."""
+        return self._plan.cycles(images)
+
     @property
     def hash(self):
         """Eight bytes that tell one hardware from another."""

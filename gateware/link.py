@@ -122,7 +122,7 @@ class Link(wiring.Component):
         limit  = Signal(len(addr) + 1)
         beyond = Signal()      # the address has more bits than that
         stored = Signal(2)     # what it is an address of: 2 for scores, 3 for counters
-        left   = Signal(max(8, bits_for(classes)))   # words, or bytes of images, or classes of an image, to come
+        left   = Signal(max(8, bits_for(classes)))   # words, bytes or classes to come
         images = Signal.like(buffer.images)
         run    = Signal()
         shown  = Signal()      # scores are asked for as well

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from model.network import Shape
 
-from . import bus
+from . import bus, cost
 from .control import REGISTERS
 from .mapping import Mapping
 
@@ -65,6 +65,10 @@ class Plan:
     def control_address(self):
         """Address of the registers of :mod:`gateware.control`."""
         return self.regions["control"].base
+
+    def cycles(self, images):
+        """Cycles that some images take one after another, from the first word to the last."""
+        return cost.timing(self.mapping, images).cycles
 
     @property
     def hash(self):

@@ -93,7 +93,7 @@ class Results(wiring.Component):
         m.d.comb += self.best_there.eq(r_port.data[score_bits:])
 
         left  = Signal.like(self.rounds)
-        index = Signal(range(depth + 1))
+        index = Signal(range(depth))
         image = Signal(range(max(2, self._batch)))
         taken = Signal()
         final = Signal()

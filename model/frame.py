@@ -69,7 +69,7 @@ class Error(enum.IntEnum):
     REPEATED = 4    # the command with this sequence number was the last one that was carried out
     ADDRESS = 5     # nothing lies at an address
     WEIGHTS = 6     # INFER or REPEAT before the weights were written
-    IMAGE = 7       # an image is not complete, or this is not its next part; the buffer is empty now
+    IMAGE = 7       # an image is not complete, or this is not its next part: all are forgotten
 
     @property
     def meaning(self) -> str:
@@ -369,8 +369,8 @@ class Split:
     """Cuts what a line brings into the bytes between delimiters, across any number of calls."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""   # what no delimiter has ended yet
 
     def __call__(self, line: bytes) -> list[bytes]:
-        *frames, self._rest = (self._rest + line).split(DELIMITER)
+        *frames, self.rest = (self.rest + line).split(DELIMITER)
         return [frame for frame in frames if frame]

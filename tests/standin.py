@@ -49,6 +49,9 @@ class StandIn(wiring.Component):
             "loaded": Out(1),
         })
 
+    def cycles(self, images):
+        return images * (self.words + self.classes)
+
     def elaborate(self, platform):
         m = Module()
 
@@ -243,5 +246,5 @@ class LinkModel:
         self.scores[:len(results) * classes] = [score & MASK for row in results for score in row]
         self.counters[Counter.IMAGES] += len(images) * rounds
         # A word in every cycle, then a score in each; the next image waits for that.
-        cycles = rounds * len(images) * (self.standin.words + classes)
+        cycles = self.standin.cycles(rounds * len(images))
         return Run(cycles, tuple(best), tuple(results) if scores else None)

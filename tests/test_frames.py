@@ -271,11 +271,11 @@ def test_checking_takes_five_cycles_a_byte_and_an_answer_four():
 
 
 def test_there_is_one_memory_of_four_pages():
-    assert memories(Frames(constant=CONSTANT)) == {"cells": (8, 512)}
+    assert memories(Frames(constant=CONSTANT)) == {"cells": (8, 1024)}
 
 
 def test_members_are_as_wide_as_they_have_to_be():
-    assert fault == range(7)
+    assert fault == range(8)
     assert ports(Frames(constant=b"")) == {
         "i_payload": 8, "i_valid": 1, "i_ready": 1, "lost": 1, "o_payload": 8, "o_valid": 1,
         "o_ready": 1, "open": 1, "opcode": 8, "sequence": 8, "length": 8, "fault": 3,

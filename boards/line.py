@@ -1,0 +1,299 @@
+"""Commands on their way over a serial port, and their answers on the way back."""
+
+import errno
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import serial
+from serial.tools import list_ports
+
+from model import frame
+from model.errors import CheckFailed, InputError
+from model.frame import Error, Frame, FrameError, Opcode
+
+
+__all__ = ["Port", "open_port", "Traffic", "Job", "Line"]
+
+
+TRIES  = 8        # of each job, and so many times in a row that nothing comes at all
+FLIGHT = 128      # commands under way: half of all sequence numbers
+AHEAD  = 16_384   # bytes sent ahead of their answers
+BEHIND = 3_072    # bytes of answers that may come meanwhile; an operating system keeps 4,096
+
+OVERHEAD = frame.HEADER + frame.CRC + 2   # bytes on the line besides a payload
+
+Command = tuple[Opcode, bytes]
+
+
+class Port(Protocol):
+    """What a driver needs of pyserial's :class:`Serial`."""
+
+    timeout: float | None
+
+    @property
+    def in_waiting(self) -> int: ...
+    def write(self, data: bytes, /) -> int | None: ...
+    def read(self, size: int = 1, /) -> bytes: ...
+    def reset_input_buffer(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def open_port(path: str, baud: int, *, timeout: float = 1.0) -> Port:
+    """A serial port; :exc:`InputError` says why there is none."""
+    try:
+        port = serial.Serial(path, baud, timeout=timeout, exclusive=True)
+    except (serial.SerialException, OSError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.EACCES, errno.EPERM):
+            raise InputError(f"{path} may not be opened: add yourself to the group that owns it "
+                             f"(`sudo usermod -a -G dialout $USER`, then log in again), or install "
+                             f"the board's udev rule") from error
+        if number in (errno.EBUSY, errno.EAGAIN):
+            raise InputError(f"{path} is in use by another program: close that first") from error
+        there = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
+        raise InputError(f"{path} is no serial port; there are: {there}") from error
+    with suppress(AttributeError, NotImplementedError, OSError, ValueError):
+        port.set_low_latency_mode(True)   # else some bridges keep answers for 16 ms
+    return port
+
+
+@dataclass
+class Traffic:
+    """What has passed over a line.
+
+    Parameters
+    ----------
+    sent, received : :class:`int`
+        Bytes, fillers included.
+    again : :class:`int`
+        Commands that were sent once more.
+    seconds : :class:`float`
+        Time in which the driver had something to send or to wait for.
+    """
+
+    sent: int = 0
+    received: int = 0
+    again: int = 0
+    seconds: float = 0.0
+
+    def share(self, baud: int) -> float:
+        """How much of the time the busier of both directions was in use."""
+        return 10 * max(self.sent, self.received) / baud / self.seconds if self.seconds else 0.0
+
+
+@dataclass(eq=False)
+class Job:
+    """Commands that are carried out one right after another, and all again if one was not.
+
+    Parameters
+    ----------
+    commands : sequence of pairs of :class:`model.frame.Opcode` and :class:`bytes`
+        With their payloads. Each may be carried out twice without harm.
+    sizes : sequence of :class:`int`
+        Bytes of payload in the answer to each.
+    cycles : dict of :class:`int`
+        Cycles that a command takes besides, by its place.
+    answers : list of :class:`bytes`
+        Payloads, once it is done.
+    """
+
+    commands: Sequence[Command]
+    sizes: Sequence[int]
+    cycles: dict[int, int] = field(default_factory=dict)
+    answers: list[bytes] = field(default_factory=list)
+    tries: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """A command that is under way."""
+
+    job: Job
+    n: int           # which of its commands
+    line: bytes      # as it was sent, with zeros behind it
+    answer: int      # bytes that will come back
+
+
+class Line:
+    """A serial port on which commands follow one another without waiting for answers.
+
+    So it is never idle. Where the answer to a command takes longer than the next command takes to
+    arrive, zeros, which mean nothing, fill the time until the link has room again. What was damaged
+    on the way is sent again.
+
+    Parameters
+    ----------
+    port : :class:`Port`
+        Its :py:`timeout` must exceed the time of an inference.
+    where : :class:`str`
+        What to call the port, when there is something to say about it.
+    baud : :class:`int`, or None
+        Its rate; None where both ends take no time.
+    """
+
+    def __init__(self, port: Port, where: str, baud: int | None):
+        self.port = port
+        self.where = where
+        self.baud = baud
+        self.clock_hz: int | None = None   # of the board, once it is known
+        self.traffic = Traffic()
+        self._numbers = itertools.count()
+        self._split = frame.Split()
+        self._heard = False                # a whole answer, ever
+        self._waiting: deque[Job] = deque()
+        self._flight: dict[int, _Sent] = {}   # by number, in the order of sending
+        self._trouble = ""
+        self._silent = 0                   # times in a row that nothing came
+        port.reset_input_buffer()
+
+    def ask(self, jobs: Iterable[Job], progress: Callable[[int], None] = lambda done: None
+            ) -> list[Job]:
+        """Have all jobs done; they, with their answers.
+
+        Parameters
+        ----------
+        progress : callable
+            Given the number of jobs that are done.
+        """
+        every = list(jobs)
+        self._waiting, self._flight, self._trouble, self._silent = deque(every), {}, "", 0
+        start, done = self._seconds(), 0
+        try:
+            while self._waiting or self._flight:
+                self._send()
+                for line in self._listen():
+                    done += self._take(line)
+                progress(done)
+        except (serial.SerialException, OSError) as error:
+            raise InputError(f"{self.where} has gone: is the board still connected?") from error
+        finally:
+            self.traffic.seconds += self._seconds() - start
+        return every
+
+    def _seconds(self) -> float:
+        """Time that passes at the other end of the port."""
+        seconds: float | None = getattr(self.port, "seconds", None)
+        return time.monotonic() if seconds is None else seconds
+
+    def _prepare(self, job: Job) -> dict[int, _Sent]:
+        """The commands of a job as they go over the line, by number."""
+        sent = {}
+        for n, (opcode, payload) in enumerate(job.commands):
+            number = next(self._numbers) & 0xFF
+            line = Frame(opcode, number, payload).encode()
+            sent[number] = _Sent(job, n, line + bytes(self._fillers(len(line), job, n)),
+                                 job.sizes[n] + OVERHEAD)
+        return sent
+
+    def _fillers(self, length: int, job: Job, n: int) -> int:
+        """Zeros to send behind a command, so that the next ends when the link has room again."""
+        if self.baud is None or self.clock_hz is None:
+            return 0
+        answer = job.sizes[n] + OVERHEAD
+        # What `gateware.link.Link` says that it takes at most.
+        cycles = 16 * length + 7 * answer + 60 + job.cycles.get(n, 0)
+        return max(0, answer + cycles * self.baud // (10 * self.clock_hz) + 1 - length)
+
+    def _send(self) -> None:
+        """Send as many jobs as may be under way."""
+        line = b""
+        if not self._flight and (self._silent or not self._heard):
+            line += frame.DELIMITER     # ends whatever the line held before
+        while self._waiting:
+            sent = self._prepare(self._waiting[0])
+            under_way = [*self._flight.values(), *sent.values()]
+            if self._flight and (len(under_way) > FLIGHT
+                                 or sum(len(one.line) for one in under_way) > AHEAD
+                                 or sum(one.answer for one in under_way) > BEHIND):
+                break
+            self._waiting.popleft().answers.clear()
+            self._flight |= sent
+            line += b"".join(one.line for one in sent.values())
+        if line:
+            self.port.write(line)
+            self.traffic.sent += len(line)
+
+    def _listen(self) -> list[bytes]:
+        """What came between two delimiters; nothing at all loses everything under way."""
+        data = self.port.read(max(1, self.port.in_waiting))
+        self.traffic.received += len(data)
+        if data:
+            self._silent = 0
+            return self._split(data)
+        self._silent += 1
+        if self._silent == TRIES:
+            self._give_up()
+        self._lose(list(self._flight.values()))
+        return []
+
+    def _take(self, line: bytes) -> bool:
+        """Make something of an answer; whether a job is done with it."""
+        try:
+            answer = Frame.decode(line)
+        except FrameError:
+            self._trouble = "frames arrive damaged"
+            return False
+        self._heard = True
+        one = self._flight.get(answer.sequence)
+        if one is None:
+            return False     # of what is given up, or the number itself was damaged
+        # Answers come in order, so those that should have come before it will not come.
+        before = list(itertools.takewhile(lambda other: other is not one, self._flight.values()))
+        if before:
+            self._trouble = self._trouble or "an answer stayed away"
+            self._lose(before)
+        if answer.sequence not in self._flight:
+            return False     # it belongs to a job of which something was lost
+        if not self._judge(one, answer):
+            self._trouble = "frames arrive damaged"
+            self._lose([one])
+            return False
+        del self._flight[answer.sequence]
+        one.job.answers.append(answer.payload)
+        return len(one.job.answers) == len(one.job.commands)
+
+    def _judge(self, one: _Sent, answer: Frame) -> bool:
+        """Whether a command was carried out, or may be once it is sent again."""
+        opcode, _ = one.job.commands[one.n]
+        if answer.opcode == opcode | frame.ANSWER:
+            return True
+        error = _error(answer)
+        if error in (Error.DAMAGED, Error.REPEATED, Error.IMAGE):
+            return False
+        if error is Error.WEIGHTS:
+            raise InputError(f"{self.where}: the accelerator has no weights: write an image first")
+        meaning = error.meaning if error is not None else f"it answered {answer.opcode:#04x}"
+        raise CheckFailed(f"{self.where}: {opcode.name} was refused: {meaning}")
+
+    def _lose(self, lost: Sequence[_Sent]) -> None:
+        """Have the jobs of some commands done again, all of each, before all others."""
+        jobs = list(dict.fromkeys(one.job for one in lost))
+        self._flight = {number: one for number, one in self._flight.items() if one.job not in jobs}
+        for job in jobs:
+            job.tries += 1
+            if job.tries == TRIES:
+                self._give_up()
+        self.traffic.again += sum(len(job.commands) for job in jobs)
+        self._waiting.extendleft(reversed(jobs))
+
+    def _give_up(self) -> None:
+        """Say what was wrong all the time."""
+        trouble = self._trouble
+        if self._split.rest:
+            trouble = f"the answer broke off after {len(self._split.rest)} bytes"
+        if not trouble and not self._heard:
+            raise InputError(f"Nothing answers on {self.where}: is the board's bitstream loaded, "
+                             f"and is this its port and its baud rate?")
+        raise CheckFailed(f"{self.where}: {trouble or 'the answer stayed away'}: is the cable "
+                          f"sound, and the baud rate right?")
+
+
+def _error(answer: Frame) -> Error | None:
+    if answer.opcode != Opcode.ERROR | frame.ANSWER or not answer.payload:
+        return None
+    return Error(answer.payload[0]) if answer.payload[0] in list(Error) else None
