@@ -119,7 +119,8 @@ class Driver:
         count = self._at_a_time(identity)
         jobs = [self._classify(identity, packed[at:at + count])
                 for at in range(0, len(packed), count)]
-        self._line.ask(jobs, lambda done: self._progress(min(done * count, len(packed)), len(packed)))
+        self._line.ask(
+            jobs, lambda done: self._progress(min(done * count, len(packed)), len(packed)))
         runs = [self._run(identity, job) for job in jobs]
         done = np.repeat(np.cumsum([run.cycles for run in runs], dtype=np.int64),
                          [len(run.best) for run in runs])

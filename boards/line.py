@@ -21,7 +21,7 @@ __all__ = ["Port", "open_port", "Traffic", "Job", "Line"]
 
 
 TRIES  = 8        # of each job, and so many times in a row that nothing comes at all
-FLIGHT = 128      # commands under way: half of all sequence numbers
+FLIGHT = 200      # commands under way, of 256 that numbers tell apart
 AHEAD  = 16_384   # bytes sent ahead of their answers
 BEHIND = 3_072    # bytes of answers that may come meanwhile; an operating system keeps 4,096
 
@@ -115,15 +115,16 @@ class _Sent:
 
     job: Job
     n: int           # which of its commands
-    line: bytes      # as it was sent, with zeros behind it
+    line: bytes
     answer: int      # bytes that will come back
+    time: int        # bytes that could be sent until they have
 
 
 class Line:
     """A serial port on which commands follow one another without waiting for answers.
 
     So it is never idle. Where the answer to a command takes longer than the next command takes to
-    arrive, zeros, which mean nothing, fill the time until the link has room again. What was damaged
+    arrive, zeros before that, which mean nothing, fill the time until the link has room again. What was damaged
     on the way is sent again.
 
     Parameters
@@ -146,6 +147,9 @@ class Line:
         self._split = frame.Split()
         self._heard = False                # a whole answer, ever
         self._waiting: deque[Job] = deque()
+        self._next: dict[int, _Sent] = {}     # the first of them, ready to be sent
+        self._air: deque[int] = deque()       # numbers that may still be answered, in order
+        self._owed = 0                        # bytes to send before the link has room for more
         self._flight: dict[int, _Sent] = {}   # by number, in the order of sending
         self._trouble = ""
         self._silent = 0                   # times in a row that nothing came
@@ -161,7 +165,8 @@ class Line:
             Given the number of jobs that are done.
         """
         every = list(jobs)
-        self._waiting, self._flight, self._trouble, self._silent = deque(every), {}, "", 0
+        self._waiting, self._next, self._flight = deque(every), {}, {}
+        self._trouble, self._silent = "", 0
         start, done = self._seconds(), 0
         try:
             while self._waiting or self._flight:
@@ -186,34 +191,43 @@ class Line:
         for n, (opcode, payload) in enumerate(job.commands):
             number = next(self._numbers) & 0xFF
             line = Frame(opcode, number, payload).encode()
-            sent[number] = _Sent(job, n, line + bytes(self._fillers(len(line), job, n)),
-                                 job.sizes[n] + OVERHEAD)
+            answer = job.sizes[n] + OVERHEAD
+            sent[number] = _Sent(job, n, line, answer, self._time(len(line), answer)
+                                 + self._cycles(job.cycles.get(n, 0)))
         return sent
 
-    def _fillers(self, length: int, job: Job, n: int) -> int:
-        """Zeros to send behind a command, so that the next ends when the link has room again."""
+    def _time(self, line: int, answer: int) -> int:
+        """Bytes that the line could carry from a command's end to that of its answer, at most."""
+        # Cycles as `gateware.link.Link` states them.
+        return answer + self._cycles(16 * line + 7 * answer + 60) if self.baud else 0
+
+    def _cycles(self, cycles: int) -> int:
+        """Bytes that the line could carry in some cycles, and one more."""
         if self.baud is None or self.clock_hz is None:
             return 0
-        answer = job.sizes[n] + OVERHEAD
-        # What `gateware.link.Link` says that it takes at most.
-        cycles = 16 * length + 7 * answer + 60 + job.cycles.get(n, 0)
-        return max(0, answer + cycles * self.baud // (10 * self.clock_hz) + 1 - length)
+        return 1 + cycles * self.baud // (10 * self.clock_hz)
 
     def _send(self) -> None:
         """Send as many jobs as may be under way."""
         line = b""
-        if not self._flight and (self._silent or not self._heard):
-            line += frame.DELIMITER     # ends whatever the line held before
+        if not self._air:
+            self._owed = 0
+            if self._silent or not self._heard:
+                line += frame.DELIMITER     # ends whatever the line held before
         while self._waiting:
-            sent = self._prepare(self._waiting[0])
-            under_way = [*self._flight.values(), *sent.values()]
-            if self._flight and (len(under_way) > FLIGHT
-                                 or sum(len(one.line) for one in under_way) > AHEAD
-                                 or sum(one.answer for one in under_way) > BEHIND):
+            self._next = self._next or self._prepare(self._waiting[0])
+            under_way = [*self._flight.values(), *self._next.values()]
+            if self._air and (len(self._air) + len(self._next) > FLIGHT
+                              or sum(max(len(one.line), one.time) for one in under_way) > AHEAD
+                              or sum(one.answer for one in under_way) > BEHIND):
                 break
             self._waiting.popleft().answers.clear()
-            self._flight |= sent
-            line += b"".join(one.line for one in sent.values())
+            self._flight |= self._next
+            self._air += self._next
+            for one in self._next.values():
+                line += bytes(max(0, self._owed - len(one.line))) + one.line
+                self._owed = one.time
+            self._next = {}
         if line:
             self.port.write(line)
             self.traffic.sent += len(line)
@@ -226,6 +240,7 @@ class Line:
             self._silent = 0
             return self._split(data)
         self._silent += 1
+        self._air.clear()
         if self._silent == TRIES:
             self._give_up()
         self._lose(list(self._flight.values()))
@@ -239,10 +254,12 @@ class Line:
             self._trouble = "frames arrive damaged"
             return False
         self._heard = True
+        # Answers come in order.
+        while answer.sequence in self._air and self._air.popleft() != answer.sequence:
+            pass
         one = self._flight.get(answer.sequence)
         if one is None:
             return False     # of what is given up, or the number itself was damaged
-        # Answers come in order, so those that should have come before it will not come.
         before = list(itertools.takewhile(lambda other: other is not one, self._flight.values()))
         if before:
             self._trouble = self._trouble or "an answer stayed away"
@@ -280,6 +297,7 @@ class Line:
                 self._give_up()
         self.traffic.again += sum(len(job.commands) for job in jobs)
         self._waiting.extendleft(reversed(jobs))
+        self._next = {}
 
     def _give_up(self) -> None:
         """Say what was wrong all the time."""

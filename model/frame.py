@@ -258,7 +258,8 @@ def read(address: int, count: int) -> bytes:
 
 def infer(offset: int, data: bytes = b"", *, run: bool, scores: bool = False) -> bytes:
     """Payload of INFER."""
-    return (offset | (RUN if run else 0) | (SCORES if scores else 0)).to_bytes(HEAD, "little") + data
+    flags = (RUN if run else 0) | (SCORES if scores else 0)
+    return (offset | flags).to_bytes(HEAD, "little") + data
 
 
 def repeat(rounds: int) -> bytes:
@@ -268,9 +269,9 @@ def repeat(rounds: int) -> bytes:
 
 def pack_images(pixels: npt.NDArray[np.integer], bits: int) -> list[bytes]:
     """Images as they are sent: :py:`bits` of each pixel, lowest first, without gaps."""
-    planes = np.asarray(pixels)[:, :, None] >> np.arange(bits) & 1
-    packed = np.packbits(planes.reshape(len(planes), -1).astype(np.uint8), axis=1,
-                         bitorder="little")
+    count, inputs = pixels.shape
+    planes = (pixels[:, :, None] >> np.arange(bits) & 1).astype(np.uint8)
+    packed = np.packbits(planes.reshape(count, inputs * bits), axis=1, bitorder="little")
     return [row.tobytes() for row in packed]
 
 

@@ -10,8 +10,6 @@ from hypothesis import given, settings, strategies as st
 from gateware.results import Results
 from gateware.scores import layout
 from model import frame
-from model.packing import pack
-from sim import bench
 
 from . import strategies
 from .traffic import idle_bits, memories, ports, simulate
