@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from gateware import cost
 from model.errors import CheckFailed, InputError
 from sim import readback, verilated
 from sim.engine import Image, Result, Waveform
@@ -71,7 +70,7 @@ class BitstreamEngine:
             package=self._board.platform().package.lower())
         pins = ReadbackPins(netlist, cache=self._cache / "verilator")
         pins.run(np.ones(int(netlist.hz * AWAKE), dtype=np.uint8))
-        patience = 20_000 + 2 * cost.timing(accelerator.mapping, 1).cycles
+        patience = 20_000 + 2 * accelerator.cycles(1)
         self._driver = driver = Driver(
             SimulatedPort(pins, float(netlist.hz / self._board.baud), patience=patience),
             where=f"the pins of {bitstream} at {float(netlist.hz) / 1e6:g} MHz, where "
@@ -120,15 +119,9 @@ class BitstreamEngine:
                 if (one.memory, one.row, one.bit) not in seen]
         return ebr.Contents(contents.bits, contents.elsewhere, (*contents.differences, *more))
 
-    def predict(self, images: int) -> int | None:
-        """Cycles that :meth:`infer` should count: those of each image alone, added up.
-
-        None where the link takes several words for one of pixels, and so makes the accelerator
-        wait.
-        """
-        if self.driver.identify().chunks > 1:
-            return None
-        return images * int(cost.timing(self._accelerator.mapping, 1).cycles)
+    def predict(self, images: int) -> int:
+        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
+        return self.driver.predict(images)
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is not None:

@@ -12,10 +12,10 @@ from model.errors import CheckFailed, InputError
 from model.frame import FrameError, Identity, Opcode, Repeated, Run
 from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
 
-from .line import Job, Line, Port, Traffic, open_port
+from .line import Job, Line, Port, Traffic, open_port, seconds
 
 
-__all__ = ["Driver"]
+__all__ = ["Driver", "images_per_second"]
 
 
 class Driver:
@@ -116,8 +116,8 @@ class Driver:
         images = np.asarray(images)
         identity = self._known()
         packed = frame.pack_images(self._accelerator.shape.encoder.sent(images), identity.bits)
-        count = self._at_a_time(identity)
-        jobs = [self._classify(identity, packed[at:at + count])
+        count = at_a_time(identity)
+        jobs = [classify(identity, packed[at:at + count], self._accelerator.cycles)
                 for at in range(0, len(packed), count)]
         self._line.ask(
             jobs, lambda done: self._progress(min(done * count, len(packed)), len(packed)))
@@ -128,6 +128,13 @@ class Driver:
         best = np.array([best for run in runs for best in run.best], dtype=np.int64)
         return Result(scores.reshape(-1, identity.classes), best,
                       int(done[-1]) if len(done) else 0, done)
+
+    def predict(self, images: int) -> int:
+        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
+        count = at_a_time(self._known())
+        whole, rest = divmod(images, count)
+        cycles = self._accelerator.cycles
+        return int(whole * cycles(count) + (cycles(rest) if rest else 0))
 
     # What else a link does.
 
@@ -143,7 +150,7 @@ class Driver:
         job, = self._line.ask([Job(
             [*((Opcode.INFER, frame.infer(offset, part, run=False)) for offset, part in parts),
              (Opcode.REPEAT, frame.repeat(rounds))], [0] * len(parts) + [2 * frame.WORD],
-            {len(parts): self._cycles(len(packed) * rounds)})])
+            {len(parts): self._accelerator.cycles(len(packed) * rounds)})])
         return Repeated.unpack(job.answers[-1])
 
     def echo(self, data: bytes) -> bytes:
@@ -173,31 +180,6 @@ class Driver:
                          for address, count in runs)
         return [word for job in jobs for word in frame.unpack_words(job.answers[0])]
 
-    @staticmethod
-    def _at_a_time(identity: Identity) -> int:
-        """Images that go into one command, with their results in one answer; at least 1."""
-        return max(1, min(identity.most_images(scores=True),
-                          frame.MAX_BYTES // identity.image_bytes))
-
-    def _classify(self, identity: Identity, images: Sequence[bytes]) -> Job:
-        parts = _parts(b"".join(images))
-        scores = identity.most_images(scores=True) >= len(images)
-        commands = [(Opcode.INFER, frame.infer(offset, part, run=n == len(parts) - 1,
-                                               scores=scores and n == len(parts) - 1))
-                    for n, (offset, part) in enumerate(parts)]
-        sizes = [0] * (len(parts) - 1) + [
-            frame.WORD + len(images) * identity.result_bytes(scores=scores)]
-        if not scores:   # too many for an answer
-            for first in range(0, identity.classes, frame.MAX_WORDS):
-                count = min(frame.MAX_WORDS, identity.classes - first)
-                commands.append((Opcode.READ, frame.read(frame.RESULTS + first, count)))
-                sizes.append(count * frame.WORD)
-        cycles = self._cycles(len(images)) + 3 * len(images) * identity.classes
-        return Job(commands, sizes, {len(parts) - 1: cycles})
-
-    def _cycles(self, images: int) -> int:
-        return int(self._accelerator.cycles(images))
-
     def _run(self, identity: Identity, job: Job) -> Run:
         scores = identity.most_images(scores=True) > 0
         at, = job.cycles
@@ -211,6 +193,42 @@ class Driver:
                  for word in frame.unpack_words(answer)]
         return Run(run.cycles, run.best, (tuple(
             word - (1 << 32) if word >> 31 else word for word in words),))
+
+
+def at_a_time(identity: Identity) -> int:
+    """Images that go into one command, with their results in one answer; at least 1."""
+    return max(1, min(identity.most_images(scores=True),
+                      frame.MAX_BYTES // identity.image_bytes))
+
+
+def classify(identity: Identity, images: Sequence[bytes], cycles: Callable[[int], int]) -> Job:
+    """What to send to have some images classified, at most :func:`at_a_time`.
+
+    Parameters
+    ----------
+    cycles : callable
+        Cycles that so many images take.
+    """
+    parts = _parts(b"".join(images))
+    scores = identity.most_images(scores=True) >= len(images)
+    last = len(parts) - 1
+    commands = [(Opcode.INFER, frame.infer(offset, part, run=n == last,
+                                           scores=scores and n == last))
+                for n, (offset, part) in enumerate(parts)]
+    sizes = [0] * last + [frame.WORD + len(images) * identity.result_bytes(scores=scores)]
+    if not scores:   # too many for an answer
+        for first in range(0, identity.classes, frame.MAX_WORDS):
+            count = min(frame.MAX_WORDS, identity.classes - first)
+            commands.append((Opcode.READ, frame.read(frame.RESULTS + first, count)))
+            sizes.append(count * frame.WORD)
+    return Job(commands, sizes, {last: cycles(len(images)) + 3 * len(images) * identity.classes})
+
+
+def images_per_second(identity: Identity, cycles: Callable[[int], int], baud: int) -> float:
+    """How many images a second a line lets through, and the accelerator behind it."""
+    count = at_a_time(identity)
+    job = classify(identity, [bytes(identity.image_bytes)] * count, cycles)
+    return count / seconds(job, baud, identity.clock_hz)
 
 
 def _parts(data: bytes) -> list[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import serial
@@ -17,7 +18,7 @@ from model.errors import CheckFailed, InputError
 from model.frame import Error, Frame, FrameError, Opcode
 
 
-__all__ = ["Port", "open_port", "Traffic", "Job", "Line"]
+__all__ = ["Port", "open_port", "Traffic", "Job", "seconds", "Line"]
 
 
 TRIES  = 8        # of each job, and so many times in a row that nothing comes at all
@@ -124,8 +125,8 @@ class Line:
     """A serial port on which commands follow one another without waiting for answers.
 
     So it is never idle. Where the answer to a command takes longer than the next command takes to
-    arrive, zeros before that, which mean nothing, fill the time until the link has room again. What was damaged
-    on the way is sent again.
+    arrive, zeros before that, which mean nothing, fill the time until the link has room again. What
+    was damaged on the way is sent again.
 
     Parameters
     ----------
@@ -187,25 +188,8 @@ class Line:
 
     def _prepare(self, job: Job) -> dict[int, _Sent]:
         """The commands of a job as they go over the line, by number."""
-        sent = {}
-        for n, (opcode, payload) in enumerate(job.commands):
-            number = next(self._numbers) & 0xFF
-            line = Frame(opcode, number, payload).encode()
-            answer = job.sizes[n] + OVERHEAD
-            sent[number] = _Sent(job, n, line, answer, self._time(len(line), answer)
-                                 + self._cycles(job.cycles.get(n, 0)))
-        return sent
-
-    def _time(self, line: int, answer: int) -> int:
-        """Bytes that the line could carry from a command's end to that of its answer, at most."""
-        # Cycles as `gateware.link.Link` states them.
-        return answer + self._cycles(16 * line + 7 * answer + 60) if self.baud else 0
-
-    def _cycles(self, cycles: int) -> int:
-        """Bytes that the line could carry in some cycles, and one more."""
-        if self.baud is None or self.clock_hz is None:
-            return 0
-        return 1 + cycles * self.baud // (10 * self.clock_hz)
+        return {(number := next(self._numbers) & 0xFF): _sent(
+            job, n, number, self.baud, self.clock_hz) for n in range(len(job.commands))}
 
     def _send(self) -> None:
         """Send as many jobs as may be under way."""
@@ -309,6 +293,27 @@ class Line:
                              f"and is this its port and its baud rate?")
         raise CheckFailed(f"{self.where}: {trouble or 'the answer stayed away'}: is the cable "
                           f"sound, and the baud rate right?")
+
+
+def seconds(job: Job, baud: int, clock_hz: int) -> float:
+    """Time that each of many equal jobs takes on a line, one following another."""
+    sent = [_sent(job, n, 0, baud, clock_hz) for n in range(len(job.commands))]
+    return sum(max(len(one.line), before.time)
+               for before, one in pairwise([sent[-1], *sent])) * 10 / baud
+
+
+def _sent(job: Job, n: int, number: int, baud: int | None, clock_hz: int | None) -> _Sent:
+    """A command as it goes over a line."""
+    opcode, payload = job.commands[n]
+    line = Frame(opcode, number, payload).encode()
+    answer = time = job.sizes[n] + OVERHEAD
+    if baud is None:
+        time = 0
+    elif clock_hz is not None:
+        # Cycles as `gateware.link.Link` states them, and bytes that the line could carry meanwhile.
+        cycles = 16 * len(line) + 7 * answer + 60 + job.cycles.get(n, 0)
+        time += 1 + cycles * baud // (10 * clock_hz)
+    return _Sent(job, n, line, answer, time)
 
 
 def _error(answer: Frame) -> Error | None:
