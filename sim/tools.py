@@ -99,6 +99,10 @@ TOOLS = {tool.name: tool for tool in (
     _apt("openFPGALoader", "programming boards", "openfpgaloader", option="--Version"),
     _apt("iceprog", "programming iCE40 boards", "fpga-icestorm", option=""),
     _apt("dfu-util", "programming boards over USB DFU", "dfu-util"),
+    Tool("tinyprog", "programming the TinyFPGA BX", "pip install tinyprog", ("tinyprog",),
+         version_option=""),
+    Tool("icesprog", "programming iCESugar boards", "see github.com/wuxx/icesugar, folder tools",
+         ("icesprog",), version_option=""),
 )}
 
 

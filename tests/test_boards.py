@@ -1,11 +1,13 @@
 # amaranth: UnusedElaboratable=no
 
 import dataclasses
+import functools
 import re
 import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain, Elaboratable, Fragment, Module, Signal
 from amaranth.sim import Simulator
@@ -13,10 +15,37 @@ from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from boards.catalog import BOARDS, find
-from boards.clock import ECP5PLL, ICE40PLL, PLL
+from boards.clock import ECP5PLL, ICE40PLL, PLL, GowinPLL
 from boards.flash import flash
+from boards.project import elaborate
+from boards.top import Top
+from gateware import compiler, mapping
+from model.dense import Dense
+from model.encoder import BitSerial
 from model.errors import CheckFailed, InputError
+from model.network import Network
+from model.scores import Scores
 from sim import tools
+
+
+NAMES = """
+    icebreaker icebreaker-bitsy upduino-v3 upduino-v3-internal icesugar ice40-hx8k-b-evn tinyfpga-bx
+    ulx3s-12f ulx3s-25f ulx3s-45f ulx3s-85f orangecrab-25f orangecrab-85f colorlight-5a75b-r7-0
+    icesugar-pro ecpix5-45f ecpix5-85f butterstick versa-ecp5 tang-nano-9k
+"""
+
+# What users were told to connect, and what the platforms' own resources have on those boards.
+UARTS = {
+    "icebreaker": "6 9", "icebreaker-bitsy": "47 44", "upduino-v3": "15 14",
+    "upduino-v3-internal": "15 14", "icesugar": "4 6", "ice40-hx8k-b-evn": "B10 B12",
+    "tinyfpga-bx": "A1 A2", "ulx3s": "M1 L4", "orangecrab": "N17 M18",
+    "colorlight-5a75b-r7-0": "M13 P11", "icesugar-pro": "A9 B9", "ecpix5": "R26 R24",
+    "butterstick": "A13 C12", "versa-ecp5": "C11 A11", "tang-nano-9k": "18 17",
+}
+
+
+def test_all_boards_are_there():
+    assert list(BOARDS) == NAMES.split()
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -30,15 +59,65 @@ def test_board_is_consistent(name):
     assert {tool for tool, *_ in board.loaders} <= set(tools.TOOLS)
     assert set(board.family.tools) <= set(tools.TOOLS)
     assert {tools.TOOLS[tool].get for tool in board.family.tools[1:]} == {board.get}
-    board.platform().lookup("uart", 0)
+    assert board.loaders and board.uart != "the platform's uart 0"
+    # Either a bridge on the board, which has numbers, or an adapter, which has any.
+    assert bool(board.usb) != ("adapter" in board.uart)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_clock_makes_the_baud_rate_exactly(name):
+    """All clocks here could be chosen so."""
+    board = find(name)
+    assert board.clock_hz == board.divisor * board.baud
+    assert board.clock_hz == (board.clock_mhz or board.crystal_hz / 1e6) * 1_000_000
+    if any(vendor == 0x0403 for vendor, _ in board.usb) and name != "tang-nano-9k":
+        assert 12_000_000 % board.baud == 0 or board.divisor >= 12
+
+
+@functools.cache
+def small():
+    """A network that is soon elaborated."""
+    rng = np.random.default_rng(0)
+    encoder = BitSerial(1)
+    hidden = Dense(rng.random((2, 2)) < 0.5, np.arange(2), gains=encoder.gains, bipolar=False)
+    network = Network(encoder, (hidden,), Scores(rng.random((2, 2)) < 0.5, np.ones(2, np.int64),
+                                                 np.zeros(2, np.int64)))
+    return network.shape, mapping.uniform(network.shape, pe=1, simd=2)
+
+
+def constrained(board):
+    """Pins by the names of the ports that the design has there, as place and route is told."""
+    plan = elaborate(board, lambda board: Top(board, compiler.compile(*small())), "top")
+    lines = [line for file, text in plan.files.items() if file.endswith((".pcf", ".lpf", ".cst"))
+             for line in text.splitlines()]
+    found = (re.match(r"(?:set_io|LOCATE COMP|IO_LOC) \"?(\w+)\"? (?:SITE )?\"?(\w+)", line)
+             for line in lines)
+    return {match[1]: match[2] for match in found if match}, plan
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_top_is_elaborated_with_the_serial_port_where_the_board_has_it(name):
+    board = BOARDS[name]
+    pins, plan = constrained(board)
+    where = UARTS.get(name) or UARTS[name.rpartition("-")[0]]
+    assert f"{pins.pop('uart_0__rx__io')} {pins.pop('uart_0__tx__io')}" == where
+    # A pin has one use, and what has none here is left alone.
+    assert len(set(pins.values())) == len(pins)
+    assert {re.sub(r"_\d+__.*", "", port) for port in pins} <= {"led", "flash_select", *CLOCKS}
+    primitives = set(re.findall(r"cell \\(SB_PLL40_\w+|SB_HFOSC|EHXPLLL|rPLL) ",
+                                plan.files["top.il"]))
+    assert len(primitives) == (board.has_pll or name == "upduino-v3-internal")
+
+
+CLOCKS = {"clk12", "clk16", "clk25", "clk30", "clk100", "clk27", "clk", "rst"}
 
 
 def test_names():
     assert find("ulx3s_85f") is find("ULX3S-85F") is BOARDS["ulx3s-85f"]
     with pytest.raises(InputError, match=r"^board 'ulx3s' comes in several sizes: "
-                                         r"ulx3s-25f, ulx3s-85f$"):
+                                         r"ulx3s-12f, ulx3s-25f, ulx3s-45f, ulx3s-85f$"):
         find("ulx3s")
-    with pytest.raises(InputError, match=r"^no board 'ulx4s': there are icebreaker, ulx3s-25f, "):
+    with pytest.raises(InputError, match=r"^no board 'ulx4s': there are icebreaker, icebr"):
         find("ulx4s")
     with pytest.raises(InputError, match=r"^no board ''"):
         find("")
@@ -56,7 +135,7 @@ def test_board_from_a_file(tmp_path):
                     "slow = dataclasses.replace(BOARDS['icebreaker'], clock_mhz=12)\n")
     board = find(f"{path}:MyICEPlatform")
     assert (board.name, board.chip, board.clock_hz) == ("my-ice", "iCE40UP5K", 12_000_000)
-    assert board.clock() is None and board.divisor == 104
+    assert board.clock() is None and board.divisor == 12
     assert find(f"{path}:slow").clock_hz == 12_000_000
     for name, message in [("Other", "has no Board and no Amaranth platform called 'Other'"),
                           ("Absent", "has no Board and no Amaranth platform called 'Absent'"),
@@ -76,8 +155,14 @@ def test_impossible_clocks_and_rates():
         dataclasses.replace(BOARDS["icebreaker"], baud=9_000_000)
     with pytest.raises(ValueError, match=r"^Clock must be one that the PLL can make, not 2000 MHz"):
         dataclasses.replace(BOARDS["icebreaker"], clock_mhz=2000)
-    with pytest.raises(ValueError, match=r"^Clock of tang-nano-9k must be its crystal's 27 MHz"):
-        dataclasses.replace(BOARDS["tang-nano-9k"], clock_mhz=50)
+    with pytest.raises(ValueError, match=r"^Baud rate must be at most 6000000, which is 4 clocks "
+                                         r"a bit, not 8000000$"):
+        dataclasses.replace(BOARDS["icebreaker"], baud=8_000_000)
+    with pytest.raises(ValueError, match=r"^Baud rate must be a fraction of 24 MHz .*, not 0$"):
+        dataclasses.replace(BOARDS["icebreaker"], baud=0)
+    with pytest.raises(ValueError, match=r"^Clock of upduino-v3-internal must be its oscillator's "
+                                         r"24 MHz, not 30 MHz$"):
+        dataclasses.replace(BOARDS["upduino-v3-internal"], clock_mhz=30)
 
 
 def test_pll_of_an_icebreaker():
@@ -113,6 +198,34 @@ def test_ecp5_settings_keep_the_limits(mhz):
     assert Fraction(25_000_000, clki) >= 3_125_000
 
 
+@pytest.mark.parametrize("mhz", [4.5, 24, 27, 36, 40.5, 54, 60, 75, 100, 108, 250, 400])
+def test_gowin_settings_keep_the_limits(mhz):
+    pll = GowinPLL(27_000_000, round(mhz * 1_000_000))
+    idiv, fbdiv, odiv = (pll.settings[f"{name}_SEL"] for name in ("IDIV", "FBDIV", "ODIV"))
+    assert pll.hz == Fraction(27_000_000 * (fbdiv + 1), idiv + 1)
+    assert abs(pll.hz / Fraction(mhz * 1_000_000) - 1) < Fraction(1, 100)
+    assert 400_000_000 <= pll.hz * odiv <= 1_200_000_000
+    assert 0 <= idiv < 64 and 0 <= fbdiv < 64
+    assert odiv in {2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128}
+    assert 3_000_000 <= Fraction(27_000_000, idiv + 1) <= 400_000_000
+
+
+def test_gowin_settings_are_those_of_gowin_pll():
+    """Frequencies that have one way only; ``gowin_pll`` takes the first divider that will do."""
+    for mhz, (idiv, fbdiv) in {27: (0, 0), 36: (2, 3), 54: (0, 1), 101.25: (3, 14)}.items():
+        settings = GowinPLL(27_000_000, round(mhz * 1_000_000)).settings
+        assert (settings["IDIV_SEL"], settings["FBDIV_SEL"]) == (idiv, fbdiv)
+    with pytest.raises(ValueError, match=r"^Clock must be one that the PLL can make, not 2 MHz"):
+        GowinPLL(27_000_000, 2_000_000)
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("icebreaker", "PAD"), ("icebreaker-bitsy", "PAD"), ("icesugar", "PAD"),
+    ("upduino-v3", "CORE"), ("ice40-hx8k-b-evn", "CORE"), ("tinyfpga-bx", "CORE")])
+def test_ice40_pll_is_fed_from_where_the_crystal_is(name, kind):
+    assert ICE40PLL.on_pad(BOARDS[name].platform()) == (kind == "PAD")
+
+
 class FakePLL(PLL):
     """A clock whose lock a test can give and take."""
 
@@ -122,7 +235,7 @@ class FakePLL(PLL):
     def choices(crystal):
         yield {}, Fraction(2_000_000)
 
-    def primitive(self, m, pin, clk, locked):
+    def primitive(self, m, platform, pin, clk, locked):
         m.d.comb += clk.eq(self.clk)
         m.d.comb += locked.eq(self.lock)
 
@@ -212,7 +325,7 @@ def test_flash_takes_the_loader_that_is_here(loaders, tmp_path):
     assert said.read_text() == repr([str(bitstream)])
     program(loaders / "openFPGALoader", f"open({str(said)!r}, 'w').write(repr(sys.argv[1:]))")
     assert flash(board, bitstream) == "openFPGALoader"
-    assert said.read_text() == repr(["-b", "icebreaker", str(bitstream)])
+    assert said.read_text() == repr(["-b", "ice40_generic", str(bitstream)])
 
 
 def test_flash_says_what_the_loader_said(loaders, tmp_path):
