@@ -15,9 +15,10 @@ from sim.readback_pins import ReadbackPins
 
 from . import catalog, ebr
 from .board import Board
-from .build import build, fingerprint
 from .driver import Driver
 from .driver_engine import DriverEngine
+from .kept import keep
+from .project import Project
 from .top import Top
 
 
@@ -86,10 +87,7 @@ class BitstreamEngine(DriverEngine):
         def top(board: Board) -> Top:
             return Top(board, accelerator)
 
-        folder = self._cache / "bitstreams" / fingerprint(self._board, top)
-        if (bitstream := folder / "top.bin").is_file():   # it is there last, and when all held
-            return bitstream
-        return build(self._board, top, build_dir=folder).bitstream
+        return keep(Project(self._board, top, cache=self._cache)).bitstream
 
     def inspect(self, image: Image) -> ebr.Contents:
         """Compare all memories at power-up with an image.
