@@ -15,7 +15,10 @@ BOARDS = (
         family=ECP5,
         platform=Colorlight_5A75B_R70Platform,
         clock_mhz=60,
-        # The only pins that no 5 V buffer stands before are those of a button and an LED.
+        # The only pins that no 5 V buffer stands before are those of a button and an LED, and
+        # LiteX's platform file for this card has found that the button's capacitor lets no more
+        # than this pass for certain.
+        baud=9_600,
         uart="J19, KEY+ (the board receives) and DATA_LED- (it sends), "
              "with a 3.3 V USB serial adapter",
         # Into SRAM, with an adapter on the JTAG pads J27, J31, J32 and J30.

@@ -14,7 +14,7 @@ BOARDS = (
         name="ice40-hx8k-b-evn",
         family=ICE40,
         platform=ICE40HX8KBEVNPlatform,
-        clock_mhz=48,
+        clock_mhz=60,
         baud=3_000_000,   # 12 MHz / 4 in the FT2232H
         uart="the USB socket, second port of the FT2232H",
         # Into the flash, with the jumpers as the board comes.

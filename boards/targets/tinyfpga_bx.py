@@ -30,7 +30,7 @@ BOARDS = (
         name="tinyfpga-bx",
         family=ICE40,
         platform=Platform,
-        clock_mhz=32,
+        clock_mhz=40,
         uart="pins 2 (the board receives) and 1 (it sends), with a 3.3 V USB serial adapter",
         # Into the flash, by the boot loader that is there while its LED pulses.
         loaders=(("tinyprog", "-p"),),
