@@ -210,11 +210,11 @@ class GowinPLL(PLL):
                 out = phase * fbdiv
                 if not 3_125_000 <= out <= 600_000_000:
                     continue
-                # The one nearest to the middle of the oscillator's range.
+                # The one nearest to the middle of the oscillator's range, 400 to 1,200 MHz; for
+                # each output within the limits there is one.
                 odiv = min((2, 4, 8, *range(16, 129, 16)),
                            key=lambda odiv: abs(out * odiv - 800_000_000))
-                if 400_000_000 <= out * odiv <= 1_200_000_000:
-                    yield {"IDIV_SEL": idiv - 1, "FBDIV_SEL": fbdiv - 1, "ODIV_SEL": odiv}, out
+                yield {"IDIV_SEL": idiv - 1, "FBDIV_SEL": fbdiv - 1, "ODIV_SEL": odiv}, out
 
     def primitive(self, m: Module, platform: Any, pin: Any, clk: Signal, locked: Signal) -> None:
         m.submodules.pin = buffer = io.Buffer("i", pin)

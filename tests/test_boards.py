@@ -112,6 +112,12 @@ def test_top_is_elaborated_with_the_serial_port_where_the_board_has_it(name):
     # A pin has one use, and what has none here is left alone.
     assert len(set(pins.values())) == len(pins)
     assert {re.sub(r"_\d+__.*", "", port) for port in pins} <= {"led", "flash_select", *CLOCKS}
+    # The UPduino's flash shares its wires with the port, and has its select held high.
+    assert ("flash_select_0__io" in pins) == name.startswith("upduino")
+    if name.startswith("upduino"):
+        assert re.search(r"cell \$not (?:(?!\bend\b).)*connect \\A 1'0\s+connect \\Y \\o\s+end\s+"
+                         r"cell \\SB_IO (?:(?!\bend\b).)*connect \\D_OUT_0 \\o ",
+                         plan.files["top.il"].partition("module \\top.flash_off.select")[2], re.S)
     primitives = set(re.findall(r"cell \\(SB_PLL40_\w+|SB_HFOSC|EHXPLLL|rPLL) ",
                                 plan.files["top.il"]))
     assert len(primitives) == (board.has_pll or name == "upduino-v3-internal")

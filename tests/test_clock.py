@@ -58,6 +58,13 @@ def test_gowin_settings_keep_the_limits(mhz):
     assert 3_000_000 <= Fraction(27_000_000, idiv + 1) <= 400_000_000
 
 
+def test_gowin_oscillator_is_within_its_limits_whatever_the_output():
+    for crystal in (4_000_000, 27_000_000, 50_000_000):
+        for settings, hz in GowinPLL.choices(crystal):
+            assert 400_000_000 <= hz * settings["ODIV_SEL"] <= 1_200_000_000
+            assert 3_125_000 <= hz <= 600_000_000
+
+
 def test_gowin_settings_are_those_of_gowin_pll():
     """Frequencies that have one way only; ``gowin_pll`` takes the first divider that will do."""
     for mhz, (idiv, fbdiv) in {27: (0, 0), 36: (2, 3), 54: (0, 1), 101.25: (3, 14)}.items():

@@ -32,7 +32,7 @@ BOARDS = (
         name="butterstick",
         family=ECP5,
         platform=Platform,
-        clock_mhz=75,
+        clock_mhz=90,
         uart="microSD contacts 3 (CMD: the board receives) and 7 (DAT0: it sends), "
              "with a 3.3 V USB serial adapter",
         # Into the flash, by the boot loader that is there while a button was held at power-up.

@@ -14,7 +14,7 @@ BOARDS = tuple(
         name=f"ecpix5-{size}",
         family=ECP5,
         platform=platform,
-        clock_mhz=75,
+        clock_mhz=90,
         baud=3_000_000,   # 12 MHz / 4 in the FT2232H
         uart="the micro USB socket, second port of the FT2232H",
         # Into SRAM: the board's own program is back after the next power-up.
