@@ -172,7 +172,7 @@ class _Run:
         command = self.project.synthesis
         return self.make(self.stage(
             self.project.stage("synthesis"), command,
-            functools.partial(_wrote, command[0], "netlist", f"{self.project.name}.json"),
+            functools.partial(_wrote, command[0], "netlist", self.project.netlist),
             files=self.project.files), "synthesis")
 
     def placement(self, source: pathlib.Path, seed: int) -> Stage:

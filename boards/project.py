@@ -89,6 +89,11 @@ class Project:
         return self.folder / (name if seed is None else f"{name}-{seed}")
 
     @property
+    def netlist(self) -> str:
+        """Name of the file that goes from synthesis to place and route."""
+        return self.route[self.route.index("--json") + 1]
+
+    @property
     def bitstream(self) -> str:
         """Name of the bitstream's file."""
         return self.name + self.board.family.bitstream

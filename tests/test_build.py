@@ -71,6 +71,7 @@ def test_missed_timing_is_an_error_with_both_figures(fake, folder):
     ("yosys", "open('top.rpt', 'w').write('ERROR: in the log'); sys.exit(1)",
      "yosys failed: ERROR: in the log"),
     ("yosys", "sys.exit(1)", "yosys failed: it said nothing"),
+    ("yosys", "", "yosys wrote no netlist"),
     ("nextpnr-ice40", "raise LookupError('x')", "nextpnr-ice40 failed: LookupError: x"),
     ("nextpnr-ice40", "", "place and route left no report that can be read: "),
     ("nextpnr-ice40", nextpnr("30").replace("mhz * 1.000004", "12"),

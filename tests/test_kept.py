@@ -5,6 +5,8 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import pathlib
+import shutil
 import signal
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -305,3 +307,27 @@ def test_kept_alone(fake):
     with pytest.raises(CheckFailed) as error:
         keep(project, fresh=True)
     assert str(error.value).endswith(f"(log: {project.folder / 'top.log'})")
+
+
+@pytest.mark.slow
+def test_real_tools_run_once(tmp_path):
+    board = BOARDS["icebreaker"]
+    for tool in board.family.tools:
+        if tools.find(tool) is None:
+            pytest.skip(f"{tool} is not here: {board.get}")
+    # Where tools in a sandbox see it, which temporary folders are not.
+    cache = pathlib.Path(__file__).parent.parent / "build" / "test-kept"
+    shutil.rmtree(cache, ignore_errors=True)
+    try:
+        first, again, fresh = (
+            build(board, lambda board: Echo(), build_dir=tmp_path / where, cache=cache, seeds=2,
+                  fresh=where == "fresh") for where in ("first", "again", "fresh"))
+        assert (first.cached, again.cached, fresh.cached) == (False, True, False)
+        assert first.bitstream.read_bytes() == again.bitstream.read_bytes() == \
+            fresh.bitstream.read_bytes()
+        assert first.log.read_text() == again.log.read_text()
+        assert first.log.read_text().count("$ nextpnr-ice40") == 2
+        assert first.seeds == 2 and first.fmax_mhz == fresh.fmax_mhz > first.clock_mhz
+        assert not list(cache.rglob(".*"))
+    finally:
+        shutil.rmtree(cache)
