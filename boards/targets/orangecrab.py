@@ -49,7 +49,7 @@ BOARDS = tuple(
         name=f"orangecrab-{size}",
         family=ECP5,
         platform=platform,
-        clock_mhz=60,
+        clock_mhz=72,
         uart="pins 0 (the board receives) and 1 (it sends), with a 3.3 V USB serial adapter",
         # Into the flash, by the boot loader that is there while the button was held at power-up.
         loaders=(("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
