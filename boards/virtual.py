@@ -24,7 +24,7 @@ from .top import Top
 __all__ = ["VirtualBoard", "VirtualPort"]
 
 
-SLICE  = 20     # bit times that are simulated between looks at the host
+SLICE  = 40     # bit times that are simulated between looks at the host
 AHEAD  = 32     # bytes that an adapter has in hand; all others are still the host's
 LINGER = 0.05   # simulated seconds after which a board that says nothing is left alone
 
@@ -95,14 +95,16 @@ class VirtualBoard:
 
     def close(self) -> None:
         """Switch the board off; its port is gone."""
-        if self._closing:
-            return
-        self._closing = True
-        self._ring()
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._ring()
         self._thread.join()
-        for end in (self._hand, self._bell):
-            os.close(end)
-        self._check()
+        with self._changed:
+            for end in (self._hand, self._bell):
+                os.close(end)
+            self._check()
 
     # What can be seen from outside.
 
@@ -153,7 +155,7 @@ class VirtualBoard:
             self._written = self._taken = self._delivered = 0
             self._plugs += 1
             self._master = master
-        self._ring()
+            self._ring()
 
     def unplug(self) -> None:
         """Pull the cable: whoever has the port open finds it gone; the board runs on."""
@@ -166,7 +168,9 @@ class VirtualBoard:
     # What a port asks for.
 
     def _ring(self) -> None:
-        os.write(self._bell, b"!")
+        """Have the thread look up; for who holds the lock."""
+        if not self._ended:
+            os.write(self._bell, b"!")
 
     @property
     def plugs(self) -> int:
@@ -279,8 +283,6 @@ class VirtualBoard:
             with self._changed:
                 self._hear(frames)
                 self._deliver()
-                if any(map(self._over, self._waits)):
-                    self._changed.notify_all()
 
     def _take(self, data: bytes) -> None:
         self._taken += len(data)
@@ -298,7 +300,7 @@ class VirtualBoard:
                 begins = max(begun + late * self._bit, self._free)
                 rests = min(BITS, round((begins - self._free) / self._bit))
                 self._free = begins + BITS * self._bit
-                data = self._listener((1 << rests) - 1, rests)
+                data = self._listener((1 << rests) - 1, rests) if self._listener.busy else b""
                 data += self._listener(arrived)
                 if data:
                     self._late.append((self._free, data))
@@ -309,6 +311,7 @@ class VirtualBoard:
             self._active = self._now
 
     def _deliver(self) -> None:
+        """What is due to the host; and word to those for whom that is enough, or time is up."""
         while self._late and self._late[0][0] <= self._now:
             self._outgoing += self._late.popleft()[1]
         if self._master is None:
@@ -318,6 +321,8 @@ class VirtualBoard:
                 sent = os.write(self._master, self._outgoing)
                 self._outgoing = self._outgoing[sent:]
                 self._delivered += sent
+        if any(map(self._over, self._waits)):
+            self._changed.notify_all()
 
     def _disconnect(self) -> None:
         self._line.cut()

@@ -90,7 +90,7 @@ class Way:
             copies = 1 + (draw() < wire.double)
             harm.doubled += copies - 1
             for _ in range(copies):
-                flips = sum((draw() < wire.flip) << n for n in range(BITS))
+                flips = sum((draw() < wire.flip) << n for n in range(BITS)) if wire.flip else 0
                 late = wire.delay * draw()
                 harm.flipped += flips.bit_count()
                 harm.delayed += late > 0
@@ -115,6 +115,8 @@ class Listener:
 
     def __call__(self, bits: int, count: int = BITS) -> bytes:
         """The bytes that are over with these bits, the first lowest."""
+        if not self._bits and count == BITS and not bits & 1 and bits >> BITS - 1:
+            return bytes([bits >> 1 & 0xFF])   # as it nearly always is
         self._bits += [bits >> n & 1 for n in range(count)]
         found = bytearray()
         while 0 in self._bits:
