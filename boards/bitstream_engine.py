@@ -4,19 +4,20 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import platformdirs
 
 from model.errors import CheckFailed, InputError
 from sim import readback, verilated
-from sim.engine import Image, Result, Waveform
+from sim.engine import Image
 from sim.pins import SimulatedPort
 from sim.readback_pins import ReadbackPins
 
 from . import catalog, ebr
 from .board import Board
-from .build import build, fingerprint
 from .driver import Driver
+from .driver_engine import DriverEngine
+from .kept import keep
+from .project import Project
 from .top import Top
 
 
@@ -28,7 +29,7 @@ NEEDED = ("yosys", "nextpnr-ice40", "icepack", *readback.NEEDED, *verilated.NEED
 AWAKE = 1e-3   # seconds after which a host would begin
 
 
-class BitstreamEngine:
+class BitstreamEngine(DriverEngine):
     """Runs what a bitstream for an iCE40 makes of the chip, over its serial line.
 
     The netlist is read from the bits, so that synthesis, placement, routing and packing are held to
@@ -56,10 +57,10 @@ class BitstreamEngine:
             able = [other.name for other in catalog.BOARDS.values() if other.family.name == "ice40"]
             raise InputError(f"{board.name} has no bitstream that can be read back: choose a board "
                              f"with an iCE40 (--board {', '.join(able)})")
+        super().__init__()
         self._board = board
         self._given = bitstream
         self._cache = cache or platformdirs.user_cache_path("ohmbit")
-        self._driver: Driver | None = None
 
     def load(self, accelerator: Any) -> None:
         """Build, read back and compile; a bitstream that was given needs no more than a plan."""
@@ -85,23 +86,7 @@ class BitstreamEngine:
         def top(board: Board) -> Top:
             return Top(board, accelerator)
 
-        folder = self._cache / "bitstreams" / fingerprint(self._board, top)
-        if (bitstream := folder / "top.bin").is_file():   # it is there last, and when all held
-            return bitstream
-        return build(self._board, top, build_dir=folder).bitstream
-
-    @property
-    def driver(self) -> Driver:
-        """What talks to the pins."""
-        if self._driver is None:
-            raise RuntimeError("Engine must be loaded before it is used")
-        return self._driver
-
-    def write(self, image: Image) -> None:
-        self.driver.write(image)
-
-    def read(self) -> Image:
-        return self.driver.read()
+        return keep(Project(self._board, top, cache=self._cache)).bitstream
 
     def inspect(self, image: Image) -> ebr.Contents:
         """Compare all memories at power-up with an image.
@@ -118,13 +103,3 @@ class BitstreamEngine:
                 for one in ebr.differences(name, rows, image[name], accelerator)
                 if (one.memory, one.row, one.bit) not in seen]
         return ebr.Contents(contents.bits, contents.elsewhere, (*contents.differences, *more))
-
-    def predict(self, images: int) -> int:
-        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
-        return self.driver.predict(images)
-
-    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
-        if waveform is not None:
-            raise InputError("a bitstream's netlist has no names worth recording: take a waveform "
-                             "with --engine verilator")
-        return self.driver.infer(images)

@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from amaranth.build import ResourceError
+
 from gateware.mapping import Resources
 
 from . import clock
 
 
 __all__ = ["Family", "Board"]
+
+
+DEVIATION = Fraction(2, 100)   # of a rate; the host's end has as much again
+CLOCKS = 4                     # fewest in a bit with which the receiver finds its middle
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +86,9 @@ class Board:
         Frequency asked of the domain ``sync``; None takes the crystal's own. The PLL may have
         none nearer than :py:`clock_hz`.
     baud : :class:`int`
-        Rate of the serial port.
+        Rate of the serial port: one that its bridge to USB makes as well as the clock does.
+    uart : :class:`str`
+        Where the serial port is, in words for whoever plugs it in.
     loaders : tuple of tuple of :class:`str`
         Command lines that program the board, less the bitstream, best first; each starts with
         the name of a tool in :mod:`sim.tools`.
@@ -92,7 +100,8 @@ class Board:
     family: Family = field(repr=False)
     platform: Callable[[], Any]
     clock_mhz: float | None = None
-    baud: int = 115200
+    baud: int = 1_000_000
+    uart: str = "the platform's uart 0"
     loaders: tuple[tuple[str, ...], ...] = ()
     usb: tuple[tuple[int, int], ...] = ()
 
@@ -100,9 +109,12 @@ class Board:
         if self.chip not in self.family.chips:
             raise ValueError(f"Chip of {self.name} must be one of "
                              f"{', '.join(self.family.chips)}, not {self.chip}")
-        if self.clock_hz <= 0 or abs(self.divisor * self.baud / self.clock_hz - 1) > 0.02:
+        if self.baud < 1 or abs(self.divisor * self.baud / self.clock_hz - 1) > DEVIATION:
             raise ValueError(f"Baud rate must be a fraction of {float(self.clock_hz) / 1e6:g} MHz "
                              f"within 2 %, not {self.baud}")
+        if self.divisor < CLOCKS:
+            raise ValueError(f"Baud rate must be at most {int(self.clock_hz / CLOCKS)}, which is "
+                             f"{CLOCKS} clocks a bit, not {self.baud}")
 
     @functools.cached_property
     def _described(self) -> Any:
@@ -127,10 +139,19 @@ class Board:
         if not self.has_pll:
             return Fraction(self.crystal_hz)
         assert self.clock_mhz is not None
-        if self.family.pll is None:
-            raise ValueError(f"Clock of {self.name} must be its crystal's "
+        if self.pll is None:
+            raise ValueError(f"Clock of {self.name} must be its oscillator's "
                              f"{self.crystal_hz / 1e6:g} MHz, not {self.clock_mhz:g} MHz")
-        return self.family.pll.solve(self.crystal_hz, round(self.clock_mhz * 1e6))[1]
+        return self.pll.solve(self.crystal_hz, round(self.clock_mhz * 1e6))[1]
+
+    @property
+    def pll(self) -> type[clock.PLL] | None:
+        """What can make other clocks: the family's PLL, where the oscillator is on a pin."""
+        try:
+            self._described.lookup(self._described.default_clk)
+        except ResourceError:   # an oscillator in the chip, which the platform knows by its name
+            return None
+        return self.family.pll
 
     @property
     def has_pll(self) -> bool:
@@ -143,9 +164,9 @@ class Board:
 
     def clock(self) -> clock.PLL | None:
         """What makes the domain ``sync``; None leaves it to the Amaranth platform."""
-        if not self.has_pll or self.clock_mhz is None or self.family.pll is None:
+        if not self.has_pll or self.clock_mhz is None or self.pll is None:
             return None
-        return self.family.pll(self.crystal_hz, round(self.clock_mhz * 1e6))
+        return self.pll(self.crystal_hz, round(self.clock_mhz * 1e6))
 
     @property
     def get(self) -> str:

@@ -13,12 +13,15 @@ from model.errors import InputError
 
 from . import ecp5, gowin, ice40
 from .board import Board
+from .targets import TARGETS
 
 
 __all__ = ["BOARDS", "find"]
 
 
-BOARDS = {board.name: board for board in (*ice40.BOARDS, *ecp5.BOARDS, *gowin.BOARDS)}
+BOARDS = {board.name: board for board in TARGETS}
+
+RATES = (1_000_000, 115_200)   # for boards of one's own
 
 FAMILIES = (
     (LatticeICE40Platform, ice40.ICE40),
@@ -31,7 +34,8 @@ def find(name: str) -> Board:
     """Board of that name; or, for ``FILE.py:NAME``, the one that a file defines.
 
     What the file defines may be a :class:`boards.board.Board`, or a class of Amaranth platforms
-    with a resource ``uart`` 0; such a board runs at its crystal's own frequency.
+    with a resource ``uart`` 0; such a board runs at its crystal's own frequency, with its serial
+    port at the first of :py:`RATES` that goes with it.
     """
     file, colon, member = name.rpartition(":")
     if colon and file.endswith(".py"):
@@ -67,8 +71,12 @@ def _own(path: pathlib.Path, member: str) -> Board:
     for kind, family in FAMILIES:
         if issubclass(found, kind):
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", found.__name__.removesuffix("Platform"))
-            try:
-                return Board(words.strip("-_").replace("_", "-").lower(), family, found)
-            except (AttributeError, LookupError, ValueError) as error:
-                raise InputError(f"board {path}:{member} cannot be used: {error}") from error
+            name = words.strip("-_").replace("_", "-").lower()
+            failed: Exception | None = None
+            for baud in RATES:
+                try:
+                    return Board(name, family, found, baud=baud)
+                except (AttributeError, LookupError, ValueError) as error:
+                    failed = error
+            raise InputError(f"board {path}:{member} cannot be used: {failed}") from failed
     raise InputError(f"board {path}:{member} must have an iCE40, an ECP5 or a Gowin FPGA")

@@ -18,7 +18,7 @@ from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
 
-__all__ = ["PLL", "ICE40PLL", "ECP5PLL"]
+__all__ = ["PLL", "ICE40PLL", "ECP5PLL", "GowinPLL"]
 
 
 Choices = Iterator[tuple[dict[str, int], Fraction]]
@@ -61,15 +61,15 @@ class PLL(Elaboratable):
         """All settings within the limits of the PLL, and what each of them puts out."""
         raise NotImplementedError
 
-    def primitive(self, m: Module, pin: Any, clk: Signal, locked: Signal) -> None:
-        """Add the family's own PLL, between a pin and two signals."""
+    def primitive(self, m: Module, platform: Any, pin: Any, clk: Signal, locked: Signal) -> None:
+        """Add the family's own PLL, between the platform's clock pin and two signals."""
         raise NotImplementedError
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         clk, locked, ready = Signal(), Signal(), Signal()
         pin = platform.request(platform.default_clk, dir="-")
-        self.primitive(m, pin, clk, locked)
+        self.primitive(m, platform, pin, clk, locked)
 
         m.domains.awake = ClockDomain(local=True)
         m.d.comb += ClockSignal("awake").eq(clk)
@@ -87,8 +87,19 @@ class PLL(Elaboratable):
         return m
 
 
+# Pins that feed a PLL of an iCE40 directly, by the chip's size and package, from icebox's tables.
+# A PLL takes the signal of such a pin from its pad, and that of any other from the fabric.
+PADS = {
+    "1K": {"CB81": "J3", "CB121": "L9", "CB132": "P7", "CM36": "F2", "CM49": "G3", "CM81": "H4",
+           "CM121": "J5", "QN84": "A14", "SWG16TR": "D3", "TQ144": "49", "VQ100": "33"},
+    "5K": {"SG48": "35", "UWG30": "B3"},
+    "8K": {"BG121": "L5 B6", "CB132": "P7 A6", "CM81": "G4 C4", "CM121": "L5 B6",
+           "CM225": "N7 D8", "CT256": "R9 F7"},
+}
+
+
 class ICE40PLL(PLL):
-    """The PLL of an iCE40, fed by its own pad; the settings are those that ``icepll`` chooses."""
+    """The PLL of an iCE40; the settings are those that ``icepll`` chooses."""
 
     @staticmethod
     def choices(crystal: int) -> Choices:
@@ -106,11 +117,28 @@ class ICE40PLL(PLL):
                     yield {"DIVR": divr, "DIVF": divf, "DIVQ": divq,
                            "FILTER_RANGE": filter_range}, vco / 2 ** divq
 
-    def primitive(self, m: Module, pin: Any, clk: Signal, locked: Signal) -> None:
-        m.submodules.pll = Instance("SB_PLL40_PAD",
+    @staticmethod
+    def on_pad(platform: Any) -> bool:
+        """Whether the platform's clock comes in at a PLL's own pad."""
+        pads = PADS.get(platform.device[-2:], {}).get(platform.package, "").split()
+        return platform.lookup(platform.default_clk).ios[0].names[0] in pads
+
+    def primitive(self, m: Module, platform: Any, pin: Any, clk: Signal, locked: Signal) -> None:
+        if self.on_pad(platform):
+            kind, reference = "SB_PLL40_PAD", {"i_PACKAGEPIN": pin.io}
+        else:
+            # Not the platform's own buffer: that may be one for a global network, from where there
+            # is no way to a PLL.
+            crystal = Signal()
+            m.submodules.pin = Instance("SB_IO",
+                p_PIN_TYPE=Const(0b000001, 6),   # an input without a register
+                io_PACKAGE_PIN=pin.io,
+                o_D_IN_0=crystal)
+            kind, reference = "SB_PLL40_CORE", {"i_REFERENCECLK": crystal}
+        m.submodules.pll = Instance(kind,
             p_FEEDBACK_PATH="SIMPLE",
             **{f"p_{name}": value for name, value in self.settings.items()},
-            i_PACKAGEPIN=pin.io,
+            **reference,
             i_RESETB=Const(1),
             i_BYPASS=Const(0),
             o_PLLOUTGLOBAL=clk,
@@ -132,7 +160,7 @@ class ECP5PLL(PLL):
                 if 1 <= clkop <= 128 and 400_000_000 <= out * clkop <= 800_000_000:
                     yield {"CLKI_DIV": clki, "CLKFB_DIV": clkfb, "CLKOP_DIV": clkop}, out
 
-    def primitive(self, m: Module, pin: Any, clk: Signal, locked: Signal) -> None:
+    def primitive(self, m: Module, platform: Any, pin: Any, clk: Signal, locked: Signal) -> None:
         m.submodules.pin = buffer = io.Buffer("i", pin)
         m.submodules.pll = Instance("EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{self.crystal / 1e6:g}",
@@ -163,4 +191,51 @@ class ECP5PLL(PLL):
             i_PLLWAKESYNC=Const(0),
             i_ENCLKOP=Const(0),
             o_CLKOP=clk,
+            o_LOCK=locked)
+
+
+class GowinPLL(PLL):
+    """The rPLL of a GW1N-9 or a GW1NR-9 of speed grade C6/I5, with its output fed back inside.
+
+    The limits are those of Gowin's data sheet DS117, as Apicula's ``gowin_pll`` has them.
+    """
+
+    @staticmethod
+    def choices(crystal: int) -> Choices:
+        for idiv in range(1, 65):
+            phase = Fraction(crystal, idiv)
+            if not 3_000_000 <= phase <= 400_000_000:
+                continue
+            for fbdiv in range(1, 65):
+                out = phase * fbdiv
+                if not 3_125_000 <= out <= 600_000_000:
+                    continue
+                # The one nearest to the middle of the oscillator's range, 400 to 1,200 MHz; for
+                # each output within the limits there is one.
+                odiv = min((2, 4, 8, *range(16, 129, 16)),
+                           key=lambda odiv: abs(out * odiv - 800_000_000))
+                yield {"IDIV_SEL": idiv - 1, "FBDIV_SEL": fbdiv - 1, "ODIV_SEL": odiv}, out
+
+    def primitive(self, m: Module, platform: Any, pin: Any, clk: Signal, locked: Signal) -> None:
+        m.submodules.pin = buffer = io.Buffer("i", pin)
+        m.submodules.pll = Instance("rPLL",
+            p_DEVICE=platform.family,
+            p_FCLKIN=f"{self.crystal / 1e6:g}",
+            **{f"p_{name}": value for name, value in self.settings.items()},
+            p_DYN_IDIV_SEL="false",
+            p_DYN_FBDIV_SEL="false",
+            p_DYN_ODIV_SEL="false",
+            p_CLKFB_SEL="internal",
+            p_CLKOUT_BYPASS="false",
+            i_CLKIN=buffer.i,
+            i_CLKFB=Const(0),
+            i_RESET=Const(0),
+            i_RESET_P=Const(0),
+            i_FBDSEL=Const(0, 6),
+            i_IDSEL=Const(0, 6),
+            i_ODSEL=Const(0, 6),
+            i_PSDA=Const(0, 4),
+            i_DUTYDA=Const(0, 4),
+            i_FDLY=Const(0, 4),
+            o_CLKOUT=clk,
             o_LOCK=locked)

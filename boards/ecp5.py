@@ -1,14 +1,12 @@
-"""Boards with an ECP5 from Lattice."""
-
-from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
+"""The ECP5 from Lattice."""
 
 from sim.synthesis import FAMILIES
 
-from .board import Board, Family
+from .board import Family
 from .clock import ECP5PLL
 
 
-__all__ = ["ECP5", "BOARDS"]
+__all__ = ["ECP5"]
 
 
 ECP5 = Family(
@@ -38,19 +36,4 @@ ECP5 = Family(
     },
     chip=lambda platform: platform.device,
     pll=ECP5PLL,
-)
-
-
-BOARDS = tuple(
-    Board(
-        name=f"ulx3s-{size}",
-        family=ECP5,
-        platform=platform,
-        clock_mhz=50,
-        baud=921_600,
-        # Into SRAM: the board's own program is back after the next power-up.
-        loaders=(("openFPGALoader", "-b", "ulx3s"),),
-        usb=((0x0403, 0x6015),),
-    )
-    for size, platform in (("25f", ULX3S_25F_Platform), ("85f", ULX3S_85F_Platform))
 )

@@ -1,11 +1,10 @@
-"""Boards with an FPGA from Gowin."""
+"""FPGAs from Gowin."""
 
-from amaranth_boards.tang_nano_9k import TangNano9kPlatform
+from .board import Family
+from .clock import GowinPLL
 
-from .board import Board, Family
 
-
-__all__ = ["GOWIN", "BOARDS"]
+__all__ = ["GOWIN"]
 
 
 def _translate(command: list[str]) -> list[str]:
@@ -37,17 +36,6 @@ GOWIN = Family(
     bitstream=".fs",
     overrides={},
     chip=lambda platform: platform.family,
+    pll=GowinPLL,
     translate=_translate,
-)
-
-
-BOARDS = (
-    Board(
-        name="tang-nano-9k",
-        family=GOWIN,
-        platform=TangNano9kPlatform,
-        # Into SRAM: the board's own program is back after the next power-up.
-        loaders=(("openFPGALoader", "-b", "tangnano9k"),),
-        usb=((0x0403, 0x6010),),
-    ),
 )

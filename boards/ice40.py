@@ -1,14 +1,12 @@
-"""Boards with an iCE40 from Lattice."""
-
-from amaranth_boards.icebreaker import ICEBreakerPlatform
+"""The iCE40 from Lattice."""
 
 from sim.synthesis import FAMILIES
 
-from .board import Board, Family
+from .board import Family
 from .clock import ICE40PLL
 
 
-__all__ = ["ICE40", "BOARDS"]
+__all__ = ["ICE40"]
 
 
 def _translate(command: list[str]) -> list[str]:
@@ -44,19 +42,4 @@ ICE40 = Family(
     chip=lambda platform: platform.device,
     pll=ICE40PLL,
     translate=_translate,
-)
-
-
-BOARDS = (
-    Board(
-        name="icebreaker",
-        family=ICE40,
-        platform=ICEBreakerPlatform,
-        clock_mhz=24,
-        # Off by 0.16 % at both ends, and the same way: the FTDI chip takes 12 MHz / 13.
-        baud=921_600,
-        # Over SPI, which means the flash: an iCEBreaker's FPGA is not on a JTAG chain.
-        loaders=(("openFPGALoader", "-b", "icebreaker"), ("iceprog",)),
-        usb=((0x0403, 0x6010),),
-    ),
 )

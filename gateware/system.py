@@ -56,6 +56,8 @@ class System(wiring.Component):
         Class of the last image, once there was one.
     any_best : :py:`Out(1)`
         Whether there was.
+    loaded : :py:`Out(1)`
+        Whether the accelerator has its weights.
     """
 
     def __init__(self, accelerator, *, divisor, clock_hz):
@@ -71,6 +73,7 @@ class System(wiring.Component):
             "tx": Out(1, init=1),
             "best": Out(self._link.best.shape()),
             "any_best": Out(1),
+            "loaded": Out(1),
         })
 
     @property
@@ -104,6 +107,7 @@ class System(wiring.Component):
         wiring.connect(m, link.bus, accelerator.bus)
         m.d.comb += self.best.eq(link.best)
         m.d.comb += self.any_best.eq(link.any_best)
+        m.d.comb += self.loaded.eq(accelerator.loaded)
         # A pixel of which only one bit is sent is all ones or all zeros.
         m.d.comb += accelerator.i.valid.eq(link.pixels.valid)
         m.d.comb += link.pixels.ready.eq(accelerator.i.ready)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from boards import bitstream_engine, catalog
 from boards.bitstream_engine import BitstreamEngine
 from boards.board import Board
+from boards.virtual_engine import VirtualEngine
 from model.errors import InputError
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
@@ -74,6 +75,7 @@ ENGINES = {
     "netlist": Choice(_netlist, VERILATOR, 100),
     "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False,
                         records=False),
+    "virtual": Choice(VirtualEngine, VERILATOR, probes=False, records=False),
     "icarus": Choice(lambda board: IcarusEngine(), runner.NEEDED["icarus"], records=False),
 }
 

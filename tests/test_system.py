@@ -110,7 +110,7 @@ def test_what_a_system_is_made_of():
     system = System(standin, divisor=9, clock_hz=10 ** 7)
     assert system.accelerator is standin and system.divisor == 9
     assert system.identity == dataclasses.replace(IDENTITY, clock_hz=10 ** 7)
-    assert ports(system) == {"rx": 1, "tx": 1, "best": 2, "any_best": 1}
+    assert ports(system) == {"rx": 1, "tx": 1, "best": 2, "any_best": 1, "loaded": 1}
     assert (system.rx.init, system.tx.init) == (1, 1)
     # Both lines are high while nothing is said.
     assert AmaranthPins(system).run(np.ones(30, dtype=np.uint8)).all()

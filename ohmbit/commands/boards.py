@@ -15,8 +15,8 @@ __all__ = ["boards"]
 
 def boards() -> None:
     """List the boards, and which tools for them are here."""
-    table = Table("board", "chip", "LUTs", "block RAMs", "clock", "tools", "programmed by",
-                  box=box.SIMPLE)
+    table = Table("board", "chip", "LUTs", "block RAMs", "clock", "serial port", "tools",
+                  "programmed by", box=box.SIMPLE)
     rows = []
     for board in catalog.BOARDS.values():
         missing = [name for name in board.family.tools if tools.find(name) is None]
@@ -27,10 +27,12 @@ def boards() -> None:
             "luts": resources.luts, "memories": resources.memory_blocks,
             "memory_bits": resources.memory_blocks * resources.memory_block_bits,
             "clock_mhz": float(board.clock_hz) / 1e6, "baud": board.baud,
+            "uart": board.uart,
             "missing": missing, "loader": loader})
         table.add_row(board.name, board.chip, f"{resources.luts:,}",
                       f"{resources.memory_blocks} x {resources.memory_block_bits // 1024} Kib",
                       f"{float(board.clock_hz) / 1e6:g} MHz",
+                      f"{board.baud:,} baud: {board.uart}",
                       "here" if not missing else board.get,
                       loader or f"none here: {' or '.join(name for name, *_ in board.loaders)}")
     console.show(table)

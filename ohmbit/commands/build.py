@@ -4,20 +4,25 @@ import hashlib
 import json
 import pathlib
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from boards import catalog
+import typer
+
 from boards.board import Board
 from boards.build import build as run_tools
+from boards.speed import clocked
+from boards.driver import images_per_second
 from boards.top import Top
 from gateware import compiler
 from gateware.plan import Plan
-from model import frame
+from gateware.system import identity
+from model.errors import InputError
 from model.files import whole
 from model.network import Network
 
 from ..console import console
 from ..inputs import (
+    Baud,
     BoardName,
     NetworkPath,
     Output,
@@ -25,6 +30,7 @@ from ..inputs import (
     Simd,
     Target,
     blame,
+    choose_board,
     choose_mapping,
     describe,
     folder,
@@ -39,11 +45,28 @@ RECORD = "build.json"   # what the command answered, beside the bitstream
 DESIGN = "top"
 
 
+MAX = "max"   # in place of a clock: the fastest that place and route reaches
+
+
+Clock = Annotated[str | None, typer.Option(
+    metavar="MHZ|max", help="Clock in place of the board's own: the PLL's nearest, or the fastest "
+                            "that the design meets.")]
+Seeds = Annotated[int | None, typer.Option(
+    min=1, metavar="N", help="Placements to make, of which the fastest is taken.",
+    show_default="up to 3, until one meets its timing")]
+Jobs  = Annotated[int | None, typer.Option(
+    min=1, metavar="N", help="Placements at once.", show_default="as many as processors")]
+Fresh = Annotated[bool, typer.Option(
+    "--fresh", help="Run all tools, though they have run on the same before.")]
+
+
 def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe = None,
-          simd: Simd = None, target: Target = None) -> None:
+          simd: Simd = None, target: Target = None, clock: Clock = None, seeds: Seeds = None,
+          jobs: Jobs = None, fresh: Fresh = False, baud: Baud = None) -> None:
     """Build a bitstream with the network in its block RAM."""
-    chosen = catalog.find(board)
-    fields = make(network, chosen, folder(output, network, chosen), pe=pe, simd=simd, target=target)
+    chosen = choose_board(board, baud=baud)
+    fields = make(network, chosen, folder(output, network, chosen), pe=pe, simd=simd, target=target,
+                  clock=clock, seeds=seeds, jobs=jobs, fresh=fresh)
     console.show(f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
                  f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
                  f"{fields['clock_mhz']:g}")
@@ -54,10 +77,13 @@ def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe 
 
 
 def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: int | None = None,
-         simd: int | None = None, target: int | None = None) -> dict[str, Any]:
+         simd: int | None = None, target: int | None = None, clock: str | None = None,
+         seeds: int | None = None, jobs: int | None = None, fresh: bool = False) -> dict[str, Any]:
     """Build a bitstream; what the command answers, which also goes to a file beside it."""
     start = time.perf_counter()
     network = Network.load(path)
+    if clock is not None and clock != MAX:
+        board = _clocked(board, clock)
     with blame("mapping"), console.progress("mapping"):
         mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target)
     require_fit(network, path, board, mapping, pe=pe, simd=simd, target=target)
@@ -70,62 +96,54 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: i
             return Top(board, compiler.compile(network.shape, mapping, image=image))
 
     with console.progress(f"building for {board.name}"):
-        done = run_tools(board, top, build_dir=target_folder, name=DESIGN, progress=console.stage)
-    identity = _identity(Plan(network.shape, mapping), board)
+        done = run_tools(board, top, build_dir=target_folder, name=DESIGN, seeds=seeds, jobs=jobs,
+                         fastest=clock == MAX, fresh=fresh, progress=console.stage)
+    board = done.board
+    plan = Plan(network.shape, mapping)
+    told = identity(plan, round(board.clock_hz))
     interval = mapping.cycles_per_image
     clock_hz = done.clock_mhz * 1e6
     fields = {
         "board": board.name, "luts": done.luts, "luts_available": done.luts_available,
         "memories": done.memories, "memories_available": done.memories_available,
-        "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "cycles_per_image": interval,
+        "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "baud": board.baud,
+        "cycles_per_image": interval,
         "core_inferences_per_second": round(clock_hz / interval, 1),
-        "link_inferences_per_second": round(1 / link_seconds(identity, board, interval), 1),
+        "link_inferences_per_second": round(images_per_second(told, plan.cycles, board.baud), 1),
+        "seed": done.seed, "seeds": done.seeds, "cached": done.cached,
         "bitstream": str(done.bitstream), "log": str(done.log),
         "seconds": round(time.perf_counter() - start, 1), "network_sha256": digest(path),
+        "bitstream_sha256": digest(done.bitstream),
     }
     with whole(target_folder / RECORD) as partial:
         partial.write_text(json.dumps(fields, indent=1) + "\n")
     return fields
 
 
+def _clocked(board: Board, clock: str) -> Board:
+    """The board with the clock that was asked for, or the nearest to it."""
+    try:
+        mhz = float(clock)
+    except ValueError as error:
+        raise InputError(f"--clock takes MHz, or max, not {clock!r}") from error
+    board = clocked(board, mhz)
+    made = float(board.clock_hz) / 1e6
+    console.stage(f"clock: {made:g} MHz" + ("" if f"{made:g}" == f"{mhz:g}" else
+                                            f", the PLL's nearest to {mhz:g}"))
+    return board
+
+
 def built(path: pathlib.Path, board: Board, target_folder: pathlib.Path) -> pathlib.Path | None:
     """The bitstream of exactly this network file, if there is one."""
     try:
         fields = json.loads((target_folder / RECORD).read_text())
-        bitstream = pathlib.Path(fields["bitstream"])
-        current = fields["board"] == board.name and fields["network_sha256"] == digest(path)
+        bitstream = target_folder / pathlib.Path(fields["bitstream"]).name
+        current = fields["board"] == board.name and fields["network_sha256"] == digest(path) \
+            and fields["bitstream_sha256"] == digest(bitstream)
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return bitstream if current and bitstream.is_file() else None
+    return bitstream if current else None
 
 
 def digest(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _identity(plan: Plan, board: Board) -> frame.Identity:
-    shape = plan.shape
-    return frame.Identity(hash=plan.hash, clock_hz=round(board.clock_hz), words=plan.words,
-                          simd=plan.mapping.layers[0].simd, bits=shape.encoder.bits,
-                          classes=shape.classes)
-
-
-def link_seconds(identity: frame.Identity, board: Board, cycles: int) -> float:
-    """Time of an inference over the serial port, of bits on the line and cycles alone.
-
-    The image goes there in frames that do not wait for their answers; then the accelerator works,
-    and one answer brings the scores; further commands fetch those that it has no room for.
-    """
-    full, rest = divmod(identity.buffer_words, frame.MAX_WORDS)
-    there = [frame.infer(0, [0] * words, run=False)
-             for words in [frame.MAX_WORDS] * full + [rest] * bool(rest)]
-    shown = min(identity.classes, frame.MAX_SCORES)
-    back = [frame.Run(0, 0, (0,) * shown).pack()]
-    for first in range(shown, identity.classes, frame.MAX_WORDS):
-        words = min(frame.MAX_WORDS, identity.classes - first)
-        there.append(frame.read(0, words))
-        back.append(frame.pack_words([0] * words))
-    # Lengths depend on no contents: stuffing adds one byte to frames as short as these. A byte
-    # takes ten bits on the line.
-    sent = sum(len(frame.Frame(0, 0, payload).encode()) for payload in there + back)
-    return 10 * sent / board.baud + cycles / float(board.clock_hz)

@@ -1,5 +1,6 @@
 """``ohmbit simulate``: the gateware against the golden model, bit for bit."""
 
+import contextlib
 import pathlib
 import time
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ import typer
 
 from boards import catalog
 from boards.bitstream_engine import BitstreamEngine
+from boards.driver_engine import DriverEngine
 from boards.ebr import Contents
+from boards.virtual_engine import VirtualEngine
 from gateware import compiler, cost
 from model.errors import CheckFailed, InputError
 from model.files import whole
@@ -41,7 +44,8 @@ from ..inputs import (
 __all__ = ["simulate", "Simulation", "check"]
 
 
-Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus", "netlist", "bitstream"]
+Names = Literal["amaranth", "verilator", "verilator-rtl", "icarus", "netlist", "bitstream",
+                "virtual"]
 EngineName = Annotated[Names | None, typer.Option(
     help="What runs the gateware; by default verilator where a compiler is. verilator-rtl keeps "
          "the popcounts as they are shipped.")]
@@ -151,6 +155,7 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
     memories, predicted = None, cost.timing(mapping, len(images)).cycles
     if isinstance(engine, BitstreamEngine):
         memories = engine.inspect(compiler.image(network, mapping))
+    if isinstance(engine, DriverEngine):
         predicted = engine.predict(len(images))
     if vcd is not None and comparison.where is not None:
         cycle = result.cycles if comparison.where.cycle is None else comparison.where.cycle
@@ -210,8 +215,12 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "
                   f"{source.name}{f' ({why})' if why else ''}")
-    simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other,
-                       vcd=vcd)
+    with contextlib.ExitStack() as stack:
+        for each in (runner, other):
+            if isinstance(each, VirtualEngine):
+                stack.enter_context(each)
+        simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other,
+                           vcd=vcd)
     console.show(simulation)
     console.result(**simulation.fields)
     simulation.hold()
