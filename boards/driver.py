@@ -12,7 +12,8 @@ from model.errors import CheckFailed, InputError
 from model.frame import FrameError, Identity, Opcode, Repeated, Run
 from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
 
-from .line import Job, Line, Port, Traffic, open_port, seconds
+from .line import Job, Line, Traffic, seconds
+from .serial_port import Port, open_port
 
 
 __all__ = ["Driver", "images_per_second"]
@@ -26,7 +27,7 @@ class Driver:
 
     Parameters
     ----------
-    port : :class:`boards.line.Port`
+    port : :class:`boards.serial_port.Port`
         Its :py:`timeout` must exceed the time of an inference.
     where : :class:`str`
         What to call the port, when there is something to say about it.

@@ -1,24 +1,22 @@
 """Commands on their way over a serial port, and their answers on the way back."""
 
-import errno
 import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
 
 import serial
-from serial.tools import list_ports
 
 from model import frame
 from model.errors import CheckFailed, InputError
 from model.frame import Error, Frame, FrameError, Opcode
 
+from .serial_port import Port
 
-__all__ = ["Port", "open_port", "Traffic", "Job", "seconds", "Line"]
+
+__all__ = ["Traffic", "Job", "seconds", "Line"]
 
 
 TRIES  = 8        # of each job, and so many times in a row that nothing comes at all
@@ -29,38 +27,6 @@ BEHIND = 3_072    # bytes of answers that may come meanwhile; an operating syste
 OVERHEAD = frame.HEADER + frame.CRC + 2   # bytes on the line besides a payload
 
 Command = tuple[Opcode, bytes]
-
-
-class Port(Protocol):
-    """What a driver needs of pyserial's :class:`Serial`."""
-
-    timeout: float | None
-
-    @property
-    def in_waiting(self) -> int: ...
-    def write(self, data: bytes, /) -> int | None: ...
-    def read(self, size: int = 1, /) -> bytes: ...
-    def reset_input_buffer(self) -> None: ...
-    def close(self) -> None: ...
-
-
-def open_port(path: str, baud: int, *, timeout: float = 1.0) -> Port:
-    """A serial port; :exc:`InputError` says why there is none."""
-    try:
-        port = serial.Serial(path, baud, timeout=timeout, exclusive=True)
-    except (serial.SerialException, OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        if number in (errno.EACCES, errno.EPERM):
-            raise InputError(f"{path} may not be opened: add yourself to the group that owns it "
-                             f"(`sudo usermod -a -G dialout $USER`, then log in again), or install "
-                             f"the board's udev rule") from error
-        if number in (errno.EBUSY, errno.EAGAIN):
-            raise InputError(f"{path} is in use by another program: close that first") from error
-        there = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
-        raise InputError(f"{path} is no serial port; there are: {there}") from error
-    with suppress(AttributeError, NotImplementedError, OSError, ValueError):
-        port.set_low_latency_mode(True)   # else some bridges keep answers for 16 ms
-    return port
 
 
 @dataclass
@@ -81,6 +47,11 @@ class Traffic:
     received: int = 0
     again: int = 0
     seconds: float = 0.0
+
+    def clear(self) -> None:
+        """Begin to count again."""
+        self.sent = self.received = self.again = 0
+        self.seconds = 0.0
 
     def share(self, baud: int) -> float:
         """How much of the time the busier of both directions was in use."""
@@ -130,7 +101,7 @@ class Line:
 
     Parameters
     ----------
-    port : :class:`Port`
+    port : :class:`boards.serial_port.Port`
         Its :py:`timeout` must exceed the time of an inference.
     where : :class:`str`
         What to call the port, when there is something to say about it.

@@ -16,7 +16,7 @@ from sim.verilator_line import VerilatorLine
 from sim.wire import BITS, Listener, Way, Wire, frame_of
 
 from .board import Board
-from .line import Port, open_port
+from .serial_port import Port, open_port
 from .pins import Outside
 from .top import Top
 
@@ -344,7 +344,7 @@ class VirtualPort:
     Parameters
     ----------
     board : :class:`VirtualBoard`
-    port : :class:`boards.line.Port`
+    port : :class:`boards.serial_port.Port`
         What was opened at the board's path.
     timeout : :class:`float`, or None
         0 reads what is there, and None waits for ever.

@@ -1,7 +1,5 @@
 # amaranth: UnusedElaboratable=no
 
-import errno
-import pathlib
 import random
 
 import numpy as np
@@ -10,7 +8,7 @@ import serial
 from hypothesis import given, settings, strategies as st
 
 from boards.driver import Driver
-from boards.line import Job, Traffic, open_port
+from boards.line import Job, Traffic
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.control import network_id
@@ -354,26 +352,6 @@ def test_a_port_that_is_pulled_out():
     driver._line.port.there = pulled
     with pytest.raises(InputError, match=r" has gone: is the board still connected\?$"):
         driver.identify()
-
-
-def test_no_such_port(monkeypatch):
-    missing = "/dev/ttyThatIsNotThere"
-    assert not pathlib.Path(missing).exists()
-    with pytest.raises(InputError, match=rf"^{missing} is no serial port; there are: "):
-        Driver.open(missing, 115200)
-
-
-@pytest.mark.parametrize(("number", "message"), [
-    (errno.EACCES, r"^P may not be opened: add yourself to the group .*dialout.* udev rule$"),
-    (errno.EBUSY, r"^P is in use by another program: close that first$"),
-])
-def test_ports_that_do_not_open(monkeypatch, number, message):
-    def refuse(*args, **options):
-        raise serial.SerialException(number, "could not open port")
-
-    monkeypatch.setattr(serial, "Serial", refuse)
-    with pytest.raises(InputError, match=message):
-        open_port("P", 9600)
 
 
 def test_driver_closes_its_port():
