@@ -121,8 +121,9 @@ def run(
                  f"in {comparison.seen}; {rate:,.0f} images/s{' simulated' if virtual else ''}, "
                  f"the line in use for {share:.1%} of the time")
     if core is not None:
+        same = "that of the golden model" if core["equal"] else "not that of the golden model"
         console.show(f"{core['images']:,} images more on the board itself: {core['rate']:,.0f} "
-                     f"images/s; signature {'as' if core['equal'] else 'not as'} in the golden model")
+                     f"images/s; their signature is {same}")
     console.result(board=chosen.name, port=port, images=len(pixels), accuracy=accuracy,
                    mismatches=comparison.total, classes=[int(best) for best in result.best],
                    cycles=result.cycles, seconds=round(seconds, 3),
