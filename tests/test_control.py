@@ -1,7 +1,7 @@
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 
-from gateware.control import LOADED, NETWORK, Control, network_id
+from gateware.control import LOADED, NETWORK, REGISTERS, Control, network_id
 
 from .traffic import ports, read, simulate, write
 
@@ -56,3 +56,17 @@ def test_networks_are_told_apart():
     assert len({network_id(image) for image in images}) == 4
     assert network_id({"b": [3], "a": [1, 2]}) == network_id(images[0])
     assert network_id(None) == 0 and 0 < network_id(images[0]) < 1 << 32
+
+
+def test_numbers_and_places_are_those_of_boards_programmed_before():
+    assert (LOADED, NETWORK, REGISTERS) == (0, 1, 2)
+    assert network_id({"a": [1, 2], "b": [3]}) == 0x4311_89FF
+
+
+def test_no_network_is_there_unless_one_is_named():
+    dut = Control(loaded=False)
+
+    async def tb(ctx):
+        assert await read(ctx, dut.bus, NETWORK) == 0
+
+    simulate(dut, tb)
