@@ -75,7 +75,8 @@ class BitstreamEngine(DriverEngine):
         self._driver = driver = Driver(
             SimulatedPort(pins, float(netlist.hz / self._board.baud), patience=patience),
             where=f"the pins of {bitstream} at {float(netlist.hz) / 1e6:g} MHz, where "
-                  f"{self._board.name} has {float(self._board.clock_hz) / 1e6:g}")
+                  f"{self._board.name} has {float(self._board.clock_hz) / 1e6:g}",
+            baud=self._board.baud)
         try:
             driver.identify()
         except InputError as error:

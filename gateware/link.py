@@ -152,11 +152,11 @@ class Link(wiring.Component):
                     Counter.REFUSED: Signal(16, name="counted_refused")}
         with m.If(results.counted):
             m.d.sync += counters[Counter.IMAGES].eq(counters[Counter.IMAGES] + 1)
-        counted = Signal(32)
+        count = Signal(32)
         with m.Switch(addr[:2]):
             for n, counter in counters.items():
                 with m.Case(n):
-                    m.d.comb += counted.eq(counter)
+                    m.d.comb += count.eq(counter)
 
         def refuse(reason):
             m.d.sync += error.eq(reason)
@@ -422,7 +422,7 @@ class Link(wiring.Component):
             with m.State("REPLY"):
                 m.d.sync += patience.eq(patience - 1)
                 with m.If(stored[1]):
-                    m.d.sync += word.eq(Mux(stored[0], counted, results.score))
+                    m.d.sync += word.eq(Mux(stored[0], count, results.score))
                     m.next = "WORD"
                 with m.Else():
                     m.d.sync += word.eq(self.bus.r_data)

@@ -108,7 +108,7 @@ class Results(wiring.Component):
         with m.If(taken):
             m.d.sync += index.eq(index + 1)
             # The signature register, as in signature analysis (Frohwerk, 1977).
-            ahead = Mux(self.digest[-1], C(POLYNOMIAL, 32), 0) ^ (self.digest << 1)[:32]
+            ahead = Mux(self.digest[-1], POLYNOMIAL, 0) ^ (self.digest << 1)
             place = Mux(came.last, Cat(C(0, 16), came.best), 0)
             m.d.sync += self.digest.eq(ahead ^ came.score ^ place)
         with m.If(self.counted):

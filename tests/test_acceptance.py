@@ -107,7 +107,7 @@ def test_a_second_network_over_the_serial_line(networks, digits):
     first, second = (image(network, plan.mapping) for network in networks)
     system = System(compile(plan.shape, plan.mapping, image=first), divisor=board.divisor,
                     clock_hz=round(board.clock_hz))
-    driver = Driver(SimulatedPort(VerilatorPins(system), board.divisor))
+    driver = Driver(SimulatedPort(VerilatorPins(system), board.divisor), baud=board.baud)
     driver.load(plan)
     images = digits.x_test[:20]
     for contents, network in ((first, networks[0]), (second, networks[1])):

@@ -16,13 +16,13 @@ from .traffic import idle_bits, memories, ports, simulate
 
 
 # Bits and words of pixels, bytes of an image, images there is room for.
-SIZES = {"narrow": (12, 5, 7, 3), "wide": (75, 3, 28, 1), "whole": (8, 4, 4, 2), "one": (1, 1, 1, 1),
-         "long": (20, 16, 40, 16), "less": (16, 3, 5, 4)}
+SIZES = {"narrow": (12, 5, 7, 3), "wide": (75, 3, 28, 1), "whole": (8, 4, 4, 2),
+         "one": (1, 1, 1, 1), "long": (20, 16, 40, 16), "less": (16, 3, 5, 4)}
 sizes = pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 
 
 def words_of(size, image):
-    """Words that an image leaves as: its bits and then zeros, or as many of its bits as they take."""
+    """Words that an image leaves as: its bits and then zeros, or as many bits as they take."""
     width, words, image_bytes, _ = size
     bits = np.zeros((1, max(words * width, 8 * image_bytes)), dtype=bool)
     bits[:, :8 * image_bytes] = unpack(list(image), 8).reshape(1, -1)
@@ -132,10 +132,10 @@ def test_a_byte_for_each_unit(size):
 
     async def host(ctx):
         ctx.set(bed.dut.i.valid, 1)
-        for cycle in range(8 * bed.batch * bed.image_bytes):
+        for n in range(8 * bed.batch * bed.image_bytes):
             _, _, ready = await ctx.tick().sample(bed.dut.i.ready)
             if ready:
-                taken.append(cycle)
+                taken.append(n)
             if len(taken) == bed.batch * bed.image_bytes:
                 break
 

@@ -1,237 +1,48 @@
 # amaranth: UnusedElaboratable=no
 
 import dataclasses
-import zlib
-from contextlib import nullcontext
-from itertools import cycle
 
 import pytest
-from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from cobs import cobs
 from hypothesis import given, settings, strategies as st
 
 from gateware.link import Link
 from gateware.scores import layout
-from gateware.system import identity
 from model import frame
-from model.frame import Counter, Error, Frame, Identity, Opcode, Repeated, Run
+from model.frame import Error, Frame, Identity, Opcode, Repeated, Run
 from sim import bench
 
 from . import strategies
-from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
-from .traffic import idle_bits, ports
+from .link_bed import (
+    BEDS,
+    LOADED,
+    NARROW,
+    WRITE,
+    Bed,
+    answers,
+    dump,
+    image_of,
+    lines,
+    part,
+    reaching_too_far,
+    sealed,
+    stuffed,
+)
+from .standin import SCORE_BITS
+from .traffic import idle_bits, ports, widths
 
 
-class Bed(wiring.Component):
-    """A link with a stand-in for an accelerator, in a simulation that is kept and reset."""
-
-    def __init__(self, batch, **sizes):
-        self.standin = standin = StandIn(**sizes)
-        self.identity = dataclasses.replace(identity(standin, 12_000_000), batch=batch)
-        self.width = self.identity.bits * standin.mapping.layers[0].simd
-        self.link = Link(self.identity, words=standin.words, width=self.width, addr_width=5,
-                         result=layout(standin.classes, SCORE_BITS))
-        super().__init__({
-            "i": In(stream.Signature(8)),
-            "lost": In(1),
-            "o": Out(stream.Signature(8)),
-        })
-        self.simulator = None
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.link = link = self.link
-        m.submodules.standin = standin = self.standin
-        wiring.connect(m, wiring.flipped(self.i), link.i)
-        wiring.connect(m, link.o, wiring.flipped(self.o))
-        wiring.connect(m, link.bus, standin.bus)
-        m.d.comb += standin.i.valid.eq(link.pixels.valid)
-        m.d.comb += Value.cast(standin.i.payload).eq(link.pixels.payload)
-        m.d.comb += link.pixels.ready.eq(standin.i.ready)
-        wiring.connect(m, standin.o, link.scores)
-        m.d.comb += link.lost.eq(self.lost)
-        m.d.comb += link.loaded.eq(standin.loaded)
-        return m
-
-    async def feed(self, ctx):
-        # A byte that is None stands for one that the line lost.
-        stalls = cycle(self.i_stalls)
-        for byte in self.line:
-            if stall := next(stalls):
-                await ctx.tick().repeat(stall)
-            if byte is None:
-                ctx.set(self.lost, 1)
-                await ctx.tick()
-                ctx.set(self.lost, 0)
-                continue
-            ctx.set(self.i.payload, byte)
-            ctx.set(self.i.valid, 1)
-            await ctx.tick().until(self.i.ready)
-            ctx.set(self.i.valid, 0)
-            self.quiet = 0
-
-    async def drain(self, ctx):
-        stalls, stall, held = cycle(self.o_stalls), 0, None
-        while True:
-            ctx.set(self.o.ready, stall == 0)
-            _, _, valid, byte = await ctx.tick().sample(self.o.valid, self.o.payload)
-            assert held is None or (valid, byte) == (1, held)
-            held = byte if valid and stall else None
-            self.quiet = 0 if valid else self.quiet + 1
-            if valid and not stall:
-                self.answers.append(byte)
-                stall = next(stalls)
-            elif stall:
-                stall -= 1
-
-    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,), vcd=None):
-        """What comes back of a line, from reset, until there are so many answers."""
-        self.line, self.i_stalls, self.o_stalls = line, i_stalls, o_stalls
-        self.answers, self.quiet = bytearray(), 0
-        if self.simulator is None:
-            self.simulator = Simulator(self)
-            self.simulator.add_clock(1e-6)
-            self.simulator.add_testbench(self.feed)
-            self.simulator.add_testbench(self.drain)
-        else:
-            self.simulator.reset()
-        with self.simulator.write_vcd(str(vcd)) if vcd else nullcontext():
-            # However much too much is said, at some point it is enough.
-            while self.answers.count(0) < count and self.quiet < 5000 \
-                    and len(self.answers) < 260 * count:
-                self.simulator.advance()
-        *answers, rest = bytes(self.answers).split(b"\0")
-        assert rest == b""
-        return [Frame.decode(answer) for answer in answers]
-
-
-BEDS = {
-    "narrow": Bed(3, words=5, simd=3, bits=4, classes=3),
-    "wide": Bed(1, words=3, simd=15, bits=5, classes=17),
-    "tiny": Bed(2, words=1, simd=8, bits=4, classes=2),     # four bytes
-}
-NARROW = BEDS["narrow"]
 beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
-
-
-# A line is a list of parts: what is between two delimiters, and whether a byte of it was lost.
-
-def stuffed(raw, lost=False):
-    return cobs.encode(raw), lost
-
-
-def sealed(body):
-    """A body with the right CRC, whatever else is wrong with it."""
-    return stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
-
-
-def reaching_too_far(body):
-    """A frame whose last distance leads beyond its end, though all its bytes are there."""
-    line, at = bytearray(sealed(body)[0]), 0
-    while at + line[at] < len(line):
-        at += line[at]
-    line[at] += 1
-    return bytes(line), False
-
-
-def part(opcode, sequence, payload=b""):
-    return stuffed(Frame(opcode, sequence, payload).raw)
-
-
-def dump(bed):
-    """Commands that read all there is, with sequence numbers that no other command has."""
-    depth = bed.identity.batch * bed.identity.classes
-    places = [(0, 15), (15, 1), *((frame.RESULTS + at, min(59, depth - at))
-                                  for at in range(0, depth, 59)), (frame.COUNTERS, len(Counter))]
-    return [part(Opcode.READ, 240 + n, frame.read(*place)) for n, place in enumerate(places)]
 
 
 def check(bed, parts, **stalls):
     """Hold the link to the model: every answer, and all of memory after the last."""
     parts = [*parts, *dump(bed)]
-    model = LinkModel(bed.standin)
-    model.identity = bed.identity
-    model.scores = [0] * (bed.identity.batch * bed.identity.classes)
     line = [byte for data, lost in parts for byte in [None] * lost + [*data, 0]]
-    expected = [answer for data, lost in parts if (answer := model(data, lost)) is not None]
+    expected = answers(bed, parts)
     # The last must be answered, and in order: an answer too many would come before.
     assert bed(line, len(expected), **stalls) == expected
     return expected[:-len(dump(bed))]
-
-
-LOADED = part(Opcode.WRITE, 239, frame.write(CONTROL, [1]))
-words  = st.lists(st.integers(0, 0xFFFF_FFFF), max_size=15)
-
-
-@st.composite
-def infers(draw, bed):
-    """A part of some images, mostly the first, mostly of whole ones."""
-    size, most = bed.identity.image_bytes, bed.identity.buffer_bytes
-    offset = draw(st.sampled_from([0, 0, 0, size, 1, most - 1, most]))
-    length = draw(st.one_of(st.just(size), st.integers(0, min(most, frame.MAX_BYTES)),
-                            st.just(min(most - offset, frame.MAX_BYTES))))
-    return frame.infer(offset, draw(st.binary(min_size=length, max_size=length)),
-                       run=draw(st.booleans()), scores=draw(st.booleans()))
-
-
-@st.composite
-def commands(draw, bed):
-    """A body of a frame: mostly sound commands, some that ask for too much."""
-    opcode   = draw(st.sampled_from([*Opcode, Opcode.WRITE, *[Opcode.INFER] * 4, 0, 0x83]))
-    sequence = draw(st.integers(0, 3))    # repeats are frequent
-    depth    = bed.identity.batch * bed.identity.classes
-    address  = draw(st.one_of(
-        st.integers(0, 33), st.integers(0, depth + 1).map(lambda n: frame.RESULTS + n),
-        st.integers(0, 4).map(lambda n: frame.COUNTERS + n),
-        st.sampled_from([32 << 5, 1 << 15, 1 << 30, frame.RESULTS - 1, 0xFFFF_FFFF])))
-    data     = draw(words)
-    payload  = draw(st.sampled_from([True] * 9 + [False])) and {
-        Opcode.IDENTIFY: b"", Opcode.WRITE: frame.write(address, data or [7]),
-        Opcode.READ: frame.read(address, draw(st.integers(0, 61))),
-        Opcode.INFER: draw(infers(bed)),
-        Opcode.REPEAT: frame.repeat(draw(st.sampled_from([1, 2, 3, 5, 0, 1 << 16, 1 << 31]))),
-        Opcode.ECHO: draw(st.binary(max_size=20)), Opcode.RESET: b"",
-    }.get(opcode)
-    if not isinstance(payload, bytes):
-        payload = draw(st.binary(max_size=245))    # any length, and beyond the greatest
-    return bytes([opcode, sequence, len(payload)]) + payload
-
-
-@st.composite
-def lines(draw, bed):
-    """Parts of a line on which every kind of accident happens."""
-    parts = [LOADED] if draw(st.integers(0, 5)) else []
-    for _ in range(draw(st.integers(1, 6))):
-        body = draw(commands(bed))
-        data, lost = sealed(body)
-        accident = draw(st.sampled_from(["none"] * 4 + ["again", "flip", "cut", "split", "lost",
-                                                        "grown", "liar", "swallowed", "noise"]))
-        at = draw(st.integers(0, len(data) - 1))
-        if accident == "again":
-            parts.append((data, lost))
-        elif accident == "flip":
-            flipped = data[at] ^ 1 << draw(st.integers(0, 7))
-            data = data[:at] + (bytes([flipped]) if flipped else b"") + data[at + 1:]
-        elif accident == "cut":
-            data = data[:at]
-        elif accident == "split":
-            parts.append((data[:at], False))
-            data = data[at:]
-        elif accident == "lost":
-            lost = True
-        elif accident == "grown":
-            data += draw(st.binary(min_size=1, max_size=80)).replace(b"\0", b"\1")
-        elif accident == "liar":
-            data, lost = sealed(body[:2] + draw(st.binary(min_size=1, max_size=1)) + body[3:])
-        elif accident == "swallowed":
-            data = data[:at] + data[at + 1:]
-        elif accident == "noise":
-            parts.append((draw(st.binary(max_size=9)).replace(b"\0", b"\1"), draw(st.booleans())))
-        parts.append((data, lost))
-    return parts
 
 
 @beds
@@ -256,13 +67,6 @@ def test_the_longest_frame():
                              part(Opcode.READ, 4, frame.read(0, 14))])
     assert [answer.payload for answer in answers[:2]] == [echo, b""]
     assert frame.unpack_words(answers[3].payload) == words[:14]
-
-
-def image_of(bed, n=0):
-    """An image as it is sent; the bits behind the last pixel are clear."""
-    bits = bed.identity.inputs * bed.identity.bits
-    return (0x9ABC_DEF1_2345_6789_0BAD_CAFE_1357_9BDF * (n + 1) % (1 << bits)).to_bytes(
-        bed.identity.image_bytes, "little")
 
 
 @beds
@@ -331,14 +135,85 @@ def test_reset_forgets_all_but_memories():
     assert again.opcode == 0x84
 
 
+def test_the_last_class_is_shown_until_reset():
+    images = [image_of(NARROW, n) for n in range(3)]
+    answers = check(NARROW, [
+        part(Opcode.INFER, 1, frame.infer(0, images[0], run=True)), LOADED,
+        part(Opcode.INFER, 2, frame.infer(0, images[0], run=True)),
+        part(Opcode.REPEAT, 3, frame.repeat(2)), part(Opcode.RESET, 4),
+        part(Opcode.INFER, 5, frame.infer(0, images[1] + images[2], run=True))])
+    best = [*Run.unpack(answers[2].payload, NARROW.identity, scores=False).best,
+            *Run.unpack(answers[5].payload, NARROW.identity, scores=False).best]
+    assert best[0] != best[1] != best[2]
+    assert NARROW.shown == [None, best[0], None, *best[1:]] and NARROW.resets == 1
+
+
+def test_the_bus_is_read_for_its_own_addresses_alone():
+    # Elsewhere a read would take the port of the datapath.
+    check(NARROW, [part(Opcode.READ, 1, frame.read(3, 2)), LOADED,
+                   part(Opcode.READ, 2, frame.read(frame.RESULTS + 1, 2)),
+                   part(Opcode.READ, 3, frame.read(frame.COUNTERS, 1)),
+                   part(Opcode.INFER, 4, frame.infer(0, image_of(NARROW), run=True))])
+    assert NARROW.reads == [3, 4, *range(15), 15]
+
+
+def test_an_image_as_long_as_a_frame():
+    bed = Bed(1, words=59, simd=8, bits=4, classes=2)
+    _, answer = check(bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, image_of(bed), run=True))])
+    assert bed.identity.image_bytes == frame.MAX_BYTES and answer.opcode == 0x84
+
+
+def test_more_classes_than_a_byte_counts():
+    bed = Bed(1, words=4, simd=8, bits=4, classes=513)
+    parts = [LOADED, part(Opcode.INFER, 1, frame.infer(0, b"\xff" * 15 + b"\x0f", run=True)),
+             part(Opcode.READ, 2, frame.read(frame.RESULTS + 511, 2))]
+    line = [byte for data, _ in parts for byte in [*data, 0]]
+    _, answer, scores = expected = answers(bed, parts)
+    assert bed(line, 3) == expected
+    assert Run.unpack(answer.payload, bed.identity, scores=False).best == (31 * 15,)
+    assert frame.unpack_words(scores.payload) == [512 * (31 * 15 - 20), 513 * (31 * 15 - 20)]
+
+
+def test_addresses_are_as_wide_as_scores_need(tmp_path):
+    bed = Bed(16, words=1, simd=2, bits=4, classes=4)
+    bed([*LOADED[0], 0], 1, vcd=tmp_path / "vcd")
+    found = widths(tmp_path / "vcd", "link")
+    assert (found["addr"], found["limit"], found["left"]) == (6, 7, 8)
+
+
+@pytest.mark.parametrize("rounds", [1 << 15, frame.MAX_ROUNDS])
+def test_many_rounds_are_begun(rounds):
+    # They take longer than anyone wants to wait here; a refusal would come at once.
+    line = [byte for data, _ in (LOADED, part(Opcode.INFER, 1, frame.infer(
+        0, image_of(NARROW), run=False)), part(Opcode.REPEAT, 2, frame.repeat(rounds)))
+        for byte in [*data, 0]]
+    assert [answer.opcode for answer in NARROW(line, 3)] == [0x82, 0x84]
+
+
+def test_a_small_link_has_all_counters():
+    told = dataclasses.replace(NARROW.identity, classes=1, batch=1)
+    dut = Link(told, words=5, width=12, addr_width=1, result=layout(1, SCORE_BITS))
+    answer = []
+
+    async def host(ctx):
+        await bench.feed(ctx, dut.i, sealed(b"?x\0")[0] + b"\0" + Frame(
+            Opcode.READ, 1, frame.read(frame.COUNTERS, 3)).encode())
+        while answer.count(0) < 2:
+            answer.extend(await bench.drain(ctx, dut.o, 1))
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(host)
+    sim.run()
+    found = Frame.decode(bytes(answer).split(b"\0")[1])
+    assert frame.unpack_words(found.payload) == [0, 0, 1]
+
+
 @pytest.mark.parametrize("payload", [(Opcode.INFER, frame.infer(0, b"123", run=True)),
                                      (Opcode.REPEAT, frame.repeat(1))])
 def test_nothing_is_done_before_weights_are_there(payload):
     answer, = check(NARROW, [part(payload[0], 1, payload[1])])
     assert answer == Frame(0xFF, 1, bytes([Error.WEIGHTS]))
-
-
-WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
 
 
 @pytest.mark.parametrize("accident, error", [
@@ -357,13 +232,15 @@ WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
     (sealed(bytes([8]) + WRITE[1:]), Error.OPCODE),
     (sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:]), Error.OPCODE),
     (sealed(WRITE[:2] + bytes([12]) + frame.write(31, [5, 6])), Error.ADDRESS),
-    (sealed(WRITE[:2] + bytes([12]) + frame.write(1 << 30, [5, 6])), Error.ADDRESS),
+    *((sealed(WRITE[:2] + bytes([12]) + frame.write(1 << bit, [5, 6])), Error.ADDRESS)
+      for bit in (5, 6, 29, 30)),
     (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.RESULTS, [5, 6])), Error.ADDRESS),
     (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.COUNTERS, [5, 6])), Error.ADDRESS),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 0)), Error.LENGTH),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 60)), Error.LENGTH),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(16, 1)), Error.ADDRESS),    # never answered
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.RESULTS + 8, 2)), Error.ADDRESS),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.RESULTS + (1 << 29), 1)), Error.ADDRESS),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.COUNTERS + 1, 3)), Error.ADDRESS),
     (sealed(bytes([Opcode.RESET, 9, 1, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.IDENTIFY, 9, 1, 0])), Error.LENGTH),
@@ -373,6 +250,7 @@ WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
     (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 1, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.INFER, 9, 4, 0, 0, 0, 4])), Error.ADDRESS),
     (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.ADDRESS),
 ])
 def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
     before = part(Opcode.WRITE, 8, frame.write(3, [1, 2]))
@@ -456,6 +334,8 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
         part(Opcode.READ, 5, frame.read(frame.RESULTS + 0x3FFF_FFFF, 1)),
         part(Opcode.ECHO, 6, bytes(240)),
         part(Opcode.INFER, 7, frame.infer(0, ones, run=True, scores=True))], vcd=tmp_path / "vcd")
+    counts = {"counted_images": 32, "counted_commands": 16, "counted_refused": 16, "count": 32}
+    assert widths(tmp_path / "vcd", "link").items() >= counts.items()
     own = {"word", "addr", "limit", "beyond", "stored", "images", "shown", "w_en", "r_en", "run",
            "step", "last", "any_last", "patience"}
     assert not own & set(idle_bits(tmp_path / "vcd", "link"))

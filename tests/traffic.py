@@ -173,6 +173,20 @@ def memories(component):
     return found
 
 
+def widths(vcd, name="dut"):
+    """Bits of each signal of a component's own, by its name."""
+    found, scope = {}, []
+    for line in vcd.read_text().splitlines():
+        if match := re.match(r"\$scope module (\S+)", line):
+            scope.append(match[1])
+        elif line.startswith("$upscope"):
+            scope.pop()
+        elif match := re.match(r"\$var \S+ (\d+) \S+ (\w+)", line):
+            if scope[2:] == [name]:
+                found[match[2]] = int(match[1])
+    return found
+
+
 def idle_bits(vcd, name="dut"):
     """Bits that kept their level through a simulation, by signal: a component's own alone.
 
