@@ -174,7 +174,7 @@ def memories(component):
 
 
 def widths(vcd, name="dut"):
-    """Bits of each signal of a component's own, by its name."""
+    """Bits that signals in a component have, by their name: in the VCD some share one."""
     found, scope = {}, []
     for line in vcd.read_text().splitlines():
         if match := re.match(r"\$scope module (\S+)", line):
@@ -183,7 +183,7 @@ def widths(vcd, name="dut"):
             scope.pop()
         elif match := re.match(r"\$var \S+ (\d+) \S+ (\w+)", line):
             if scope[2:] == [name]:
-                found[match[2]] = int(match[1])
+                found.setdefault(match[2], set()).add(int(match[1]))
     return found
 
 
