@@ -235,7 +235,8 @@ class Line:
         if answer.opcode == opcode | frame.ANSWER:
             return True
         error = _error(answer)
-        if error in (Error.DAMAGED, Error.REPEATED, Error.IMAGE):
+        # Where a delimiter was lost, two frames look like one of the wrong length.
+        if error in (Error.DAMAGED, Error.LENGTH, Error.REPEATED, Error.IMAGE):
             return False
         if error is Error.WEIGHTS:
             raise InputError(f"{self.where}: the accelerator has no weights: write an image first")
