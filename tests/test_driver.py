@@ -23,59 +23,11 @@ from model.network import Network
 from model.scores import Scores
 from sim.pins import AmaranthPins, SimulatedPort
 
+from .model_port import ModelPort, expected, loaded
 from .standin import CONTROL, LinkModel, StandIn
 
 
 DIVISOR = 5
-
-
-class ModelPort:
-    """A serial port with a model of a link behind it, and a line that may do harm on the way."""
-
-    def __init__(self, model, *, there=None, back=None):
-        self.model, self.there, self.back = model, there, back
-        self.timeout = None
-        self.line, self.waiting = b"", bytearray()
-        self.closed = False
-
-    @property
-    def in_waiting(self):
-        return len(self.waiting)
-
-    def write(self, data):
-        *parts, self.line = (self.line + (self.there(data) if self.there else data)).split(b"\0")
-        for part in parts:
-            if self.model is not None and (answer := self.model(part)) is not None:
-                line = answer.encode()
-                self.waiting += self.back(line) if self.back else line
-        return len(data)
-
-    def read(self, size=1):
-        data = bytes(self.waiting[:size])
-        del self.waiting[:size]
-        return data
-
-    def reset_input_buffer(self):
-        self.waiting.clear()
-
-    def close(self):
-        self.closed = True
-
-
-def loaded(standin, **harm):
-    """A driver of a stand-in, and the model behind it."""
-    model = LinkModel(standin)
-    driver = Driver(ModelPort(model, **harm), where="/dev/ttyUSB1 at 115200 baud")
-    driver.load(standin)
-    return driver, model
-
-
-def expected(standin, images):
-    encoder = standin.shape.encoder
-    if isinstance(encoder, Threshold):
-        images = (images >= encoder.level) * (2 ** encoder.bits - 1)
-    totals = images.sum(axis=1)
-    return (np.arange(1, standin.classes + 1) * (totals[:, None] - 20), totals % standin.classes)
 
 
 @pytest.mark.parametrize("sizes", [
