@@ -19,16 +19,20 @@ def test_host_says_whether_the_weights_are_there_and_whose(loaded):
             await ctx.tick()
             assert not ctx.get(dut.bus.r_valid)
 
-        await look(loaded, 0x89AB_CDEF)
+        known = 0x89AB_CDEF
+        await look(loaded, known)
         for word in (0, 1, 0xfffffffe, 0xffffffff):
-            ctx.set(dut.bus.w_data, word)
-            await ctx.tick()
             before = ctx.get(dut.loaded)
-            await look(before, await read(ctx, dut.bus, NETWORK))
+            for register in (LOADED, NETWORK):     # nothing is written yet
+                ctx.set(dut.bus.addr, register)
+                ctx.set(dut.bus.w_data, ~known & 0xfffffffe | (not before))
+                await ctx.tick()
+            await look(before, known)
             await write(ctx, dut.bus, LOADED, word)
-            await look(word & 1, await read(ctx, dut.bus, NETWORK))
-            await write(ctx, dut.bus, NETWORK, word ^ 0x5555_5555)
-            await look(word & 1, word ^ 0x5555_5555)
+            await look(word & 1, known)
+            known = word ^ 0x5555_5555
+            await write(ctx, dut.bus, NETWORK, known)
+            await look(word & 1, known)
 
     simulate(dut, tb)
 

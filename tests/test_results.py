@@ -12,7 +12,7 @@ from gateware.scores import layout
 from model import frame
 
 from . import strategies
-from .traffic import idle_bits, memories, ports, simulate
+from .traffic import idle_bits, memories, ports, simulate, widths
 
 
 # Classes, bits of a score, images there is room for.
@@ -174,6 +174,19 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     simulate(bed.dut, testbench, vcd=tmp_path / "vcd")
     assert not {"index", "image", "taken", "final", "counting", "addr"} & set(
         idle_bits(tmp_path / "vcd"))
+
+
+@sizes
+def test_counters_are_as_wide_as_they_have_to_be(tmp_path, size):
+    bed = Bed(size)
+
+    async def testbench(ctx):
+        await bed.start(ctx, 1, 1)
+
+    simulate(bed.dut, testbench, vcd=tmp_path / "vcd")
+    found = widths(tmp_path / "vcd")
+    assert found["image"] == {max(1, (bed.batch - 1).bit_length())}
+    assert found.get("index", {0}) == {(bed.batch * bed.classes - 1).bit_length()}
 
 
 def test_nothing_is_taken_before_it_is_asked_for():
