@@ -7,12 +7,14 @@ from . import (
     dense,
     encoder,
     exact,
+    frames,
     image_buffer,
     link,
     memories,
     popcount,
     regroup,
     replay,
+    results,
     scores,
     uart,
 )
@@ -22,6 +24,6 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, uart,
-          cobs, image_buffer, link, accelerator)
+          cobs, image_buffer, results, frames, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
