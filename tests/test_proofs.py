@@ -33,7 +33,8 @@ needs_solver = pytest.mark.skipif(any(tools.find(name) is None for name in TOOLS
 
 # A second or so for a case; a seed chooses those of every run.
 SHORT = ("bus.decoder", "cobs.decoder-rules", "cobs.encoder", "collector.rules",
-         "image_buffer.rules", "memories.store", "results.rules", "scores.rules")
+         "control.registers", "image_buffer.rules", "memories.store", "results.rules",
+         "scores.rules")
 # Those that `make test-all` carries out whole; of the others it tries one size and one control.
 WHOLE = (*SHORT, "image_buffer.image", "popcount.definition", "results.scores")
 LONG = tuple(name for name in PROOFS if name not in WHOLE)

@@ -4,6 +4,7 @@ from . import (
     accelerator,
     accumulate,
     cobs,
+    control,
     dense,
     encoder,
     exact,
@@ -23,7 +24,7 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, uart,
-          cobs, image_buffer, results, frames, link, accelerator)
+TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, control,
+          uart, cobs, image_buffer, results, frames, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
