@@ -17,9 +17,12 @@ class Counters(wiring.Component):
 
     Members
     -------
-    image, command, refused : :py:`In(1)`
-        An image was classified; a command was carried out; one was refused. Once in each cycle in
-        which it is high.
+    image : :py:`In(1)`
+        An image was classified: one in each cycle in which this is high.
+    command : :py:`In(1)`
+        A command was carried out.
+    refused : :py:`In(1)`
+        A command was refused.
     clear : :py:`In(1)`
         Begin at 0 again; what happens in the same cycle does not count.
     number : :py:`In(2)`

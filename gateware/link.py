@@ -120,10 +120,10 @@ class Link(wiring.Component):
         with m.If(results.counted):
             m.d.sync += self.any_best.eq(1)
 
-        is_identify, is_write, is_read, is_infer, is_repeat, is_echo, is_reset = (
-            frames.opcode == opcode for opcode in (
-                Opcode.IDENTIFY, Opcode.WRITE, Opcode.READ, Opcode.INFER, Opcode.REPEAT,
-                Opcode.ECHO, Opcode.RESET))
+        # What the frame asks for, known when it is judged.
+        asked = {opcode: Signal(name=f"is_{opcode.name.lower()}")
+                 for opcode in Opcode if opcode != Opcode.ERROR}
+        is_identify, is_write, is_read, is_infer, is_repeat, is_echo, is_reset = asked.values()
         runs     = is_infer | is_repeat
         head     = Signal(8 * frame.HEAD)   # an address, an offset with flags, or rounds
         offset   = head[:24]
@@ -147,14 +147,14 @@ class Link(wiring.Component):
         m.d.comb += [access.first.eq(head), access.count.eq(left), access.write.eq(is_write),
                      access.i.payload.eq(frames.byte)]
         addr  = access.bus.addr
-        asks  = {place: access.bus.r_en & (access.place == place)
+        wants = {place: access.bus.r_en & (access.place == place)
                  for place in (0, SCORES, COUNTERS)}
         found = Signal()
-        m.d.sync += found.eq((asks[SCORES] & (addr < depth)) |
-                             (asks[COUNTERS] & (addr < len(Counter))))
+        m.d.sync += found.eq((wants[SCORES] & (addr < depth)) |
+                             (wants[COUNTERS] & (addr < len(Counter))))
         m.d.comb += [self.bus.addr.eq(addr), counters.number.eq(addr),
                      self.bus.w_data.eq(access.bus.w_data), self.bus.w_en.eq(access.bus.w_en),
-                     self.bus.r_en.eq(asks[0] & (addr < 1 << self._addr_width)),
+                     self.bus.r_en.eq(wants[0] & (addr < 1 << self._addr_width)),
                      access.bus.r_valid.eq(found | self.bus.r_valid)]
         with m.Switch(access.place):
             with m.Case(SCORES):
@@ -196,6 +196,7 @@ class Link(wiring.Component):
             with m.State("WAIT"):
                 m.d.sync += error.eq(0)
                 m.d.sync += step.eq(0)
+                m.d.sync += [asks.eq(frames.opcode == opcode) for opcode, asks in asked.items()]
                 with m.If(frames.open):
                     m.next = "JUDGE"
 
@@ -211,7 +212,7 @@ class Link(wiring.Component):
                 m.next = "HEAD"
                 with m.If(frames.fault != 0):
                     refuse(frames.fault)
-                with m.Elif(~(is_identify | is_write | is_read | runs | is_echo | is_reset)):
+                with m.Elif(~Cat(asked.values()).any()):
                     refuse(Error.OPCODE)
                 with m.Elif(~form):
                     refuse(Error.LENGTH)
@@ -230,7 +231,16 @@ class Link(wiring.Component):
                     with m.If(step == frame.HEAD - 1):
                         m.next = "COUNT"
 
+            # Images. Offset 0 begins with the first one again; any other must be what comes next.
+            first   = offset == 0
+            restart = Signal()
+            follows = Signal()
+            room    = Signal()
             with m.State("COUNT"):
+                m.d.sync += restart.eq(first & (left != 0))
+                m.d.sync += follows.eq(first | (left == 0) | (offset == buffer.filled))
+                m.d.sync += room.eq(Mux(first & (left != 0), 0, buffer.filled) + left
+                                    <= identity.buffer_bytes)
                 with m.If(is_infer):
                     m.next = "PART"
                 with m.Elif(is_repeat):
@@ -256,16 +266,14 @@ class Link(wiring.Component):
                     with m.If(is_write):
                         m.next = "ANSWER"
 
-            # Images. Offset 0 begins with the first one again; any other must be what comes next.
-            restart = (offset == 0) & (left != 0)
             with m.State("PART"):
                 m.next = "PIXELS"
                 with m.If(head[26:].any()):
                     refuse(Error.ADDRESS)
-                with m.Elif((left != 0) & (offset != 0) & (offset != buffer.filled)):
+                with m.Elif(~follows):
                     m.d.comb += buffer.clear.eq(1)
                     refuse(Error.IMAGE)
-                with m.Elif(Mux(restart, 0, buffer.filled) + left > identity.buffer_bytes):
+                with m.Elif(~room):
                     refuse(Error.ADDRESS)
                 with m.Elif(restart):
                     m.d.comb += buffer.clear.eq(1)

@@ -248,8 +248,9 @@ def test_nothing_is_done_before_weights_are_there(payload):
     (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 0, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 1, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.INFER, 9, 4, 0, 0, 0, 4])), Error.ADDRESS),
-    (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.ADDRESS),
-    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 26, 0, 0, 0, 0, *range(22)])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.IMAGE),
+    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.IMAGE),
 ])
 def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
     before = part(Opcode.WRITE, 8, frame.write(3, [1, 2]))
