@@ -26,7 +26,7 @@ __all__ = ["VirtualBoard", "VirtualPort"]
 
 SLICE  = 40     # bit times that are simulated between looks at the host
 AHEAD  = 32     # bytes that an adapter has in hand; all others are still the host's
-LINGER = 0.05   # simulated seconds after which a board that says nothing is left alone
+LINGER = 0.25   # simulated seconds after which a board that says nothing is left alone
 
 
 @dataclass
@@ -204,7 +204,8 @@ class VirtualBoard:
             wait, plugs = _Wait(delivered, cycles, self._now), self.plugs
             self._waits.append(wait)
             try:
-                self._ring()
+                if not self._over(wait):
+                    self._ring()
                 while plugs and self.plugs == plugs and not self._over(wait):
                     self._changed.wait()
             finally:
@@ -239,7 +240,8 @@ class VirtualBoard:
             return True
         if self._taken < self._written:
             return False
-        if any(wait.silence is not None and not self._over(wait) for wait in self._waits):
+        if any(not self._over(wait) and not (self._line.still and wait.silence is None)
+               for wait in self._waits):
             return True
         return not self._line.still and \
             self._now < self._active + LINGER * float(self.board.clock_hz)

@@ -15,14 +15,14 @@ from boards.virtual import VirtualBoard
 from model.errors import InputError
 from sim.wire import Wire
 
-from .slow_line import EchoLine
+from .slow_line import EchoLine, limit
 from .standin import StandIn
 
 
 BOARD = catalog.find("icebreaker")
 HZ = float(BOARD.clock_hz)
 DATA = bytes(range(256)) * 2
-PATIENCE = 20   # seconds of a test that may hang
+PATIENCE = 60   # seconds of a test that may hang
 
 
 @pytest.fixture
@@ -36,8 +36,10 @@ def lines(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(virtual, "VerilatorLine", make)
+    monkeypatch.setattr(virtual, "LINGER", 0.02)
     before = threading.active_count()
-    yield made
+    with limit(PATIENCE):
+        yield made
     assert threading.active_count() == before, "a board was left running"
 
 
@@ -123,12 +125,14 @@ def test_a_silence_is_as_long_as_it_should_be(lines, timeout):
 
 def test_reads_that_do_not_wait(lines):
     with VirtualBoard(BOARD, StandIn()) as board:
+        until(lambda: board.idle)
         port = board.open(timeout=0)
         assert port.read(5) == b"" and board.seconds == 0
         port.write(b"abc")
         until(lambda: port.in_waiting == 3)
         assert port.read(5) == b"abc"
         port.timeout = None
+        lines[0].after = int(2 * virtual.LINGER * HZ)   # an answer long after the question
         threading.Timer(0.05, port.write, [b"later"]).start()
         assert port.read(5) == b"later"
         port.close()

