@@ -125,6 +125,7 @@ def test_a_virtual_board(network, mapping, images):
 
 
 @needs_verilator
+@pytest.mark.slow
 def test_noise_changes_nothing(network, mapping, images):
     accelerator = compiler.compile(network.shape, mapping)
     with VirtualBoard(BOARD, accelerator, wire=Wire(flip=2e-4, delay=1, seed=1)) as board, \
