@@ -197,7 +197,8 @@ class VirtualBoard:
         delivered : :class:`int`
             Bytes that are enough.
         silence : :class:`float`, or None
-            Simulated seconds in which nothing passes, on either line, that are enough as well.
+            Simulated seconds in which nothing passes, on either line, that are enough as well;
+            0 takes no time.
         """
         with self._changed:
             cycles = None if silence is None else round(silence * self.board.clock_hz)
@@ -206,7 +207,7 @@ class VirtualBoard:
             try:
                 if not self._over(wait):
                     self._ring()
-                while plugs and self.plugs == plugs and not self._over(wait):
+                while cycles != 0 and 0 < self.plugs == plugs and not self._over(wait):
                     self._changed.wait()
             finally:
                 self._waits.remove(wait)
@@ -226,9 +227,8 @@ class VirtualBoard:
         return max(wait.begun, self._active) + wait.silence - self._now
 
     def _over(self, wait: _Wait) -> bool:
-        # What the host has written may be on its way from one end of its system to the other.
         return self._delivered >= wait.delivered or (
-            self._taken >= self._written and not self._passing() and self._left(wait) <= 0)
+            not self._passing() and self._left(wait) <= 0)
 
     def _passing(self) -> bool:
         """Whether bytes pass over the line."""
@@ -239,6 +239,8 @@ class VirtualBoard:
         if self._passing() or self._listener.busy:
             return True
         if self._taken < self._written:
+            # It is on its way from one end of the host's system to the other, and no silence
+            # may pass meanwhile.
             return False
         if any(not self._over(wait) and not (self._line.still and wait.silence is None)
                for wait in self._waits):
