@@ -68,7 +68,7 @@ class EchoLine:
         assert cycles > 0
         if self.breaks:
             raise ArithmeticError("two and two")
-        self.gate.wait()
+        self.gate.wait(30)   # who cleared it may have failed
         self.calls += 1
         if not self.still:
             time.sleep(self.slice_)
