@@ -244,7 +244,8 @@ class Driver:
         error = _error(answer)
         if error is Error.REPEATED and not _brings_something(sent):
             return b""
-        if error in (Error.DAMAGED, Error.REPEATED):
+        # Where a delimiter was lost, two frames look like one of the wrong length.
+        if error in (Error.DAMAGED, Error.LENGTH, Error.REPEATED):
             return None
         if error is Error.WEIGHTS:
             raise InputError(f"{self._where}: the accelerator has no weights: write an image first")

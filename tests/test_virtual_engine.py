@@ -157,7 +157,8 @@ def test_run_without_a_simulator(ohmbit_, network, monkeypatch):
 @needs_verilator
 @pytest.mark.slow
 @pytest.mark.parametrize("wire", [Wire(drift=0.02), Wire(drift=-0.02), Wire(delay=30),
-                                  Wire(flip=5e-4, seed=2)], ids=str)
+                                  Wire(flip=5e-4, seed=2),
+                                  Wire(drop=1e-3, double=1e-3, seed=1)], ids=str)
 def test_other_wires(network, mapping, images, wire):
     accelerator = compiler.compile(network.shape, mapping)
     with VirtualBoard(BOARD, accelerator, wire=wire) as board, Driver(board.open()) as driver:
