@@ -141,7 +141,8 @@ def access(rng):
 
     begin(3, len(words), write=1)
     for at, word in enumerate(words, 3):
-        script.step(taken, until="bus__w_en", now={"bus__addr": at, "bus__w_data": word, "place": 0})
+        script.step(taken, until="bus__w_en",
+                    now={"bus__addr": at, "bus__w_data": word, "place": 0})
         feed.extend(frame.pack_words([word]))
     script.step(until="done", now={"refused": 0})
     for place, first in ((0, 3), (2, 27)):
