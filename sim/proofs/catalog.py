@@ -2,6 +2,7 @@
 
 from . import (
     accelerator,
+    access,
     accumulate,
     cobs,
     control,
@@ -15,6 +16,7 @@ from . import (
     popcount,
     regroup,
     replay,
+    result_bytes,
     results,
     scores,
     uart,
@@ -25,6 +27,6 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, control,
-          uart, cobs, image_buffer, results, frames, link, accelerator)
+          uart, cobs, image_buffer, results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}

@@ -3,12 +3,10 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
-from amaranth.hdl._ast import AnySeq
-from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.hdl import Cat, Mux
 
 import gateware.frames
+from model import frame
 
 from .change import Change
 from .environment import accept, holds, offer
@@ -16,7 +14,7 @@ from .harness import Harness
 from .proof import Proof, case
 
 
-__all__ = ["AnyFrames", "PROOFS", "stays"]
+__all__ = ["PROOFS", "rules_of"]
 
 
 def frames(h: Harness) -> None:
@@ -31,45 +29,47 @@ def frames(h: Harness) -> None:
     h.assume(~h.past(dut.open) | (dut.recite == h.past(dut.recite)))
     holds(h, dut.o)
     inside = h.inside(dut)
-    h.claim("a frame is open until it is closed, and its page is in use",
-            (~h.past(dut.open & ~dut.close) | dut.open)
-            & (inside.state("WAIT", "SEND") | inside["collector.held"]))
-    kept = Cat(dut.opcode, dut.sequence, dut.length, dut.fault)
-    h.claim("what is said of a frame stays while it is open",
-            ~h.past(dut.open) | ~dut.open | (kept == h.past(kept)))
+    h.claim("the page of an open frame is in use",
+            inside.state("WAIT", "SEND") | inside["collector.held"])
     h.claim("answers are taken while a frame is open, and sent when it is closed",
             ~(dut.answer.ready & ~dut.open) & ~(dut.o.valid & dut.open))
-    h.claim("a byte that was read stays until another is asked for", stays(h, dut))
+    for text, rule in rules_of(h, dut).items():
+        h.claim(text, rule)
+    h.claim("a frame is open once it is judged", ~h.past(inside.state("JUDGE")) | dut.open)
     h.cover("a byte comes in", inside["collector.decoder.left"] != 0)
 
 
-def stays(h: Harness, frames: Any) -> Any:
-    """Whether a byte that was read in the cycle before is still there, if it shall be."""
-    kept = Cat(frames.at, frames.byte, frames.fresh)
-    return ~h.past(frames.open & frames.fresh & ~frames.next & ~frames.restart & ~frames.close) \
-        | (kept == h.past(kept))
-
-
-class AnyFrames(wiring.Component):
-    """In the place of :class:`gateware.frames.Frames`: any frames that keep to its rules."""
-
-    def __init__(self, *, constant: bytes) -> None:
-        super().__init__(gateware.frames.Frames(constant=constant).signature)
-
-    def elaborate(self, platform: Any) -> Any:
-        m = Module()
-        for _, member, value in self.signature.flatten(self):
-            if member.flow == Out:
-                m.d.comb += value.eq(AnySeq(len(value)))
-        return m
+def rules_of(h: Harness, frames: Any) -> dict[str, Any]:
+    """By their texts, what frames keep to as long as :py:`recite` changes only between them."""
+    is_open, at = frames.open, frames.at
+    was_open = h.past(is_open & ~frames.close)
+    said = Cat(frames.opcode, frames.sequence, frames.length, frames.fault)
+    read = Cat(at, frames.byte, frames.fresh)
+    moves = frames.next | frames.restart
+    return {
+        "a frame is open until it is closed": (
+            (is_open | ~was_open) & ~(is_open & h.past(frames.open & frames.close))),
+        "what is said of a frame stays while it is open": ~was_open | (said == h.past(said)),
+        "and what it asks for is there one cycle before":
+            ~is_open | (frames.opcode == h.past(frames.opcode)),
+        "a frame without a fault is no longer than it may be":
+            ~is_open | (frames.fault != 0) | (frames.length <= frame.MAX_PAYLOAD),
+        "bytes are read in turn, from the first of the payload, and from byte 0 after a restart":
+            ~is_open | (at == Mux(was_open, Mux(h.past(frames.restart), 0,
+                                             (h.past(at) + h.past(frames.next))[:8]),
+                               frame.HEADER)),
+        "a byte that was read stays until another is asked for":
+            ~was_open | ~h.past(frames.fresh & ~moves) | (read == h.past(read)),
+    }
 
 
 PROOFS = (
     Proof(
         "frames.rules",
         "Whatever comes over the line, what is sent stays until it is taken; a frame stays open, "
-        "and what is said of it stays, until it is closed; a byte of it that was read stays until "
-        "another is asked for; and answers are taken while it is open and sent when it is not.",
+        "and what is said of it stays, until it is closed; one without a fault is no longer than "
+        "it may be; its bytes are read in turn, and stay until another is asked for; and answers "
+        "are taken while it is open and sent when it is not.",
         "sources keep what they offer; what is read changes only while no frame is open",
         "induction", frames,
         (case(4),),
@@ -77,6 +77,8 @@ PROOFS = (
          Change("gateware.collector", "with m.If(self.release):", "with m.If(self.i.valid):",
                 cycles=20),
          Change("gateware.frames", "read(frame.HEADER)",
-                "m.d.sync += self.at.eq(frame.HEADER)", cycles=60)),
+                "m.d.sync += self.at.eq(frame.HEADER)", cycles=60),
+         Change("gateware.frames", "self.length + frame.MIN_FRAME != collector.count",
+                "self.length + frame.MIN_FRAME < collector.count", cycles=60)),
     ),
 )

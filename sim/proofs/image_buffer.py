@@ -60,6 +60,8 @@ def rules(h: Harness, *, width: int, words: int, image_bytes: int, batch: int) -
             end + full == (dut.images - (dut.whole & (left != 0))) * words + made)
     progress(h, came, dut.i.valid, i_per, name="taking")
 
+    h.claim("the last of them is remembered", (end == 0) | (inside["top"] == end - 1))
+
     # Sending: which word of which round is the next to leave.
     place = Signal(range(batch * words), name="place")
     remaining = Signal(16, name="remaining")
@@ -71,6 +73,7 @@ def rules(h: Harness, *, width: int, words: int, image_bytes: int, batch: int) -
         h.m.d.sync += remaining.eq(dut.rounds)
     h.claim("words leave until all have left, as often as they shall, and no longer",
             sending == (remaining != 0))
+    h.claim("it is known whether there is more to read", inside["more"] == (rounds != 0))
     h.claim("rows are read in turn, one ahead of the words that leave", Mux(
         dut.o.valid, (row == Mux(last, 0, place + 1)) & (rounds == remaining - last),
         (row == place) & (rounds == remaining)))
@@ -127,10 +130,10 @@ PROOFS = (
          case(14, width=1, words=1, image_bytes=1, batch=1),
          case(12, width=16, words=2, image_bytes=3, batch=3),
          case(12, width=4, words=3, image_bytes=2, batch=2)),
-        (Change("gateware.image_buffer", "final.eq(row + 1 == end)", "final.eq(row == end)",
+        (Change("gateware.image_buffer", "final.eq(row == top)", "final.eq(row == end)",
                 cycles=16),
-         Change("gateware.image_buffer", "fetch.eq((left != 0) & (~self.o.valid | self.o.ready))",
-                "fetch.eq(left != 0)"),
+         Change("gateware.image_buffer", "fetch.eq(more & (~self.o.valid | self.o.ready))",
+                "fetch.eq(more)"),
          Change("gateware.image_buffer", "with m.If(at == self._image_bytes - 1):",
                 "with m.If(self.filled == self._image_bytes - 1):"),
          Change("gateware.image_buffer", "at.eq(0), end.eq(0)]", "at.eq(0)]", case=4),
@@ -151,6 +154,7 @@ PROOFS = (
          Change("gateware.image_buffer", "Mux(final, 0, row + 1)", "Mux(final, 1, row + 1)"),
          Change("gateware.image_buffer", "w_port.data.eq(word.payload)",
                 "w_port.data.eq(word.payload[::-1])", case=1),
-         Change("gateware.image_buffer", "left.eq(left - final)", "left.eq(left - 1)")),
+         Change("gateware.image_buffer", "with m.If(final):\n                m.d.sync += [left",
+                "with m.If(1):\n                m.d.sync += [left")),
     ),
 )
