@@ -7,13 +7,23 @@ import random
 import numpy as np
 import pytest
 
+from boards import catalog
+from boards.driver import Driver
+from boards.virtual import VirtualBoard
+from gateware import compiler
+from gateware.mapping import uniform
 from model import frame
+from model.errors import CheckFailed, InputError
 from model.frame import Error, Frame, FrameError, Opcode
 from sim.tools import find
+from sim.wire import Wire
 
+from .commandline import random_network
 from .damage import Damage, commands, garbage, sealed
 from .link_bed import BEDS, NARROW, dump
 from .link_line import LinkPort, VerilatedLink
+from .model_port import expected
+from .patience import within
 from .standin import LinkModel
 
 
@@ -24,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 SEED   = 20_261
 BATCH  = 1_000    # frames that are compared at once
 BLOCK  = 10_000   # bytes
-TRIES  = 40       # of a command, before a host says that it was lost
+TRIES  = 200      # of a command, of which the longest passes both ways once in five times
 
 
 def sizes(quick, all_of_them):
@@ -157,7 +167,7 @@ class Host:
         raise AssertionError(f"{sent} was not answered in {TRIES} tries")
 
 
-@pytest.mark.parametrize("count", sizes(500, 100_000))
+@pytest.mark.parametrize("count", sizes(300, 30_000))
 def test_a_host_that_sends_again(count):
     """Each command once, though frames are damaged both ways; and no answer is a wrong one."""
     link, draw = VerilatedLink(NARROW, seed=SEED), random.Random(SEED)
@@ -209,3 +219,111 @@ def test_a_host_that_sends_again(count):
     print(f"{count:,} commands; {again:,} sent again, {lost:,} were told they had been done; "
           f"at most {host.most} tries")
     assert again > count // 20 and lost > count // 50
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_the_driver_over_the_same_line(rounds):
+    """Whatever it sends at a time, long frames or short ones: what it is told is right."""
+    bed, rng = NARROW, np.random.default_rng(SEED)
+    port = LinkPort(VerilatedLink(bed, seed=SEED), Damage(np.random.default_rng(SEED), cut=0.02),
+                    Damage(np.random.default_rng(SEED + 1), cut=0.02))
+    driver = Driver(port)
+    driver.load(bed.standin)
+    for _ in range(rounds):
+        cells = {"cells": rng.integers(0, 1 << 32, 14).tolist()}
+        driver.write(cells)
+        assert driver.read() == cells and driver.holds(cells)
+        images = rng.integers(0, 16, (30, bed.identity.inputs))
+        scores, best = expected(bed.standin, images)
+        result = driver.infer(images)
+        assert (result.scores == scores).all() and (result.best == best).all()
+        assert driver.repeat(images[:3], 50).signature == frame.signature(
+            scores[:3], best[:3], 50)
+        data = rng.bytes(240)
+        assert driver.echo(data) == data
+    assert driver.traffic.again > 3 * rounds
+
+
+# Whole boards: every pin, the real driver, and a line that does harm to each bit.
+
+class CountingPort:
+    """A port that knows how many frames were written to it."""
+
+    def __init__(self, port):
+        self._port, self.frames = port, 0
+
+    def __getattr__(self, name):
+        return getattr(self._port, name)
+
+    @property
+    def timeout(self):
+        return self._port.timeout
+
+    @timeout.setter
+    def timeout(self, seconds):
+        self._port.timeout = seconds
+
+    def write(self, data):
+        self.frames += sum(map(bool, data.split(b"\0")))
+        return self._port.write(data)
+
+
+def exercise(driver, port, count, network, accelerator):
+    """Every command, again and again, until there were so many frames; all results are right."""
+    rng, shape, mapping = np.random.default_rng(SEED), network.shape, accelerator.mapping
+    others = [compiler.image(random_network(*SIZES, seed=seed), mapping) for seed in (1, 2)]
+    contents = compiler.image(network, mapping)
+    driver.load(accelerator)
+    rounds = 0
+    while port.frames < count or not rounds:
+        driver.write(others[rounds % 2])
+        assert driver.holds(others[rounds % 2])
+        driver.write(contents)
+        images = rng.integers(0, 1 << shape.encoder.bits, (7, SIZES[0]))
+        scores, best = network.scores_of(images), network(images)
+        result = driver.infer(images)
+        assert (result.scores == scores).all() and (result.best == best).all()
+        assert result.cycles == driver.predict(len(images))
+        repeated = driver.repeat(images[:2], 9)
+        assert repeated.signature == frame.signature(scores[:2], best[:2], 9)
+        data = rng.bytes(rng.integers(0, 60))
+        assert driver.echo(data) == data
+        driver.reset()
+        assert driver.counters()[frame.Counter.IMAGES] == 0
+        assert driver.identify().loaded and driver.holds(contents)
+        assert driver.read() == contents
+        rounds += 1
+
+
+SIZES = (64, 12, 10)
+WIRES = {"seldom": 1e-4, "often": 1e-3}    # of ten bits a byte; as many bytes dropped, and doubled
+
+
+def on_a_board(name, rate, count):
+    board, network = catalog.find(name), random_network(*SIZES)
+    accelerator = compiler.compile(network.shape, uniform(network.shape, pe=2, simd=6))
+    wire = Wire(flip=rate, drop=rate, double=rate, seed=SEED)
+    with within(60 + count), \
+            VirtualBoard(board, accelerator, wire=wire) as virtual:
+        port = CountingPort(virtual.open())
+        with Driver(port, baud=board.baud) as driver:
+            exercise(driver, port, count, network, accelerator)
+        harm = virtual.harm
+        print(f"{name}: {port.frames:,} frames, {driver.traffic.again:,} commands sent again, "
+              f"{virtual.seconds:.2f} s simulated; {harm}")
+    assert harm["there"].flipped and harm["back"].flipped and driver.traffic.again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f", "tang-nano-9k"])
+def test_boards_with_damage(name, wire, count):
+    on_a_board(name, WIRES[wire], count)
+
+
+@pytest.mark.slow
+def test_a_line_too_bad_is_said_to_be():
+    """Beyond one wrong bit in two hundred; and never is a wrong result taken for one."""
+    with pytest.raises((CheckFailed, InputError), match="is the cable sound, and the baud rate"):
+        on_a_board("icebreaker", 0.01, 100)
