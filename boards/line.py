@@ -21,10 +21,10 @@ from .serial_port import Port
 __all__ = ["Traffic", "Line"]
 
 
-TRIES  = 8        # of each job, and so many times in a row that nothing comes that is whole
+TRIES  = 8        # of each job, and so many times in a row that nothing comes
 FIRST  = 40       # of each job, until anything was ever heard
 ALONE  = 400      # of a command in a short frame, and nothing else under way
-QUIET  = 40       # times in a row that nothing whole comes of it
+QUIET  = 40       # times in a row that nothing comes of it
 GRACE  = 0.1      # seconds that it may take besides; if it takes more, it is only sent again
 FLIGHT = 200      # commands under way, of 256 that numbers tell apart
 AHEAD  = 16_384   # bytes sent ahead of their answers
@@ -229,6 +229,8 @@ class Line:
             answer = Frame.decode(line)
         except FrameError:
             self._trouble = "frames arrive damaged"
+            if self._heard:      # else it may be anything
+                self._silent = 0
             return None
         self._heard, self._silent = True, 0
         return answer
