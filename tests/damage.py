@@ -41,7 +41,9 @@ def commands(draw, bed, count):
         nonlocal sequence
         # A number that comes again is refused.
         sequence = sequence + (draw.random() > 0.02) & 0xFF
-        bodies.append(bytes([opcode, sequence, len(payload)]) + payload)
+        # And once in a while, a frame that holds together says something else of its length.
+        length = len(payload) if draw.random() > 0.01 else draw.randrange(256)
+        bodies.append(bytes([opcode, sequence, length]) + payload)
 
     while len(bodies) < count:
         opcode, sound = draw.choice(kinds), draw.random() > 0.1
@@ -101,6 +103,8 @@ class Damage:
         whose start bit does is not noticed.
     drop, double : :class:`float`
         Probability that a byte does not arrive, or arrives twice.
+    noise : :class:`float`
+        Probability that a byte is said to be lost before one that arrives.
     cut : :class:`float`
         Probability that a frame ends early; half of these lose their delimiter as well.
     """
@@ -109,6 +113,7 @@ class Damage:
     flip: float = 1e-3
     drop: float = 1e-3
     double: float = 1e-3
+    noise: float = 1e-3
     cut: float = 0.01
     frames: int = 0      # that passed
     damaged: int = 0     # of them
@@ -129,11 +134,14 @@ class Damage:
         items = (data ^ np.packbits(flips[:, 1:9], axis=1, bitorder="little")[:, 0]).astype(
             np.uint16)
         items[stop] = LOST
-        harmed = (items != data) | (copies != 1)
+        noise = rng.random(size) < self.noise
+        harmed = (items != data) | (copies != 1) | noise
         self.frames += len(ends)
         if len(ends):
             self.damaged += int(np.logical_or.reduceat(harmed[:ends[-1]], begins).sum())
-        return np.repeat(items, copies)
+        # Each byte, as often as it arrives, with what is said to be lost before it.
+        pairs = np.stack([np.full(size, LOST, dtype=np.uint16), items], axis=1).ravel()
+        return np.repeat(pairs, np.stack([noise, copies], axis=1).ravel())
 
 
 def garbage(rng, count, zeros=0.0):

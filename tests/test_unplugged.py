@@ -195,7 +195,9 @@ def pulled(bench, virtual, command, *, sent=None, heard=None, arrives=False):
         before = virtual.seconds
         driver.load(bench.accelerator)
         # At once: nothing was waited for.
-        assert virtual.seconds - before < 0.1 and driver.traffic.again <= 1
+        assert virtual.seconds - before < 0.1
+        # What was cut off is answered as damaged; that may have the number of what is asked first.
+        assert driver.traffic.again <= (command == "load")
         there, loaded = driver.read(), driver.identify().loaded
         if command == "write":
             written = words_of(bench, cable.written)
