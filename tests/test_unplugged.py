@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The cable pulled out in the middle of every command, and plugged in again."""
 
+import contextlib
 import random
 
 import numpy as np
@@ -133,27 +134,28 @@ COMMANDS = {
 }
 
 
-def words_of(bench, line):
-    """What WRITE frames that passed whole have written, in order: pairs of address and word."""
-    found = []
-    for part in line.split(b"\0")[:-1]:
-        if part:
-            sent = frame.Frame.decode(part)
-            if sent.opcode == frame.Opcode.WRITE:
-                head = int.from_bytes(sent.payload[:4], "little")
-                words = frame.unpack_words(sent.payload[4:])
-                found.append(list(enumerate(words, head)))
+def words_of(line):
+    """What WRITE frames that were sent whole write, in order: pairs of address and word."""
+    found, (*parts, rest) = [], line.split(b"\0")
+    # What lacks its delimiter alone is ended by that of the next host.
+    with contextlib.suppress(frame.FrameError):
+        frame.Frame.decode(rest)
+        parts.append(rest)
+    for sent in map(frame.Frame.decode, filter(None, parts)):
+        if sent.opcode == frame.Opcode.WRITE:
+            head = int.from_bytes(sent.payload[:4], "little")
+            found.append(list(enumerate(frame.unpack_words(sent.payload[4:]), head)))
     return found
 
 
 def states(bench, frames):
-    """Contents of the memories before the first frame, and after each."""
-    memory = dict(bus_writes(bench.accelerator, bench.contents[0]))
-    addresses = [address for address, _ in bus_writes(bench.accelerator, bench.contents[0])]
-    rows = [address for address in addresses[1:-2]]
+    """What the memories hold before the first frame and after each, and whether weights do."""
+    writes = bus_writes(bench.accelerator, bench.contents[0])
+    rows, memory = [address for address, _ in writes[1:-2]], dict(writes)
     for words in ([], *frames):
         memory.update(words)
-        yield image_of(bench.accelerator, [memory[address] for address in rows])
+        yield (image_of(bench.accelerator, [memory[address] for address in rows]),
+               bool(memory[bench.accelerator.control_address] & 1))
 
 
 def passing(bench, virtual, command):
@@ -198,14 +200,13 @@ def pulled(bench, virtual, command, *, sent=None, heard=None, arrives=False):
         assert virtual.seconds - before < 0.1
         # What was cut off is answered as damaged; that may have the number of what is asked first.
         assert driver.traffic.again <= (command == "load")
-        there, loaded = driver.read(), driver.identify().loaded
+        now = there, loaded = driver.read(), driver.identify().loaded
         if command == "write":
-            written = words_of(bench, cable.written)
+            written = words_of(cable.written)
             every = list(states(bench, written))
-            assert there in every, "part of a frame was written"
-            done = every.index(there), len(every) - 1
-            assert not arrives or done[0] == done[1]
-            assert not loaded or there in (every[0], bench.contents[1])
+            assert now in every, "part of a frame was written"
+            assert not arrives or now == every[-1]
+            done = len(every) - 1 - every[::-1].index(now), len(every) - 1
         else:
             assert loaded and there == bench.contents[0]
         if loaded:
