@@ -19,8 +19,8 @@ from sim import tools
 from . import stages
 from .board import Board
 from .project import Project
-from .report import Report
-from .stages import Stage, StageFailed
+from .report import Report, contended
+from .stages import Stage, StageFailed, StageStuck
 
 
 __all__ = ["Kept", "TimingMissed", "keep", "processors"]
@@ -180,7 +180,8 @@ class _Run:
         command = [*self.project.route, "--seed", str(seed), "--freq", f"{float(self.hz) / 1e6:g}",
                    "--timing-allow-fail", "--report", self.project.report]
         return self.stage(self.project.stage("seed", seed), command,
-                          functools.partial(_timed, self.project.report, self.hz), source=source)
+                          functools.partial(_timed, self.project.report, self.hz), source=source,
+                          stuck=contended)
 
     def pack(self, seed: int) -> None:
         command = self.project.pack
@@ -198,13 +199,21 @@ class _Run:
     def first(self, source: pathlib.Path) -> tuple[int, int]:
         """The first seed whose placement meets its timing, and how many were placed."""
         reached: list[float] = []
+        stuck = ""
         for seed in SEEDS:
             place = self.placement(source, seed)
-            self.make(place, "place and route" + (f", seed {seed}" if reached else ""))
+            try:
+                self.make(place, "place and route" + (f", seed {seed}" if seed != SEEDS[0] else ""))
+            except StageStuck as error:
+                stuck = str(error)
+                self.say(stuck)
+                continue
             report = self.report(place)
             reached.append(report.fmax_mhz(self.hz))
             if report.met(self.hz):
                 return seed, len(reached)
+        if not reached:
+            self.failed(stuck)
         self.missed(reached)
 
     def best(self, source: pathlib.Path, seeds: Sequence[int], jobs: int,
@@ -277,6 +286,8 @@ class _Run:
                 stages.perform(stage)
             except StageFailed as error:
                 self.said.append(error.said)
+                if isinstance(error, StageStuck):
+                    raise
                 self.failed(str(error))
         self.said.append((stage.folder / stages.LOG).read_text())
         return stage.folder

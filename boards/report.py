@@ -14,7 +14,7 @@ from fractions import Fraction
 from model.errors import CheckFailed
 
 
-__all__ = ["Report", "excess", "last_error"]
+__all__ = ["Report", "excess", "last_error", "contended"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def excess(log: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-ERROR = re.compile(r"(error\b|fatal\b|\S+: (fatal )?error\b|wasm trap:|\w+(\.\w+)*Error: )", re.I)
+ROUND  = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
+ROUNDS = 1_000   # of routing
+ERROR  = re.compile(r"(error\b|fatal\b|\S+: (fatal )?error\b|wasm trap:|\w+(\.\w+)*Error: )", re.I)
 
 
 def last_error(log: str) -> str:
@@ -83,3 +85,15 @@ def last_error(log: str) -> str:
     # A tool in WebAssembly that crashed says so twice, and why in the second place.
     errors = [line for line in lines if ERROR.match(line)]
     return (errors or lines or ["it said nothing"])[-1]
+
+
+def contended(said: str) -> str:
+    """Why nextpnr will find no routes, if so, from the end of what it said so far.
+
+    Its second router gives way to nothing but its own costs: now and then two nets go on for ever
+    taking a wire from one another. A full chip took 70 rounds.
+    """
+    rounds = ROUND.findall(said)
+    if not rounds or int(rounds[-1][0]) < ROUNDS:
+        return ""
+    return f"after {ROUNDS:,} rounds, {rounds[-1][1]} wires are still wanted by two nets"

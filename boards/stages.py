@@ -19,12 +19,15 @@ from sim import tools
 from .report import excess, last_error
 
 
-__all__ = ["LOG", "MANIFEST", "Stage", "StageFailed", "perform", "is_whole", "end", "copy"]
+__all__ = ["LOG", "MANIFEST", "Stage", "StageFailed", "StageStuck", "perform", "is_whole",
+           "end", "copy"]
 
 
 LOG      = "kept.log"    # what the tool said
 MANIFEST = "kept.json"   # every file of the folder, and its hash
 TRIES    = 3             # times that a folder is put in another's place, if others do so as well
+LOOK     = 2.0           # seconds between looks at what a tool says
+TAIL     = 4_096         # bytes of that to look at
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Stage:
         What :func:`end` ends together.
     excess : :class:`str`
         What to say of a design for which the tool finds too few cells.
+    stuck : callable, or None
+        Given what the tool said last, says why it will never end; nothing while it may. Where it
+        will not, it is ended.
     """
 
     folder: pathlib.Path
@@ -62,6 +68,7 @@ class Stage:
     fresh: bool = False
     group: str = ""
     excess: str = "too large"
+    stuck: Callable[[str], str] | None = None
 
 
 class StageFailed(CheckFailed):
@@ -81,6 +88,10 @@ class StageFailed(CheckFailed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.said)   # exceptions pickle their message alone
+
+
+class StageStuck(StageFailed):
+    """A tool would never have ended."""
 
 
 def perform(stage: Stage) -> None:
@@ -176,19 +187,39 @@ def _run(stage: Stage, folder: pathlib.Path) -> None:
     parts = [folder / name for option, name in zip(command, command[1:], strict=False)
              if option in ("-l", "--log")]
     parts.append(folder / "output")
+    never = ""
+
+    def look() -> bool:
+        nonlocal never
+        never = stage.stuck("".join(map(_tail, parts))) if stage.stuck is not None else ""
+        return bool(never)
+
     with open(parts[-1], "wb") as output:
-        status = _execute([*tools.require(command[0]), *command[1:]], folder, output, stage.group)
+        status = _execute([*tools.require(command[0]), *command[1:]], folder, output, stage.group,
+                          look)
     answer = "".join(part.read_text(errors="replace") for part in parts if part.is_file())
     for part in parts:
         part.unlink(missing_ok=True)
     said = f"$ {' '.join(command)}\n{answer}"
     (folder / LOG).write_text(said)
+    if never:
+        raise StageStuck(f"{command[0]} would never end: {never}", said)
     try:
         if status != 0:
             raise CheckFailed(_reason(stage, answer))
         stage.check(folder)
     except CheckFailed as error:
         raise StageFailed(str(error), said) from error
+
+
+def _tail(path: pathlib.Path) -> str:
+    """The end of a file that may not be there yet."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _reason(stage: Stage, answer: str) -> str:
@@ -211,8 +242,9 @@ def end(group: str) -> None:
             process.kill()
 
 
-def _execute(command: list[str], folder: pathlib.Path, output: IO[bytes], group: str) -> int:
-    """Run a tool to its end, or end it; its exit status."""
+def _execute(command: list[str], folder: pathlib.Path, output: IO[bytes], group: str,
+             look: Callable[[], bool]) -> int:
+    """Run a tool to its end, or end it when a look says so; its exit status."""
     with _lock:
         if group in _ended:
             return -1
@@ -220,7 +252,11 @@ def _execute(command: list[str], folder: pathlib.Path, output: IO[bytes], group:
                                    stderr=subprocess.STDOUT)
         _running.setdefault(group, []).append(process)
     try:
-        return process.wait()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(LOOK)
+            if look():
+                process.kill()
     except BaseException:
         process.kill()
         process.wait()

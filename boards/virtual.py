@@ -26,7 +26,7 @@ __all__ = ["VirtualBoard", "VirtualPort"]
 
 SLICE  = 40     # bit times that are simulated between looks at the host
 AHEAD  = 32     # bytes that an adapter has in hand; all others are still the host's
-LINGER = 0.05   # simulated seconds after which a board that says nothing is left alone
+LINGER = 0.25   # simulated seconds after which a board that says nothing is left alone
 
 
 @dataclass
@@ -197,15 +197,17 @@ class VirtualBoard:
         delivered : :class:`int`
             Bytes that are enough.
         silence : :class:`float`, or None
-            Simulated seconds in which nothing passes, on either line, that are enough as well.
+            Simulated seconds in which nothing passes, on either line, that are enough as well;
+            0 takes no time.
         """
         with self._changed:
             cycles = None if silence is None else round(silence * self.board.clock_hz)
             wait, plugs = _Wait(delivered, cycles, self._now), self.plugs
             self._waits.append(wait)
             try:
-                self._ring()
-                while plugs and self.plugs == plugs and not self._over(wait):
+                if not self._over(wait):
+                    self._ring()
+                while cycles != 0 and 0 < self.plugs == plugs and not self._over(wait):
                     self._changed.wait()
             finally:
                 self._waits.remove(wait)
@@ -225,9 +227,8 @@ class VirtualBoard:
         return max(wait.begun, self._active) + wait.silence - self._now
 
     def _over(self, wait: _Wait) -> bool:
-        # What the host has written may be on its way from one end of its system to the other.
         return self._delivered >= wait.delivered or (
-            self._taken >= self._written and not self._passing() and self._left(wait) <= 0)
+            not self._passing() and self._left(wait) <= 0)
 
     def _passing(self) -> bool:
         """Whether bytes pass over the line."""
@@ -238,8 +239,11 @@ class VirtualBoard:
         if self._passing() or self._listener.busy:
             return True
         if self._taken < self._written:
+            # It is on its way from one end of the host's system to the other, and no silence
+            # may pass meanwhile.
             return False
-        if any(wait.silence is not None and not self._over(wait) for wait in self._waits):
+        if any(not self._over(wait) and not (self._line.still and wait.silence is None)
+               for wait in self._waits):
             return True
         return not self._line.still and \
             self._now < self._active + LINGER * float(self.board.clock_hz)

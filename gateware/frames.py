@@ -21,6 +21,7 @@ fault = range(max(Error) + 1)    # an `Error`, or 0 for none
 PAGE     = 256
 ANSWER   = 2
 CONSTANT = 3
+PAGES    = 4
 
 CRC_BITS = 2   # that the CRC takes in a cycle: with eight it would have twice the look-up tables
 
@@ -102,7 +103,7 @@ class Frames(wiring.Component):
         m = Module()
 
         m.submodules.cells = cells = memory.Memory(
-            shape=8, depth=4 * PAGE, init=[*bytes(CONSTANT * PAGE), *self._constant])
+            shape=8, depth=PAGES * PAGE, init=[*bytes(CONSTANT * PAGE), *self._constant])
         r_port = cells.read_port()
         w_port = cells.write_port()
 
@@ -178,7 +179,7 @@ class Frames(wiring.Component):
             with m.State("OPEN"):
                 m.d.comb += self.open.eq(1)
                 m.d.comb += put.eq(self.answer.valid & final)
-                m.d.comb += self.answer.ready.eq(taken)
+                m.d.comb += self.answer.ready.eq(final & ~collector.w.en)
                 m.d.comb += crc.valid.eq(self.answer.valid & (taken | ~final))
                 m.d.comb += crc.start.eq(self.restart)
                 m.d.comb += encoder.start.eq(self.restart)

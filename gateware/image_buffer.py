@@ -88,6 +88,7 @@ class ImageBuffer(wiring.Component):
         word = regroup.o
         at  = Signal(range(self._image_bytes))
         end = Signal(range(rows + 1))      # rows that are filled
+        top = Signal(range(rows))          # the last of them
         m.d.comb += word.ready.eq(1)
         m.d.comb += self.whole.eq(at == 0)
         with m.If(self.i.valid & self.i.ready):
@@ -100,26 +101,28 @@ class ImageBuffer(wiring.Component):
         m.d.comb += w_port.addr.eq(end)
         m.d.comb += w_port.data.eq(word.payload)
         with m.If(word.valid):
-            m.d.sync += end.eq(end + 1)
+            m.d.sync += [end.eq(end + 1), top.eq(end)]
         with m.If(self.clear):
             m.d.sync += [self.filled.eq(0), self.images.eq(0), at.eq(0), end.eq(0)]
 
         # Send. What the memory puts out stays until it is taken.
         row   = Signal(range(rows))
         left  = Signal.like(self.rounds)   # rounds that are not yet read to their ends
+        more  = Signal()                   # left != 0
         fetch = Signal()
         final = Signal()
-        m.d.comb += fetch.eq((left != 0) & (~self.o.valid | self.o.ready))
-        m.d.comb += final.eq(row + 1 == end)
+        m.d.comb += fetch.eq(more & (~self.o.valid | self.o.ready))
+        m.d.comb += final.eq(row == top)
         m.d.comb += r_port.en.eq(fetch)
         m.d.comb += r_port.addr.eq(row)
         m.d.comb += self.o.payload.eq(r_port.data)
         with m.If(fetch):
             m.d.sync += row.eq(Mux(final, 0, row + 1))
-            m.d.sync += left.eq(left - final)
+            with m.If(final):
+                m.d.sync += [left.eq(left - 1), more.eq(left != 1)]
         with m.If(fetch | self.o.ready):
             m.d.sync += self.o.valid.eq(fetch)
         with m.If(self.start):
-            m.d.sync += left.eq(self.rounds)
+            m.d.sync += [left.eq(self.rounds), more.eq(1)]
 
         return m

@@ -9,16 +9,22 @@ from model import frame
 from model.frame import Counter, Error, Opcode
 
 from . import bus
+from .access import Access
+from .counters import Counters
 from .frames import Frames, fault
 from .image_buffer import ImageBuffer
+from .result_bytes import ResultBytes
 from .results import Results
 
 
 __all__ = ["Link"]
 
 
-LOADED   = 1     # byte of an identity whose bit 0 is only known when it is asked for
-PATIENCE = 255   # cycles that a read may take; where nothing is mapped, nothing answers
+LOADED = 1   # byte of an identity whose bit 0 is only known when it is asked for
+
+# Places, besides the accelerator's bus, which is 0.
+SCORES   = frame.RESULTS >> 30
+COUNTERS = frame.COUNTERS >> 30
 
 
 class Link(wiring.Component):
@@ -65,8 +71,8 @@ class Link(wiring.Component):
     """
 
     def __init__(self, identity, *, words, width, addr_width, result):
-        if addr_width > 31:
-            raise ValueError(f"Addresses must be at most 31 bits, not {addr_width!r}")
+        if not 0 < addr_width <= 30:
+            raise ValueError(f"Addresses must be 1 to 30 bits, not {addr_width!r}")
         if identity.buffer_bytes >= frame.RUN:
             raise ValueError(f"Images must be less than {frame.RUN:,} bytes in all, "
                              f"not {identity.buffer_bytes:,}")
@@ -95,17 +101,17 @@ class Link(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        constant = self.identity.pack()
-        classes, size = self.identity.classes, self.identity.score_bytes
+        identity = self.identity
+        constant = identity.pack()
         m.submodules.frames = frames = Frames(constant=constant)
         wiring.connect(m, wiring.flipped(self.i), frames.i)
         wiring.connect(m, frames.o, wiring.flipped(self.o))
         m.d.comb += frames.lost.eq(self.lost)
         m.submodules.buffer = buffer = ImageBuffer(
-            width=self._width, words=self._words, image_bytes=self.identity.image_bytes,
-            batch=self.identity.batch)
+            width=self._width, words=self._words, image_bytes=identity.image_bytes,
+            batch=identity.batch)
         m.submodules.results = results = Results(
-            result=self._result, classes=classes, batch=self.identity.batch)
+            result=self._result, classes=identity.classes, batch=identity.batch)
         wiring.connect(m, buffer.o, wiring.flipped(self.pixels))
         wiring.connect(m, wiring.flipped(self.scores), results.i)
         m.d.comb += results.images.eq(buffer.images)
@@ -114,71 +120,83 @@ class Link(wiring.Component):
         with m.If(results.counted):
             m.d.sync += self.any_best.eq(1)
 
-        # Bytes move through the top of a word. It holds what comes before the data, and then, a
-        # word at a time, data; `addr` counts on.
-        depth = self.identity.batch * classes
-        word   = Signal(bus.WORD)
-        addr   = Signal(max(self._addr_width, bits_for(depth - 1), 2))
-        limit  = Signal(len(addr) + 1)
-        beyond = Signal()      # the address has more bits than that
-        stored = Signal(2)     # what it is an address of: 2 for scores, 3 for counters
-        left   = Signal(max(8, bits_for(classes)))   # words, bytes or classes to come
-        images = Signal.like(buffer.images)
-        run    = Signal()
-        shown  = Signal()      # scores are asked for as well
-        w_en   = Signal()
-        r_en   = Signal()
-        m.d.comb += self.bus.addr.eq(addr)
-        m.d.comb += self.bus.w_data.eq(word)
-        m.d.comb += self.bus.w_en.eq(w_en)
-        m.d.comb += self.bus.r_en.eq(r_en & ~stored[1])
-        m.d.comb += results.addr.eq(addr)
-        m.d.comb += [buffer.rounds.eq(word), results.rounds.eq(word)]
-
-        is_identify, is_write, is_read, is_infer, is_repeat, is_echo, is_reset = (
-            frames.opcode == opcode for opcode in (
-                Opcode.IDENTIFY, Opcode.WRITE, Opcode.READ, Opcode.INFER, Opcode.REPEAT,
-                Opcode.ECHO, Opcode.RESET))
+        # What the frame asks for, known when it is judged.
+        asked = {opcode: Signal(name=f"is_{opcode.name.lower()}")
+                 for opcode in Opcode if opcode != Opcode.ERROR}
+        is_identify, is_write, is_read, is_infer, is_repeat, is_echo, is_reset = asked.values()
         runs     = is_infer | is_repeat
+        head     = Signal(8 * frame.HEAD)   # an address, an offset with flags, or rounds
+        offset   = head[:24]
+        run      = is_infer & head[24]
+        shown    = head[25]                 # scores are asked for as well
+        left     = Signal(8)                # bytes of images to come, or words to read or write
+        size     = Signal(8)                # bytes of results
+        step     = Signal(range(frame.HEAD))
         error    = Signal(fault)
-        step     = Signal(3)
-        last     = Signal(8)         # sequence number of the last command carried out
+        last     = Signal(8)                # sequence number of the last command carried out
         any_last = Signal()
-        patience = Signal(range(PATIENCE + 1))
         m.d.comb += frames.recite.eq(is_identify)
 
-        counters = {Counter.IMAGES: Signal(32, name="counted_images"),
-                    Counter.COMMANDS: Signal(16, name="counted_commands"),
-                    Counter.REFUSED: Signal(16, name="counted_refused")}
-        with m.If(results.counted):
-            m.d.sync += counters[Counter.IMAGES].eq(counters[Counter.IMAGES] + 1)
-        count = Signal(32)
-        with m.Switch(addr[:2]):
-            for n, counter in counters.items():
-                with m.Case(n):
-                    m.d.comb += count.eq(counter)
+        # Scores, counters, and what the accelerator has, word by word.
+        depth = identity.batch * identity.classes
+        m.submodules.counters = counters = Counters()
+        m.d.comb += counters.image.eq(results.counted)
+        m.submodules.access = access = Access(
+            addr_width=max(self._addr_width, bits_for(depth - 1), bits_for(max(Counter))),
+            writable=self._addr_width)
+        m.d.comb += [access.first.eq(head), access.count.eq(left), access.write.eq(is_write),
+                     access.i.payload.eq(frames.byte)]
+        addr  = access.bus.addr
+        wants = {place: access.bus.r_en & (access.place == place)
+                 for place in (0, SCORES, COUNTERS)}
+        found = Signal()
+        m.d.sync += found.eq((wants[SCORES] & (addr < depth)) |
+                             (wants[COUNTERS] & (addr < len(Counter))))
+        m.d.comb += [self.bus.addr.eq(addr), counters.number.eq(addr),
+                     self.bus.w_data.eq(access.bus.w_data), self.bus.w_en.eq(access.bus.w_en),
+                     self.bus.r_en.eq(wants[0] & (addr < 1 << self._addr_width)),
+                     access.bus.r_valid.eq(found | self.bus.r_valid)]
+        with m.Switch(access.place):
+            with m.Case(SCORES):
+                m.d.comb += access.bus.r_data.eq(results.score)
+            with m.Case(COUNTERS):
+                m.d.comb += access.bus.r_data.eq(counters.count)
+            with m.Default():
+                m.d.comb += access.bus.r_data.eq(self.bus.r_data)
+
+        # Results of a round, as they are answered.
+        m.submodules.told = told = ResultBytes(
+            classes=identity.classes, batch=identity.batch, score_bytes=identity.score_bytes,
+            best=results.best.shape())
+        m.d.comb += [told.repeated.eq(is_repeat), told.shown.eq(shown),
+                     told.images.eq(buffer.images), told.cycles.eq(results.cycles),
+                     told.digest.eq(results.digest), told.score.eq(results.score),
+                     told.best.eq(results.best_there),
+                     results.addr.eq(Mux(is_read, addr, told.addr))]
 
         def refuse(reason):
             m.d.sync += error.eq(reason)
             m.next = "ANSWER"
 
-        def shift(byte=frames.byte):
-            m.d.sync += word.eq(Cat(word[8:], byte))
-            m.d.sync += step.eq(step + 1)
+        said = frames.answer.valid & frames.answer.ready
 
         def say(value, state):
             m.d.comb += frames.answer.valid.eq(1)
             m.d.comb += frames.answer.payload.eq(value)
-            with m.If(frames.answer.ready):
+            with m.If(said):
                 m.next = state
 
-        said = frames.answer.valid & frames.answer.ready
+        def pass_on(source):
+            """Answer with what a stream brings."""
+            m.d.comb += frames.answer.valid.eq(source.valid)
+            m.d.comb += frames.answer.payload.eq(source.payload)
+            m.d.comb += source.ready.eq(frames.answer.ready)
 
         with m.FSM():
             with m.State("WAIT"):
                 m.d.sync += error.eq(0)
                 m.d.sync += step.eq(0)
-                m.d.sync += run.eq(0)
+                m.d.sync += [asks.eq(frames.opcode == opcode) for opcode, asks in asked.items()]
                 with m.If(frames.open):
                     m.next = "JUDGE"
 
@@ -194,7 +212,7 @@ class Link(wiring.Component):
                 m.next = "HEAD"
                 with m.If(frames.fault != 0):
                     refuse(frames.fault)
-                with m.Elif(~(is_identify | is_write | is_read | runs | is_echo | is_reset)):
+                with m.Elif(~Cat(asked.values()).any()):
                     refuse(Error.OPCODE)
                 with m.Elif(~form):
                     refuse(Error.LENGTH)
@@ -208,71 +226,57 @@ class Link(wiring.Component):
             with m.State("HEAD"):
                 with m.If(frames.fresh):
                     m.d.comb += frames.next.eq(1)
-                    shift()
+                    m.d.sync += head.eq(Cat(head[8:], frames.byte))
+                    m.d.sync += step.eq(step + 1)
                     with m.If(step == frame.HEAD - 1):
-                        m.d.sync += step.eq(0)
                         m.next = "COUNT"
 
+            # Images. Offset 0 begins with the first one again; any other must be what comes next.
+            first   = offset == 0
+            restart = Signal()
+            follows = Signal()
+            room    = Signal()
             with m.State("COUNT"):
-                m.d.sync += addr.eq(word)
-                m.d.sync += beyond.eq(word[len(addr):30].any() | (word[30] & ~word[31]))
-                m.d.sync += stored.eq(word[30:])
-                m.d.sync += run.eq(is_infer & word[24])
-                m.d.sync += shown.eq(word[25])
+                m.d.sync += restart.eq(first & (left != 0))
+                m.d.sync += follows.eq(first | (left == 0) | (offset == buffer.filled))
+                m.d.sync += room.eq(Mux(first & (left != 0), 0, buffer.filled) + left
+                                    <= identity.buffer_bytes)
                 with m.If(is_infer):
                     m.next = "PART"
                 with m.Elif(is_repeat):
                     m.next = "ROUNDS"
                 with m.Elif(is_write):
-                    m.next = "LIMIT"
+                    m.d.comb += access.start.eq(1)
+                    m.next = "WORDS"
                 with m.Elif(frames.fresh):
                     m.d.sync += left.eq(frames.byte)
-                    m.next = "LIMIT"
+                    m.next = "ANSWER"
                     with m.If((frames.byte == 0) | (frames.byte > frame.MAX_WORDS)):
                         refuse(Error.LENGTH)
-                with m.Switch(word[30:]):
-                    with m.Case(2):
-                        m.d.sync += limit.eq(depth)
-                    with m.Case(3):
-                        m.d.sync += limit.eq(len(Counter))
-                    with m.Default():
-                        m.d.sync += limit.eq(1 << self._addr_width)
 
-            with m.State("LIMIT"):
-                m.next = "GATHER"
-                with m.If(beyond | (addr + left > limit) | (stored[1] & is_write)):
+            # Reading begins with the answer, which is begun again where nothing is found.
+            with m.State("WORDS"):
+                m.d.comb += access.i.valid.eq(frames.fresh)
+                m.d.comb += frames.next.eq(frames.fresh & access.i.ready)
+                pass_on(access.o)
+                with m.If(access.refused):
                     refuse(Error.ADDRESS)
-                with m.Elif(is_read):
-                    m.next = "ANSWER"
+                with m.Elif(access.done):
+                    m.next = "CLOSE"
+                    with m.If(is_write):
+                        m.next = "ANSWER"
 
-            with m.State("GATHER"):
-                with m.If(left == 0):
-                    m.next = "ANSWER"
-                with m.Elif(frames.fresh):
-                    m.d.comb += frames.next.eq(1)
-                    shift()
-                    with m.If(step == frame.WORD - 1):
-                        m.next = "WRITE"
-
-            with m.State("WRITE"):
-                m.d.comb += w_en.eq(1)
-                m.d.sync += step.eq(0)
-                m.d.sync += addr.eq(addr + 1)
-                m.d.sync += left.eq(left - 1)
-                m.next = "GATHER"
-
-            # Images. Offset 0 begins with the first one again; any other must be what comes next.
-            offset = word[:24]
-            restart = (offset == 0) & (left != 0)
             with m.State("PART"):
                 m.next = "PIXELS"
-                with m.If((offset + left > self.identity.buffer_bytes) | word[26:].any()):
+                with m.If(head[26:].any()):
+                    refuse(Error.ADDRESS)
+                with m.Elif(~follows):
+                    m.d.comb += buffer.clear.eq(1)
+                    refuse(Error.IMAGE)
+                with m.Elif(~room):
                     refuse(Error.ADDRESS)
                 with m.Elif(restart):
                     m.d.comb += buffer.clear.eq(1)
-                with m.Elif((left != 0) & (offset != buffer.filled)):
-                    m.d.comb += buffer.clear.eq(1)
-                    refuse(Error.IMAGE)
 
             with m.State("PIXELS"):
                 m.d.comb += buffer.i.payload.eq(frames.byte)
@@ -287,26 +291,31 @@ class Link(wiring.Component):
                         m.d.sync += left.eq(left - 1)
 
             with m.State("SETTLE"):
-                m.d.sync += word.eq(1)
                 with m.If(buffer.i.ready):
                     m.next = "ROUNDS"
 
+            rounds = Mux(is_repeat, head, 1)
+            m.d.comb += [buffer.rounds.eq(rounds), results.rounds.eq(rounds)]
             with m.State("ROUNDS"):
-                most = [self.identity.most_images(scores=scores) for scores in (False, True)]
+                most = [identity.most_images(scores=scores) for scores in (False, True)]
                 m.next = "START"
-                with m.If((word[:16] == 0) | word[16:].any()):
+                with m.If(is_repeat & ((head[:16] == 0) | head[16:].any())):
                     refuse(Error.LENGTH)
                 with m.Elif(~buffer.whole | (buffer.images == 0)):
                     m.d.comb += buffer.clear.eq(1)
                     refuse(Error.IMAGE)
-                with m.Elif(run & (buffer.images > Mux(shown, most[True], most[False]))):
+                with m.Elif(is_infer & (buffer.images > Mux(shown, most[True], most[False]))):
                     refuse(Error.LENGTH)
 
             with m.State("START"):
                 m.d.comb += [buffer.start.eq(1), results.start.eq(1)]
+                m.d.sync += size.eq(frame.WORD)
                 m.next = "RUN"
 
             with m.State("RUN"):
+                each = [identity.result_bytes(scores=scores) for scores in (False, True)]
+                with m.If(results.counted):
+                    m.d.sync += size.eq(size + Mux(shown, each[True], each[False]))
                 with m.If(results.done):
                     m.next = "ANSWER"
 
@@ -314,7 +323,6 @@ class Link(wiring.Component):
             # for an echo, which reads its bytes as it answers with them.
             with m.State("ANSWER"):
                 m.d.comb += frames.restart.eq(1)
-                m.d.sync += images.eq(buffer.images)
                 m.next = "OPCODE"
 
             with m.State("OPCODE"):
@@ -324,7 +332,6 @@ class Link(wiring.Component):
                 say(frames.sequence, "LENGTH")
 
             with m.State("LENGTH"):
-                each = [self.identity.result_bytes(scores=scores) for scores in (False, True)]
                 with m.If(error != 0):
                     say(1, "ERROR")
                 with m.Elif(is_identify):
@@ -332,11 +339,11 @@ class Link(wiring.Component):
                 with m.Elif(is_echo):
                     say(frames.length, "ECHO")
                 with m.Elif(is_read):
-                    say(left * frame.WORD, "FETCH")
-                with m.Elif(is_repeat):
-                    say(2 * frame.WORD, "TIME")
-                with m.Elif(run):
-                    say(frame.WORD + Mux(shown, images * each[True], images * each[False]), "TIME")
+                    say(left * frame.WORD, "WORDS")
+                    m.d.comb += access.start.eq(said)
+                with m.Elif(run | is_repeat):
+                    say(Mux(is_repeat, 2 * frame.WORD, size), "RESULTS")
+                    m.d.comb += told.start.eq(said)
                 with m.Else():
                     say(0, "CLOSE")
 
@@ -357,101 +364,22 @@ class Link(wiring.Component):
                 with m.Elif(frames.fresh):
                     say(frames.byte, "ECHO")
 
-            with m.State("TIME"):
-                m.d.sync += addr.eq(0)
-                m.d.sync += left.eq(classes - 1)
-                say(Cat(results.cycles, results.digest).word_select(step, 8), "TIME")
-                with m.If(said):
-                    m.d.sync += step.eq(step + 1)
-                    with m.If(is_infer & (step == frame.WORD - 1)):
-                        m.d.sync += step.eq(0)
-                        m.next = "SCORE"
-                    with m.If(step == 2 * frame.WORD - 1):
-                        m.next = "CLOSE"
-
-            # Scores, and after an image's last its class.
-            with m.State("SCORE"):
-                m.d.sync += word.eq(results.score)
-                m.next = "BYTES"
-                with m.If(~shown):
-                    m.next = "FOLLOWING"
-                    with m.If(left == 0):
-                        m.next = "CLASS"
-
-            with m.State("BYTES"):
-                say(word[:8], "BYTES")
-                with m.If(said):
-                    shift()
-                    with m.If(step == size - 1):
-                        m.d.sync += step.eq(0)
-                        m.next = "FOLLOWING"
-                        with m.If(left == 0):
-                            m.next = "CLASS"
-
-            with m.State("CLASS"):
-                best = Cat(results.best_there, C(0, 8 * frame.CLASS))
-                say(best.word_select(step[0], 8), "CLASS")
-                with m.If(said):
-                    m.d.sync += step.eq(step + 1)
-                    with m.If(step == frame.CLASS - 1):
-                        m.d.sync += step.eq(0)
-                        m.d.sync += left.eq(classes)
-                        m.d.sync += images.eq(images - 1)
-                        m.next = "FOLLOWING"
-                        with m.If(images == 1):
-                            m.next = "CLOSE"
-
-            with m.State("FOLLOWING"):
-                m.d.sync += addr.eq(addr + 1)
-                m.d.sync += left.eq(left - 1)
-                m.next = "PAUSE"
-
-            with m.State("PAUSE"):
-                m.next = "SCORE"
-
-            # Words of memory.
-            with m.State("FETCH"):
-                m.d.sync += step.eq(0)
-                m.d.sync += patience.eq(PATIENCE)
-                with m.If(left == 0):
+            with m.State("RESULTS"):
+                pass_on(told.o)
+                with m.If(told.done):
                     m.next = "CLOSE"
-                with m.Else():
-                    m.d.comb += r_en.eq(1)
-                    m.next = "REPLY"
-
-            with m.State("REPLY"):
-                m.d.sync += patience.eq(patience - 1)
-                with m.If(stored[1]):
-                    m.d.sync += word.eq(Mux(stored[0], count, results.score))
-                    m.next = "WORD"
-                with m.Else():
-                    m.d.sync += word.eq(self.bus.r_data)
-                    with m.If(self.bus.r_valid):
-                        m.next = "WORD"
-                    with m.Elif(patience == 0):
-                        refuse(Error.ADDRESS)
-
-            with m.State("WORD"):
-                say(word[:8], "WORD")
-                with m.If(said):
-                    shift()
-                    with m.If(step == frame.WORD - 1):
-                        m.d.sync += addr.eq(addr + 1)
-                        m.d.sync += left.eq(left - 1)
-                        m.next = "FETCH"
 
             with m.State("CLOSE"):
                 m.d.comb += frames.close.eq(1)
                 m.next = "WAIT"
                 with m.If(error != 0):
-                    m.d.sync += counters[Counter.REFUSED].eq(counters[Counter.REFUSED] + 1)
+                    m.d.comb += counters.refused.eq(1)
                 with m.Else():
-                    m.d.sync += counters[Counter.COMMANDS].eq(counters[Counter.COMMANDS] + 1)
+                    m.d.comb += counters.command.eq(1)
                     m.d.sync += last.eq(frames.sequence)
                     m.d.sync += any_last.eq(1)
                     with m.If(is_reset):
-                        m.d.comb += [self.reset.eq(1), buffer.clear.eq(1)]
-                        m.d.sync += [counter.eq(0) for counter in counters.values()]
+                        m.d.comb += [self.reset.eq(1), buffer.clear.eq(1), counters.clear.eq(1)]
                         m.d.sync += [any_last.eq(0), self.any_best.eq(0)]
 
         # Reading back what an echo was sent goes on with each byte of the answer.

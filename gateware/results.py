@@ -93,13 +93,15 @@ class Results(wiring.Component):
         m.d.comb += self.best_there.eq(r_port.data[score_bits:])
 
         left  = Signal.like(self.rounds)
+        more  = Signal()    # left != 0, as soon as it is so: much waits for it
         index = Signal(range(depth))
         image = Signal(range(max(2, self._batch)))
+        top   = Signal.like(image)   # the last of a round
         taken = Signal()
         final = Signal()
-        m.d.comb += self.i.ready.eq(left != 0)
+        m.d.comb += self.i.ready.eq(more)
         m.d.comb += taken.eq(self.i.valid & self.i.ready)
-        m.d.comb += final.eq(image + 1 == self.images)
+        m.d.comb += final.eq(image == top)
         m.d.comb += self.counted.eq(taken & came.last)
         m.d.comb += self.done.eq(self.counted & final & (left == 1))
         m.d.comb += w_port.en.eq(taken)
@@ -117,14 +119,16 @@ class Results(wiring.Component):
             with m.If(final):
                 m.d.sync += [image.eq(0), index.eq(0)]
                 m.d.sync += left.eq(left - 1)
+                m.d.sync += more.eq(left != 1)
 
         counting = Signal()
-        with m.If((left != 0) & (counting | self.begin)):
+        with m.If(more & (counting | self.begin)):
             m.d.sync += counting.eq(1)
             m.d.sync += self.cycles.eq(self.cycles + 1)
 
         with m.If(self.start):
-            m.d.sync += left.eq(self.rounds)
+            m.d.sync += [left.eq(self.rounds), more.eq(1)]
+            m.d.sync += top.eq(self.images - 1)
             m.d.sync += [self.cycles.eq(0), self.digest.eq(0), counting.eq(0)]
 
         return m

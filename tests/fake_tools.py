@@ -83,8 +83,8 @@ PLANS = {}
 
 
 def plan(board, top_factory, name):
-    """Elaboration, once for each clock and width, as it takes longer than all the tools here."""
-    key = board.name, board.clock_hz, top_factory(board).width
+    """Elaboration, once for each width, as it takes longer than all the tools here do."""
+    key = board.name, top_factory(board).width
     if key not in PLANS:
         PLANS[key] = elaborate(board, top_factory, name)
     return PLANS[key]

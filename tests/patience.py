@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import time
 
 
 __all__ = ["within"]
@@ -13,10 +14,12 @@ def within(seconds):
     def late(*_):
         raise TimeoutError(f"not done in {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    start, before = time.monotonic(), signal.signal(signal.SIGALRM, late)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        # Whoever else was to be called in some time still is.
+        left = max(left + start - time.monotonic(), 0.001) if left else 0
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left)

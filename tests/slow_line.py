@@ -1,11 +1,28 @@
 """A simulated line without a simulator, for tests of what is around it."""
 
+import contextlib
+import signal
 import threading
 import time
 from collections import deque
 
 
-__all__ = ["EchoLine"]
+__all__ = ["EchoLine", "limit"]
+
+
+@contextlib.contextmanager
+def limit(seconds):
+    """An exception for what waits too long for something that never comes."""
+    def late(*_):
+        raise TimeoutError(f"nothing came of it in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class EchoLine:
@@ -51,7 +68,7 @@ class EchoLine:
         assert cycles > 0
         if self.breaks:
             raise ArithmeticError("two and two")
-        self.gate.wait()
+        self.gate.wait(30)   # who cleared it may have failed
         self.calls += 1
         if not self.still:
             time.sleep(self.slice_)

@@ -196,13 +196,15 @@ class LinkModel:
         identity, data = self.identity, payload[4:]
         head = int.from_bytes(payload[:4], "little")
         offset, flags = head & (1 << 24) - 1, head >> 24
-        if offset + len(data) > identity.buffer_bytes or flags > 3:
+        if flags > 3:
             return Error.ADDRESS
-        if data and offset != len(self.images):
+        if data and offset not in (0, len(self.images)):
             self.images = b""
-            if offset:
-                return Error.IMAGE
-        self.images = self.images * bool(not data or offset) + data
+            return Error.IMAGE
+        before = self.images if offset or not data else b""
+        if len(before) + len(data) > identity.buffer_bytes:
+            return Error.ADDRESS
+        self.images = before + data
         if not flags & 1:
             return b""
         scores = bool(flags & 2)

