@@ -7,8 +7,8 @@ from model.frame import Opcode
 __all__ = ["pieces"]
 
 
-# At one wrong bit in a thousand, and with what frames and answers have besides, twice as much would
-# be a sixth quicker, and with one in two hundred a third slower.
+# With what frames and answers have besides, and one wrong bit in a thousand, twice as much should
+# take a sixth less; with one in two hundred, half as long again.
 WORDS = 4                    # of memory in a piece
 BYTES = WORDS * frame.WORD   # of images
 

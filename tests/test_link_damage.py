@@ -324,6 +324,6 @@ def test_boards_with_damage(name, wire, count):
 
 @pytest.mark.slow
 def test_a_line_too_bad_is_said_to_be():
-    """Beyond one wrong bit in two hundred; and never is a wrong result taken for one."""
+    """It is from one wrong bit in two hundred on; and never is a wrong result taken for one."""
     with pytest.raises((CheckFailed, InputError), match="is the cable sound, and the baud rate"):
         on_a_board("icebreaker", 0.01, 100)
