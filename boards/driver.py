@@ -12,7 +12,8 @@ from model.errors import CheckFailed, InputError
 from model.frame import FrameError, Identity, Opcode, Repeated, Run
 from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
 
-from .line import Job, Line, Traffic, seconds
+from .job import Job, seconds
+from .line import Line, Traffic
 from .serial_port import Port, open_port
 
 

@@ -129,7 +129,8 @@ class LinkModel:
         if not refused and answer.opcode == frame.ANSWER | Opcode.RESET:
             self.images, self.counters, self.last = b"", [0] * len(Counter), None
         else:
-            self.counters[Counter.REFUSED if refused else Counter.COMMANDS] += 1
+            which = Counter.REFUSED if refused else Counter.COMMANDS
+            self.counters[which] = self.counters[which] + 1 & 0xFFFF
         return answer
 
     def judge(self, raw, broken):

@@ -8,7 +8,8 @@ import serial
 from hypothesis import given, settings, strategies as st
 
 from boards.driver import Driver
-from boards.line import Job, Traffic
+from boards.job import Job
+from boards.line import Traffic
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.control import network_id
