@@ -35,6 +35,9 @@ def frames(h: Harness) -> None:
             ~(dut.answer.ready & ~dut.open) & ~(dut.o.valid & dut.open))
     for text, rule in rules_of(h, dut).items():
         h.claim(text, rule)
+    h.claim("a frame whose CRC does not match, or that lost a byte, has a fault", ~h.past(
+        inside.state("JUDGE") & (inside["collector.damaged"] | ~inside["crc.match_detected"]))
+        | (dut.fault != 0))
     h.claim("a frame is open once it is judged", ~h.past(inside.state("JUDGE")) | dut.open)
     h.cover("a byte comes in", inside["collector.decoder.left"] != 0)
 
@@ -67,9 +70,10 @@ PROOFS = (
     Proof(
         "frames.rules",
         "Whatever comes over the line, what is sent stays until it is taken; a frame stays open, "
-        "and what is said of it stays, until it is closed; one without a fault is no longer than "
-        "it may be; its bytes are read in turn, and stay until another is asked for; and answers "
-        "are taken while it is open and sent when it is not.",
+        "and what is said of it stays, until it is closed; one that lost a byte, or whose CRC does "
+        "not match, has a fault; one without is no longer than it may be; its bytes are read in "
+        "turn, and stay until another is asked for; and answers are taken while it is open and "
+        "sent when it is not.",
         "sources keep what they offer; what is read changes only while no frame is open",
         "induction", frames,
         (case(4),),
@@ -79,6 +83,8 @@ PROOFS = (
          Change("gateware.frames", "read(frame.HEADER)",
                 "m.d.sync += self.at.eq(frame.HEADER)", cycles=60),
          Change("gateware.frames", "self.length + frame.MIN_FRAME != collector.count",
-                "self.length + frame.MIN_FRAME < collector.count", cycles=60)),
+                "self.length + frame.MIN_FRAME < collector.count", cycles=60),
+         Change("gateware.frames", "collector.damaged | ~crc.match_detected",
+                "collector.damaged", cycles=60)),
     ),
 )
