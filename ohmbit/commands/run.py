@@ -90,6 +90,7 @@ def run(
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
     mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
 
+    count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)
     if port == AUTO:
         port = find_port(chosen)
@@ -101,7 +102,7 @@ def run(
         else:
             console.stage(f"writing {network} to {chosen.name} on {port}")
             driver.write(contents)
-        console.stage(f"classifying {len(pixels):,} image{'s' if len(pixels) > 1 else ''}")
+        console.stage(f"classifying {count}")
         driver.traffic.clear()
         start = time.perf_counter()
         result = driver.infer(pixels)
@@ -117,7 +118,7 @@ def run(
         console.show(f"it is {names[int(result.best[0])]}")
     right = "" if accuracy is None else f" {accuracy:.2%} right,"
     rate, share = len(pixels) / traffic.seconds, traffic.share(chosen.baud)
-    console.show(f"{len(pixels):,} images on {chosen.name}:{right} {comparison.total:,} mismatches "
+    console.show(f"{count} on {chosen.name}:{right} {comparison.total:,} mismatches "
                  f"in {comparison.seen}; {rate:,.0f} images/s{' simulated' if virtual else ''}, "
                  f"the line in use for {share:.1%} of the time")
     if core is not None:
