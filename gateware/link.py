@@ -33,7 +33,8 @@ class Link(wiring.Component):
     A command is carried out after all of it has been checked, its addresses included, or not at
     all; what happened to it is answered. From the end of a frame to the beginning of its answer
     it takes at most 16 cycles for each byte of the frame, seven for each of the answer, three for
-    each score, sixty more, and the inference; and 256 where nothing answers a read.
+    each score, sixty more, and the inference; and 256, with the time of a whole answer, where
+    nothing answers a read.
 
     Parameters
     ----------

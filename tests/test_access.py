@@ -174,6 +174,11 @@ def test_members_are_as_wide_as_they_have_to_be(tmp_path):
                 if name in {"word", "beyond", "step", "left", "patience"}}
 
 
+@pytest.mark.parametrize("addr_width, writable", [(1, 1), (2, 1), (30, 30)])
+def test_sizes_that_just_do(addr_width, writable):
+    assert ports(Access(addr_width=addr_width, writable=writable))["bus_addr"] == addr_width
+
+
 def test_parameters_must_make_sense():
     for width in (0, 31):
         with pytest.raises(ValueError, match=f"^Addresses must be 1 to 30 bits, not {width}$"):

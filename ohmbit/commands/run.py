@@ -130,7 +130,9 @@ def run(
                    cycles=result.cycles, seconds=round(seconds, 3),
                    line_seconds=round(traffic.seconds, 6), line_share=round(share, 4),
                    line_images_per_second=round(rate, 1), sent_again=traffic.again,
-                   core_images_per_second=None if core is None else round(core["rate"], 1),
+                   core_images_per_second=round(
+                       len(pixels) * float(chosen.clock_hz) / result.cycles if core is None
+                       else core["rate"], 1),
                    core_equal=None if core is None else core["equal"])
     if core is not None and not core["equal"]:
         raise CheckFailed("what the board answered on its own is not what the golden model says")
