@@ -117,7 +117,7 @@ class ResultBytes(wiring.Component):
             with m.State("SCORE"):
                 told = ~self.shown
                 with m.If(self.shown):
-                    told |= say(self.score[:8 * self._score_bytes], step == self._score_bytes - 1)
+                    told |= say(self.score, step == self._score_bytes - 1)
                 with m.If(told):
                     with m.If(left == 0):
                         m.next = "CLASS"
@@ -125,7 +125,7 @@ class ResultBytes(wiring.Component):
                         follow(left - 1)
 
             with m.State("CLASS"):
-                with m.If(say(Cat(self.best, C(0, 8 * CLASS - len(self.best))), step == CLASS - 1)):
+                with m.If(say(self.best, step == CLASS - 1)):
                     m.d.sync += images.eq(images - 1)
                     follow(self._classes - 1)
                     with m.If(images == 1):

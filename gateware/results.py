@@ -88,7 +88,6 @@ class Results(wiring.Component):
         r_port = cells.read_port()
         w_port = cells.write_port()
         m.d.comb += r_port.addr.eq(self.addr)
-        m.d.comb += r_port.en.eq(1)
         m.d.comb += self.score.eq(r_port.data[:score_bits].as_signed())
         m.d.comb += self.best_there.eq(r_port.data[score_bits:])
 

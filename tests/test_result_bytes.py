@@ -125,6 +125,14 @@ def test_members_are_as_wide_as_they_have_to_be(tmp_path):
     assert not {name for name in idle_bits(tmp_path / "vcd") if name in {"left", "step"}}
 
 
+def test_sizes_that_are_powers_of_two(tmp_path):
+    bed = Bed(SIZES["whole"])
+    assert (ports(bed.dut)["addr"], ports(bed.dut)["images"]) == (3, 2)
+    bed.draw(np.random.default_rng(0))
+    bed.run([(1, False, False, 0, 0)], vcd=tmp_path / "vcd")
+    assert widths(tmp_path / "vcd")["left"] == {2}
+
+
 @pytest.mark.parametrize("score_bytes", [0, 5])
 def test_scores_must_fit_a_word(score_bytes):
     with pytest.raises(ValueError, match=f"^Scores must be 1 to 4 bytes, not {score_bytes}$"):

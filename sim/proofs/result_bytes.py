@@ -155,7 +155,6 @@ PROOFS = (
          Change("gateware.result_bytes", "Cat(self.cycles, self.digest)",
                 "Cat(self.cycles, self.cycles)"),
          Change("gateware.result_bytes", "told = ~self.shown", "told = self.shown"),
-         Change("gateware.result_bytes", "self.score[:8 * self._score_bytes]",
-                "self.score[8:8 * self._score_bytes + 8]")),
+         Change("gateware.result_bytes", "say(self.score, ", "say(self.score[8:], ")),
     ),
 )
