@@ -30,6 +30,7 @@ FLIGHT = 200      # commands under way, of 256 that numbers tell apart
 AHEAD  = 16_384   # bytes sent ahead of their answers
 BEHIND = 3_072    # bytes of answers that may come meanwhile; an operating system keeps 4,096
 
+
 @dataclass
 class Traffic:
     """What has passed over a line.
