@@ -1,8 +1,7 @@
-# amaranth: UnusedElaboratable=no
-
 """What lies between engines and accelerators."""
 
 import pytest
+from amaranth.hdl import Fragment
 
 from gateware.compiler import compile, image
 from gateware.control import network_id
@@ -80,6 +79,7 @@ def test_weights_in_logic_are_not_sent():
     mapping = uniform(network.shape, pe=6, simd=16, storage="logic")
     contents = image(network, mapping)
     accelerator = compile(network.shape, mapping, image=contents)
+    Fragment.get(accelerator, None)     # to have it used
     _, *rows, network_number, _ = bus_writes(accelerator, contents)
     assert rows and network_number[1] == network_id(contents)
     baked = accelerator.memories["layer0.weights"]
