@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from gateware import cost
 from model.errors import CheckFailed, InputError
 from sim import readback, verilated
 from sim.engine import Image
@@ -72,11 +71,12 @@ class BitstreamEngine(DriverEngine):
             package=self._board.platform().package.lower())
         pins = ReadbackPins(netlist, cache=self._cache / "verilator")
         pins.run(np.ones(int(netlist.hz * AWAKE), dtype=np.uint8))
-        patience = 20_000 + 2 * cost.timing(accelerator.mapping, 1).cycles
+        patience = 20_000 + 2 * accelerator.cycles(1)
         self._driver = driver = Driver(
             SimulatedPort(pins, float(netlist.hz / self._board.baud), patience=patience),
             where=f"the pins of {bitstream} at {float(netlist.hz) / 1e6:g} MHz, where "
-                  f"{self._board.name} has {float(self._board.clock_hz) / 1e6:g}")
+                  f"{self._board.name} has {float(self._board.clock_hz) / 1e6:g}",
+            baud=self._board.baud)
         try:
             driver.identify()
         except InputError as error:

@@ -1,89 +1,64 @@
 """The engine at the other end of a serial port."""
 
-import errno
-import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import serial
-from serial.tools import list_ports
 
-from gateware.compiler import pixel_words
+from gateware.control import network_id
 from model import frame
 from model.errors import CheckFailed, InputError
-from model.frame import Error, Frame, FrameError, Identity, Opcode, Run
-from sim.engine import Image, Result, bus_reads, bus_writes, image_of
+from model.frame import FrameError, Identity, Opcode, Repeated, Run
+from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
+
+from .job import Job, seconds
+from .line import Line, Traffic
+from .serial_port import Port, open_port
 
 
-__all__ = ["Port", "Driver", "open_port"]
-
-
-TRIES = 6      # of each command
-BURST = 32     # commands in flight that end before the next has arrived
-PAIR  = 2      # others: a link has room for one that waits
-
-Command = tuple[Opcode, bytes]
-
-
-class Port(Protocol):
-    """What a driver needs of pyserial's :class:`Serial`."""
-
-    timeout: float | None
-
-    @property
-    def in_waiting(self) -> int: ...
-    def write(self, data: bytes, /) -> int | None: ...
-    def read(self, size: int = 1, /) -> bytes: ...
-    def reset_input_buffer(self) -> None: ...
-    def close(self) -> None: ...
-
-
-def open_port(path: str, baud: int, *, timeout: float = 1.0) -> Port:
-    """A serial port; :exc:`InputError` says why there is none."""
-    try:
-        return serial.Serial(path, baud, timeout=timeout, exclusive=True)
-    except (serial.SerialException, OSError) as error:
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise InputError(f"{path} may not be opened: add yourself to the group that owns it "
-                             f"(`sudo usermod -a -G dialout $USER`, then log in again), or install "
-                             f"the board's udev rule") from error
-        if error.errno in (errno.EBUSY, errno.EAGAIN):
-            raise InputError(f"{path} is in use by another program: close that first") from error
-        there = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
-        raise InputError(f"{path} is no serial port; there are: {there}") from error
+__all__ = ["Driver", "images_per_second"]
 
 
 class Driver:
     """Runs an accelerator that :class:`gateware.system.System` has put behind a serial port.
 
-    A command that a noisy line damaged is sent again. Images are classified one at a time, so the
-    cycles of a :class:`sim.engine.Result` are those of each image alone, added up.
+    Commands travel as :class:`boards.line.Line` has them; everything a driver sends may be carried
+    out twice.
 
     Parameters
     ----------
-    port : :class:`Port`
+    port : :class:`boards.serial_port.Port`
         Its :py:`timeout` must exceed the time of an inference.
     where : :class:`str`
         What to call the port, when there is something to say about it.
+    baud : :class:`int`, or None
+        Its rate; None where both ends take no time.
+    progress : callable, or None
+        Given how many images are classified, of how many.
     """
 
     name = "board"
 
-    def __init__(self, port: Port, *, where: str = "the port"):
-        self._port = port
+    def __init__(self, port: Port, *, where: str = "the port", baud: int | None = None,
+                 progress: Callable[[int, int], None] | None = None):
+        self._line = Line(port, where, baud)
         self._where = where
-        self._sequence = itertools.count()
-        self._heard = False        # a whole answer, ever
+        self._progress = progress or (lambda done, images: None)
         self._accelerator: Any = None
         self._identity: Identity | None = None
-        port.reset_input_buffer()
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed over the line."""
+        return self._line.traffic
 
     @classmethod
-    def open(cls, path: str, baud: int) -> "Driver":
+    def open(cls, path: str, baud: int,
+             progress: Callable[[int, int], None] | None = None) -> "Driver":
         """The driver of a board that is connected to this machine."""
-        return cls(open_port(path, baud), where=f"{path} at {baud} baud")
+        return cls(open_port(path, baud), where=f"{path} at {baud} baud", baud=baud,
+                   progress=progress)
 
     def __enter__(self) -> "Driver":
         return self
@@ -92,178 +67,175 @@ class Driver:
         self.close()
 
     def close(self) -> None:
-        self._port.close()
+        self._line.port.close()
 
     # What an engine does.
 
     def identify(self) -> Identity:
         """What the board says it is."""
-        answer, = self._ask([(Opcode.IDENTIFY, b"")])
+        # How long this answer is, is not known yet; it may be as long as any.
+        payload = self._one(Opcode.IDENTIFY, b"", frame.MAX_PAYLOAD)
         try:
-            return Identity.unpack(answer)
+            self._identity = Identity.unpack(payload)
         except FrameError as error:
-            raise CheckFailed(f"{self._where}: {error}") from error
+            raise InputError(f"{self._where}: {error}: build the bitstream and flash it again") \
+                from error
+        self._line.clock_hz = self._identity.clock_hz
+        return self._identity
 
     def load(self, accelerator: Any) -> None:
         """Check that the board's bitstream holds an accelerator, given as such or as a plan."""
         identity = self.identify()
-        if identity.version < frame.VERSION:
-            raise InputError(f"{self._where}: the bitstream speaks version {identity.version} of "
-                             f"the host link, not {frame.VERSION}: build and flash it again")
         if identity.hash != accelerator.hash:
             raise InputError(f"{self._where}: the bitstream is of accelerator "
                              f"{identity.hash.hex()}, not {accelerator.hash.hex()}: build and "
                              f"flash the one for this network and board")
         self._accelerator = accelerator
-        self._identity = identity
+
+    def holds(self, image: Image) -> bool:
+        """Whether the board says that its memories hold an image already."""
+        loaded, network = self._words([(self._accelerator.control_address, 2)])
+        return bool(loaded & 1) and network == network_id(image)
 
     def write(self, image: Image) -> None:
-        begin, *rows, end = bus_writes(self._accelerator, image)
-        for part in ([begin], rows, [end]):
-            self._ask([(Opcode.WRITE, frame.write(address, words))
-                       for address, words in _runs(part)])
+        first, *rows, network, last = bus_writes(self._accelerator, image)
+        for part in ([first], [*rows, network], [last]):
+            self._line.ask(Job([(Opcode.WRITE, frame.write(address, words))], [0])
+                      for address, words in _runs(part))
 
     def read(self) -> Image:
         runs = _runs((address, 0) for address in bus_reads(self._accelerator))
         return image_of(self._accelerator, self._words(
             (address, len(words)) for address, words in runs))
 
-    def infer(self, images: npt.ArrayLike) -> Result:
-        identity, shape = self._identity, self._accelerator.shape
-        assert identity is not None
+    def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
+        """Classify images, as many at a time as the link takes.
+
+        Cycles are those of each time, added up; so :py:`done` holds when an image's time was over.
+        """
+        if waveform is not None:
+            raise InputError("a board shows no waveform: take one with --engine verilator")
         images = np.asarray(images)
-        words = pixel_words(images, shape, self._accelerator.mapping)
-        runs = [self._run(identity, words[at:at + identity.words])
-                for at in range(0, len(words), identity.words)]
-        done = np.cumsum([run.cycles for run in runs])
-        scores = np.array([run.scores for run in runs], dtype=np.int64)
-        return Result(scores.reshape(-1, shape.classes), np.array([run.best for run in runs]),
-                      int(done[-1]) if len(runs) else 0, done)
+        identity = self._known()
+        packed = frame.pack_images(self._accelerator.shape.encoder.sent(images), identity.bits)
+        count = at_a_time(identity)
+        jobs = [classify(identity, packed[at:at + count], self._accelerator.cycles)
+                for at in range(0, len(packed), count)]
+        self._line.ask(
+            jobs, lambda done: self._progress(min(done * count, len(packed)), len(packed)))
+        runs = [self._run(identity, job) for job in jobs]
+        done = np.repeat(np.cumsum([run.cycles for run in runs], dtype=np.int64),
+                         [len(run.best) for run in runs])
+        scores = np.array([row for run in runs for row in run.scores or ()], dtype=np.int64)
+        best = np.array([best for run in runs for best in run.best], dtype=np.int64)
+        return Result(scores.reshape(-1, identity.classes), best,
+                      int(done[-1]) if len(done) else 0, done)
 
-    def _run(self, identity: Identity, pixels: Sequence[int]) -> Run:
-        words = [word >> 32 * chunk & 0xFFFF_FFFF
-                 for word in pixels for chunk in range(identity.chunks)]
-        offsets = range(0, len(words), frame.MAX_WORDS)
-        *_, answer = self._ask([
-            (Opcode.INFER, frame.infer(offset, words[offset:offset + frame.MAX_WORDS],
-                                       run=offset == offsets[-1])) for offset in offsets])
-        run = Run.unpack(answer)
-        start, left = frame.BUFFER + identity.buffer_words, range(len(run.scores), identity.classes)
-        others = self._words((start + first, min(frame.MAX_WORDS, left.stop - first))
-                             for first in left[::frame.MAX_WORDS])
-        return Run(run.best, run.cycles, (*run.scores, *(
-            word - (1 << 32) if word >> 31 else word for word in others)))
+    def predict(self, images: int) -> int:
+        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
+        count = at_a_time(self._known())
+        whole, rest = divmod(images, count)
+        cycles = self._accelerator.cycles
+        return int(whole * cycles(count) + (cycles(rest) if rest else 0))
 
-    # How commands travel.
+    # What else a link does.
+
+    def repeat(self, images: npt.ArrayLike, rounds: int) -> Repeated:
+        """Classify a batch again and again on the board itself, at the accelerator's own rate."""
+        identity = self._known()
+        packed = frame.pack_images(self._accelerator.shape.encoder.sent(np.asarray(images)),
+                                   identity.bits)
+        if not 1 <= len(packed) <= identity.batch:
+            raise InputError(f"{self._where}: a batch must be 1 to {identity.batch} images, "
+                             f"not {len(packed)}")
+        parts = _parts(b"".join(packed))
+        job, = self._line.ask([Job(
+            [*((Opcode.INFER, frame.infer(offset, part, run=False)) for offset, part in parts),
+             (Opcode.REPEAT, frame.repeat(rounds))], [0] * len(parts) + [2 * frame.WORD],
+            {len(parts): self._accelerator.cycles(len(packed) * rounds)})])
+        return Repeated.unpack(job.answers[-1])
+
+    def echo(self, data: bytes) -> bytes:
+        return self._one(Opcode.ECHO, data, len(data))
+
+    def reset(self) -> None:
+        """Have the accelerator and the link forget all but their memories."""
+        self._one(Opcode.RESET, b"", 0)
+
+    def counters(self) -> dict[frame.Counter, int]:
+        words = self._words([(frame.COUNTERS, len(frame.Counter))])
+        return dict(zip(frame.Counter, words, strict=True))
+
+    # Commands, and what their answers mean.
+
+    def _known(self) -> Identity:
+        if self._identity is None:
+            raise RuntimeError("Engine must be loaded before it is used")
+        return self._identity
+
+    def _one(self, opcode: Opcode, payload: bytes, size: int) -> bytes:
+        job, = self._line.ask([Job([(opcode, payload)], [size])])
+        return job.answers[0]
 
     def _words(self, runs: Iterable[tuple[int, int]]) -> list[int]:
-        answers = self._ask([(Opcode.READ, frame.read(address, count)) for address, count in runs])
-        return [word for answer in answers for word in frame.unpack_words(answer)]
+        jobs = self._line.ask(Job([(Opcode.READ, frame.read(address, count))], [count * frame.WORD])
+                         for address, count in runs)
+        return [word for job in jobs for word in frame.unpack_words(job.answers[0])]
 
-    def _ask(self, commands: Sequence[Command]) -> list[bytes]:
-        """Payloads of the answers to some commands, carried out in this order."""
-        answers: list[bytes] = []
-        while len(answers) < len(commands):
-            burst = PAIR if commands[len(answers)][0] is Opcode.READ else BURST
-            answers += self._burst(commands[len(answers):len(answers) + burst])
-        return answers
-
-    def _burst(self, commands: Sequence[Command]) -> list[bytes]:
-        """Send some commands at once; all those from the first that failed on again."""
-        frames = [self._numbered(*command) for command in commands]
-        answers: list[bytes] = []
-        trouble, tries = "", 0
-        while tries < TRIES:
-            waiting = frames[len(answers):]
-            line = b"".join(sent.encode() for sent in waiting)
-            if tries or not self._heard:
-                line = frame.DELIMITER + line     # ends whatever the line held before
-            try:
-                self._port.write(line)
-                heard, trouble = self._listen(waiting)
-            except (serial.SerialException, OSError) as error:
-                raise InputError(f"{self._where} has gone: is the board still connected?") \
-                    from error
-            for sent in waiting:
-                answer = self._judge(sent, heard.get(sent.sequence))
-                if answer is None:
-                    break
-                answers.append(answer)
-            if len(answers) == len(frames):
-                return answers
-            tries = 1 if len(frames) - len(answers) < len(waiting) else tries + 1
-            # What failed keeps its number, so that it is not done twice, unless its answer brings
-            # something. What came behind it may have been done too early, and answers to that
-            # must not be taken for those that will come.
-            failed = frames[len(answers)]
-            if failed.sequence in heard:
-                trouble = "frames arrive damaged"
-            first = len(answers) + (not _brings_something(failed))
-            frames[first:] = [self._numbered(*command) for command in commands[first:]]
-        if not trouble and not self._heard:
-            raise InputError(f"Nothing answers on {self._where}: is the board's bitstream loaded, "
-                             f"and is this its port and its baud rate?")
-        raise CheckFailed(f"{self._where}: {trouble or 'the answer stayed away'}: is the cable "
-                          f"sound, and the baud rate right?")
-
-    def _numbered(self, opcode: Opcode, payload: bytes) -> Frame:
-        return Frame(opcode, next(self._sequence) & 0xFF, payload)
-
-    def _listen(self, frames: Sequence[Frame]) -> tuple[dict[int, Frame], str]:
-        """Answers by sequence number, until all are there or none comes; and what was wrong."""
-        asked = {sent.sequence: sent.opcode | frame.ANSWER for sent in frames}
-        heard: dict[int, Frame] = {}
-        split, damaged, tail = frame.Split(), 0, b""
-        while len(heard) + damaged < len(frames) and frames[-1].sequence not in heard:
-            data = self._port.read(max(1, self._port.in_waiting))
-            if not data:
-                break
-            tail = (tail + data).rpartition(frame.DELIMITER)[2]
-            for line in split(data):
-                try:
-                    answer = Frame.decode(line)
-                except FrameError:
-                    damaged += 1
-                    continue
-                self._heard = True
-                if asked.get(answer.sequence) == answer.opcode or \
-                        (answer.sequence in asked and _error(answer)):
-                    heard[answer.sequence] = answer
-                elif _error(answer) is Error.DAMAGED:
-                    damaged += 1       # the number was part of the damage
-        if tail:
-            return heard, f"the answer broke off after {len(tail)} bytes"
-        return heard, "frames arrive damaged" if damaged else ""
-
-    def _judge(self, sent: Frame, answer: Frame | None) -> bytes | None:
-        """Payload of an answer; None if the command must be sent again."""
-        if answer is None:
-            return None
-        if answer.opcode == sent.opcode | frame.ANSWER:
-            return answer.payload
-        error = _error(answer)
-        if error is Error.REPEATED and not _brings_something(sent):
-            return b""
-        # Where a delimiter was lost, two frames look like one of the wrong length.
-        if error in (Error.DAMAGED, Error.LENGTH, Error.REPEATED):
-            return None
-        if error is Error.WEIGHTS:
-            raise InputError(f"{self._where}: the accelerator has no weights: write an image first")
-        assert error is not None
-        raise CheckFailed(f"{self._where}: {Opcode(sent.opcode).name} was refused: {error.meaning}")
+    def _run(self, identity: Identity, job: Job) -> Run:
+        scores = identity.most_images(scores=True) > 0
+        at, = job.cycles
+        try:
+            run = Run.unpack(job.answers[at], identity, scores=scores)
+        except FrameError as error:
+            raise CheckFailed(f"{self._where}: {error}") from error
+        if scores:
+            return run
+        words = [word for answer in job.answers[at + 1:]
+                 for word in frame.unpack_words(answer)]
+        return Run(run.cycles, run.best, (tuple(
+            word - (1 << 32) if word >> 31 else word for word in words),))
 
 
-def _error(answer: Frame | None) -> Error | None:
-    if answer is None or answer.opcode != Opcode.ERROR | frame.ANSWER or not answer.payload:
-        return None
-    return Error(answer.payload[0]) if answer.payload[0] in list(Error) else None
+def at_a_time(identity: Identity) -> int:
+    """Images that go into one command, with their results in one answer; at least 1."""
+    return max(1, min(identity.most_images(scores=True),
+                      frame.MAX_BYTES // identity.image_bytes))
 
 
-def _brings_something(sent: Frame) -> bool:
-    """Whether an answer says more than that a command was carried out."""
-    if sent.opcode == Opcode.INFER:
-        return bool(int.from_bytes(sent.payload[:frame.OFFSET], "little") & frame.RUN)
-    return sent.opcode != Opcode.WRITE
+def classify(identity: Identity, images: Sequence[bytes], cycles: Callable[[int], int]) -> Job:
+    """What to send to have some images classified, at most :func:`at_a_time`.
+
+    Parameters
+    ----------
+    cycles : callable
+        Cycles that so many images take.
+    """
+    parts = _parts(b"".join(images))
+    scores = identity.most_images(scores=True) >= len(images)
+    last = len(parts) - 1
+    commands = [(Opcode.INFER, frame.infer(offset, part, run=n == last,
+                                           scores=scores and n == last))
+                for n, (offset, part) in enumerate(parts)]
+    sizes = [0] * last + [frame.WORD + len(images) * identity.result_bytes(scores=scores)]
+    if not scores:   # too many for an answer
+        for first in range(0, identity.classes, frame.MAX_WORDS):
+            count = min(frame.MAX_WORDS, identity.classes - first)
+            commands.append((Opcode.READ, frame.read(frame.RESULTS + first, count)))
+            sizes.append(count * frame.WORD)
+    return Job(commands, sizes, {last: cycles(len(images)) + 3 * len(images) * identity.classes})
+
+
+def images_per_second(identity: Identity, cycles: Callable[[int], int], baud: int) -> float:
+    """How many images a second a line lets through, and the accelerator behind it."""
+    count = at_a_time(identity)
+    job = classify(identity, [bytes(identity.image_bytes)] * count, cycles)
+    return count / seconds(job, baud, identity.clock_hz)
+
+
+def _parts(data: bytes) -> list[tuple[int, bytes]]:
+    """What goes into each command, and at which offset."""
+    return [(at, data[at:at + frame.MAX_BYTES]) for at in range(0, len(data), frame.MAX_BYTES)]
 
 
 def _runs(writes: Iterable[tuple[int, int]]) -> list[tuple[int, list[int]]]:

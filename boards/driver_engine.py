@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from gateware import cost
 from model.errors import InputError
 from sim.engine import Image, Result, Waveform
 
@@ -36,15 +35,9 @@ class DriverEngine:
     def read(self) -> Image:
         return self.driver.read()
 
-    def predict(self, images: int) -> int | None:
-        """Cycles that :meth:`infer` should count: those of each image alone, added up.
-
-        None where the link takes several words for one of pixels, and so makes the accelerator
-        wait.
-        """
-        if self.driver.identify().chunks > 1:
-            return None
-        return images * int(cost.timing(self._accelerator.mapping, 1).cycles)
+    def predict(self, images: int) -> int:
+        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
+        return self.driver.predict(images)
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is not None:

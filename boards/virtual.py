@@ -16,7 +16,7 @@ from sim.verilator_line import VerilatorLine
 from sim.wire import BITS, Listener, Way, Wire, frame_of
 
 from .board import Board
-from .driver import Port, open_port
+from .serial_port import Port, open_port
 from .pins import Outside
 from .top import Top
 
@@ -348,7 +348,7 @@ class VirtualPort:
     Parameters
     ----------
     board : :class:`VirtualBoard`
-    port : :class:`boards.driver.Port`
+    port : :class:`boards.serial_port.Port`
         What was opened at the board's path.
     timeout : :class:`float`, or None
         0 reads what is there, and None waits for ever.
@@ -360,6 +360,11 @@ class VirtualPort:
         self._port = port
         self._plugs = board.plugs
         self._taken = board.flush(port)   # bytes, of those that have come
+
+    @property
+    def seconds(self) -> float:
+        """Time that has passed on the board."""
+        return self._board.seconds
 
     @property
     def in_waiting(self) -> int:

@@ -56,5 +56,6 @@ class VirtualEngine(DriverEngine):
         self._accelerator = accelerator
         self.virtual = virtual = VirtualBoard(self._board, accelerator, wire=self._wire,
                                               cache=self._cache)
-        self._driver = Driver(virtual.open(), where=f"{virtual.path}, a virtual {self._board.name}")
+        self._driver = Driver(virtual.open(), where=f"{virtual.path}, a virtual {self._board.name}",
+                              baud=self._board.baud)
         self._driver.load(accelerator)

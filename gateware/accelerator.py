@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
-from .control import Control
+from .control import Control, network_id
 from .dense import Dense
 from .encoder import buffered_after, encoder
 from .regroup import Regroup
@@ -42,10 +42,10 @@ class Accelerator(wiring.Component):
     o : :py:`Out(stream.Signature(layout(shape.classes, shape.score_bits)))`
         A word for each class, in order; :py:`best` holds with the last.
     bus : :py:`In(bus.Signature(addr_width))`
-        The host's access to all memories, while no image is inside; read and write
-        :py:`control_address`, bit 0, to know and to say whether the weights are there.
+        The host's access to all memories, while no image is inside; and, at
+        :py:`control_address`, to the registers of :mod:`gateware.control`.
     loaded : :py:`Out(1)`
-        Whether they are. High from reset where there was an image.
+        Whether the weights are there; from power-up where there was an image.
     """
 
     def __init__(self, plan, *, image=None, probes=False):
@@ -104,6 +104,10 @@ class Accelerator(wiring.Component):
     def control_address(self):
         return self._plan.control_address
 
+    def cycles(self, images):
+        """Cycles that some images take one after another, from the first word to the last."""
+        return self._plan.cycles(images)
+
     @property
     def hash(self):
         """Eight bytes that tell one hardware from another."""
@@ -158,7 +162,8 @@ class Accelerator(wiring.Component):
         if self._probes:
             self._probe(m, last, scores.o, scores.sums)
 
-        m.submodules.control = control = Control(init=self._image is not None)
+        m.submodules.control = control = Control(
+            loaded=self._image is not None, network=network_id(self._image))
         decoder.add("control", control.bus)
         m.d.comb += self.loaded.eq(control.loaded)
         return m

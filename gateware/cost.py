@@ -13,6 +13,8 @@ from math import gcd
 
 from .bus import WORD, Region
 from .crossbar import Crossbar
+from .frames import PAGE, PAGES
+from .system import ROWS
 
 
 __all__ = ["Timing", "timing", "pace", "Estimate", "estimate"]
@@ -189,8 +191,7 @@ class Estimate:
 # Measured on synthesized designs; see docs/measurements.md.
 LUTS_PER_XNOR = 2.7
 LUTS_TO_READ_BACK = 0.7   # for each bit of a row of weights
-LUTS_OF_LINK = 1000
-BLOCKS_OF_LINK = 3
+LUTS_OF_LINK = 1600
 
 
 def blocks(width, depth, resources):
@@ -224,8 +225,19 @@ def layer(folding, resources):
     return memory, int(luts + 150)
 
 
+def link(first, resources):
+    """Block RAMs and look-up tables of the host link before a first layer.
+
+    Its memories are for frames, images and scores. As many bits of a pixel are reckoned as the
+    layer has planes, and of a score with its class as a word has.
+    """
+    memory = blocks(8, PAGES * PAGE, resources) + blocks(WORD, ROWS, resources) \
+        + blocks(first.simd * first.planes, ROWS, resources)
+    return memory, LUTS_OF_LINK
+
+
 def estimate(mapping, resources):
     """:class:`Estimate` of an accelerator with its host link."""
-    costs = [layer(folding, resources) for folding in mapping.layers]
-    return Estimate(LUTS_OF_LINK + sum(luts for _, luts in costs),
-                    BLOCKS_OF_LINK + sum(memory for memory, _ in costs))
+    costs = [link(mapping.layers[0], resources),
+             *(layer(folding, resources) for folding in mapping.layers)]
+    return Estimate(sum(luts for _, luts in costs), sum(memory for memory, _ in costs))

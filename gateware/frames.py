@@ -18,9 +18,10 @@ __all__ = ["fault", "Frames"]
 fault = range(max(Error) + 1)    # an `Error`, or 0 for none
 
 # Pages of the memory: two for frames that come in, one for the answer, one that is constant.
-PAGE     = 128
+PAGE     = 256
 ANSWER   = 2
 CONSTANT = 3
+PAGES    = 4
 
 CRC_BITS = 2   # that the CRC takes in a cycle: with eight it would have twice the look-up tables
 
@@ -33,8 +34,8 @@ class Frames(wiring.Component):
     arrive meanwhile; then :py:`i` waits.
 
     There is one memory, with one port for each direction, and one CRC for both: a line is so much
-    slower than the clock that they may take turns. Checking takes five cycles a byte, and an
-    answer four.
+    slower than the clock that they may take turns. Checking takes five cycles a byte, and so does
+    an answer.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class Frames(wiring.Component):
         m = Module()
 
         m.submodules.cells = cells = memory.Memory(
-            shape=8, depth=4 * PAGE, init=[*bytes(CONSTANT * PAGE), *self._constant])
+            shape=8, depth=PAGES * PAGE, init=[*bytes(CONSTANT * PAGE), *self._constant])
         r_port = cells.read_port()
         w_port = cells.write_port()
 
@@ -129,21 +130,31 @@ class Frames(wiring.Component):
             m.d.sync += self.at.eq(at)
             m.d.sync += self.fresh.eq(0)
 
-        # Putting a byte into the answer, where what comes in does not take the memory.
+        # Putting a byte into the answer, where what comes in does not take the memory. Bytes wait
+        # in a register, so that who gives them does not hang on who else wants the memory.
         put   = Signal()
         taken = Signal()
+        byte  = Signal(8)
+        held  = Signal()
         m.d.comb += taken.eq(put & ~collector.w.en)
         m.d.comb += encoder.i.valid.eq(taken)
-        m.d.comb += encoder.i.payload.eq(self.answer.payload)
+        m.d.comb += encoder.i.payload.eq(byte)
 
         m.submodules.crc = crc = catalog.CRC32_ISO_HDLC(CRC_BITS).create()
         phase = Signal(range(8 // CRC_BITS))
         final = phase == 8 // CRC_BITS - 1
-        m.d.comb += crc.data.eq(Mux(self.open, self.answer.payload, self.byte)
-                                .word_select(phase, CRC_BITS))
+        answers = Signal()   # not frames
+        m.d.comb += crc.data.eq(Mux(answers, byte, self.byte).word_select(phase, CRC_BITS))
         with m.If(crc.valid):
             m.d.sync += phase.eq(phase + 1)
         step = Signal(range(frame.CRC))
+
+        def put_held():
+            m.d.comb += answers.eq(1)
+            m.d.comb += put.eq(held & final)
+            m.d.comb += crc.valid.eq(held & (taken | ~final))
+            with m.If(taken):
+                m.d.sync += held.eq(0)
 
         with m.FSM():
             with m.State("WAIT"):
@@ -177,16 +188,23 @@ class Frames(wiring.Component):
 
             with m.State("OPEN"):
                 m.d.comb += self.open.eq(1)
-                m.d.comb += put.eq(self.answer.valid & final)
-                m.d.comb += self.answer.ready.eq(taken)
-                m.d.comb += crc.valid.eq(self.answer.valid & (taken | ~final))
-                m.d.comb += crc.start.eq(self.restart)
-                m.d.comb += encoder.start.eq(self.restart)
+                m.d.comb += self.answer.ready.eq(~held)
+                with m.If(self.answer.valid & self.answer.ready):
+                    m.d.sync += [held.eq(1), byte.eq(self.answer.payload)]
                 with m.If(self.restart):
+                    m.d.comb += [crc.start.eq(1), encoder.start.eq(1)]
+                    m.d.sync += [held.eq(0), phase.eq(0)]
                     read(0)
-                with m.Elif(self.next):
-                    read(self.at + 1)
+                with m.Else():
+                    put_held()
+                    with m.If(self.next):
+                        read(self.at + 1)
                 with m.If(self.close):
+                    m.next = "CLOSED"
+
+            with m.State("CLOSED"):
+                put_held()
+                with m.If(~held):
                     m.next = "CRC"
 
             with m.State("CRC"):

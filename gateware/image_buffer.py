@@ -1,151 +1,128 @@
-"""Where a host leaves an image and finds its scores."""
+"""Where a host leaves images for an accelerator."""
 
 import operator
 
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from . import bus
+from .regroup import Regroup
 
 
 __all__ = ["ImageBuffer"]
 
 
 class ImageBuffer(wiring.Component):
-    """Memory between a bus and an accelerator.
+    """Takes images byte by byte, and sends them to an accelerator word by word, again and again.
 
-    Words of pixels lie first, each in as many words of the bus as it needs, lowest bits first; a
-    score for each class lies behind them, its sign extended. A word of pixels is offered after as
-    many cycles as it takes words of the bus, so one of up to 32 bits can go in every cycle; with
-    wider ones the accelerator waits if it could take them faster.
+    An image comes in whole bytes, its first bit lowest, and leaves as words of :py:`width` bits,
+    zeros filling up the last. Up to :py:`batch` images lie one behind another. A byte takes one
+    cycle for each unit of :class:`gateware.regroup.Regroup` in it, eight at most. From two cycles
+    after the start a word is offered in every cycle, so that the accelerator never waits.
 
     Parameters
     ----------
-    pixels : shape-castable
-        A word of pixels.
+    width : :class:`int`
+        Bits in a word.
     words : :class:`int`
-        Words of pixels in an image.
-    result : :class:`amaranth.lib.data.StructLayout`
-        What :py:`i` brings for a class: :py:`score` of at most 32 bits, :py:`best`, :py:`last`.
-    classes : :class:`int`
-        How many of those an image yields.
+        Words in an image.
+    image_bytes : :class:`int`
+        Bytes in an image: no fewer than its words have bits, the last word apart.
+    batch : :class:`int`
+        Images that there is room for.
 
     Members
     -------
-    bus : :py:`In(bus.Signature(addr_width))`
-        Access while no image is under way; reads are answered one cycle later.
+    i : :py:`In(stream.Signature(8))`
+        Images, while none are sent. What exceeds the room is lost.
+    clear : :py:`In(1)`
+        Forget all images, and what there is of another.
+    filled : :py:`Out(range(batch * image_bytes + 1))`
+        Bytes that came since.
+    images : :py:`Out(range(batch + 1))`
+        Images that are complete. The last is there for good two cycles after :py:`i` is ready.
+    whole : :py:`Out(1)`
+        Whether there is nothing besides.
     start : :py:`In(1)`
-        Send the image.
-    o : :py:`Out(stream.Signature(pixels))`
-        Words of pixels.
-    i : :py:`In(stream.Signature(result))`
-        Scores. Taken while an image is under way; the last one comes after all words of pixels.
-    done : :py:`Out(1)`
-        High for one cycle when all scores have come.
-    best : :py:`Out(result["best"].shape)`
-        The best class of the last image.
-    cycles : :py:`Out(32)`
-        Its time, from the first word of pixels accepted to the last score accepted, counting both.
+        Send all images, one after another, :py:`rounds` times. There must be some.
+    rounds : :py:`In(16)`
+        At least 1; taken with :py:`start`.
+    o : :py:`Out(stream.Signature(width))`
+        Words of the images.
     """
 
-    def __init__(self, *, pixels, words, result, classes):
+    def __init__(self, *, width, words, image_bytes, batch):
         self._words = operator.index(words)
-        self._classes = operator.index(classes)
-        self._width = Shape.cast(pixels).width
-        self._chunks = -(-self._width // bus.WORD)
-        if result["score"].width > bus.WORD:
-            raise ValueError(f"Scores must be at most {bus.WORD} bits, "
-                             f"not {result['score'].width}")
+        self._image_bytes = operator.index(image_bytes)
+        self._batch = operator.index(batch)
+        if self._batch < 1:
+            raise ValueError(f"Batch must be at least 1, not {batch!r}")
+        if 8 * self._image_bytes <= (self._words - 1) * width:
+            raise ValueError(f"Images of {words} words of {width} bits must be more bytes than "
+                             f"{image_bytes!r}")
         super().__init__({
-            "bus": In(bus.Signature(ceil_log2(self.depth))),
+            "i": In(stream.Signature(8)),
+            "clear": In(1),
+            "filled": Out(range(self._batch * self._image_bytes + 1)),
+            "images": Out(range(self._batch + 1)),
+            "whole": Out(1),
             "start": In(1),
-            "o": Out(stream.Signature(pixels)),
-            "i": In(stream.Signature(result)),
-            "done": Out(1),
-            "best": Out(result["best"].shape),
-            "cycles": Out(32),
+            "rounds": In(16),
+            "o": Out(stream.Signature(width)),
         })
-
-    @property
-    def scores(self):
-        """Address of the first score."""
-        return self._words * self._chunks
-
-    @property
-    def depth(self):
-        """Number of addresses."""
-        return self.scores + self._classes
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.cells = cells = memory.Memory(shape=bus.WORD, depth=self.depth, init=[])
+        rows = self._batch * self._words
+        m.submodules.cells = cells = memory.Memory(shape=self.o.payload.shape(), depth=rows,
+                                                   init=[])
         r_port = cells.read_port()
         w_port = cells.write_port()
 
-        running = Signal()
-        with m.If(self.start):
-            m.d.sync += running.eq(1)
-        with m.Elif(self.done):
-            m.d.sync += running.eq(0)
+        # Take.
+        regroup = Regroup(i_width=8, o_width=len(self.o.payload), i_words=self._image_bytes,
+                          o_words=self._words)
+        m.submodules.regroup = ResetInserter(self.clear)(regroup)
+        wiring.connect(m, wiring.flipped(self.i), regroup.i)
+        word = regroup.o
+        at  = Signal(range(self._image_bytes))
+        end = Signal(range(rows + 1))      # rows that are filled
+        top = Signal(range(rows))          # the last of them
+        m.d.comb += word.ready.eq(1)
+        m.d.comb += self.whole.eq(at == 0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += self.filled.eq(self.filled + 1)
+            m.d.sync += at.eq(at + 1)
+            with m.If(at == self._image_bytes - 1):
+                m.d.sync += at.eq(0)
+                m.d.sync += self.images.eq(self.images + 1)
+        m.d.comb += w_port.en.eq(word.valid)
+        m.d.comb += w_port.addr.eq(end)
+        m.d.comb += w_port.data.eq(word.payload)
+        with m.If(word.valid):
+            m.d.sync += [end.eq(end + 1), top.eq(end)]
+        with m.If(self.clear):
+            m.d.sync += [self.filled.eq(0), self.images.eq(0), at.eq(0), end.eq(0)]
 
-        # Send. The memory's output holds the last chunk of a word, a register the ones before it.
-        addr    = Signal(range(self.scores + 1))
-        fetched = Signal()
-        last    = Signal()
-        fetch   = Signal()
-        take    = Signal()
-        m.d.comb += take.eq(fetched & (~last | self.o.ready))
-        m.d.comb += fetch.eq(running & (addr != self.scores) & (~fetched | take))
-        m.d.comb += self.o.valid.eq(fetched & last)
+        # Send. What the memory puts out stays until it is taken.
+        row   = Signal(range(rows))
+        left  = Signal.like(self.rounds)   # rounds that are not yet read to their ends
+        more  = Signal()                   # left != 0
+        fetch = Signal()
+        final = Signal()
+        m.d.comb += fetch.eq(more & (~self.o.valid | self.o.ready))
+        m.d.comb += final.eq(row == top)
+        m.d.comb += r_port.en.eq(fetch)
+        m.d.comb += r_port.addr.eq(row)
+        m.d.comb += self.o.payload.eq(r_port.data)
+        with m.If(fetch):
+            m.d.sync += row.eq(Mux(final, 0, row + 1))
+            with m.If(final):
+                m.d.sync += [left.eq(left - 1), more.eq(left != 1)]
+        with m.If(fetch | self.o.ready):
+            m.d.sync += self.o.valid.eq(fetch)
         with m.If(self.start):
-            m.d.sync += addr.eq(0)
-        with m.Elif(fetch):
-            m.d.sync += addr.eq(addr + 1)
-        with m.If(fetch | take):
-            m.d.sync += fetched.eq(fetch)
-        payload = Value.cast(self.o.payload)
-        if self._chunks == 1:
-            m.d.comb += last.eq(1)
-            m.d.comb += payload.eq(r_port.data)
-        else:
-            before = Signal((self._chunks - 1) * bus.WORD)
-            chunk  = Signal(range(self._chunks))
-            m.d.comb += last.eq(chunk == self._chunks - 1)
-            m.d.comb += payload.eq(Cat(before, r_port.data))
-            with m.If(take):
-                m.d.sync += chunk.eq(Mux(last, 0, chunk + 1))
-                m.d.sync += before.eq(Cat(before, r_port.data)[bus.WORD:])
-
-        # Collect.
-        index = Signal(range(self.depth))
-        score = self.i.valid & self.i.ready
-        m.d.comb += self.i.ready.eq(running)
-        m.d.comb += self.done.eq(score & self.i.payload.last)
-        with m.If(self.start):
-            m.d.sync += index.eq(self.scores)
-        with m.Elif(score):
-            m.d.sync += index.eq(index + 1)
-            m.d.sync += self.best.eq(self.i.payload.best)
-
-        # Count.
-        counting = Signal()
-        with m.If(self.start):
-            m.d.sync += counting.eq(0)
-            m.d.sync += self.cycles.eq(0)
-        with m.Elif(running & (counting | (self.o.valid & self.o.ready))):
-            m.d.sync += counting.eq(1)
-            m.d.sync += self.cycles.eq(self.cycles + 1)
-
-        # The bus has the ports while no image is under way.
-        m.d.comb += r_port.en.eq(fetch | (self.bus.r_en & ~running))
-        m.d.comb += r_port.addr.eq(Mux(running, addr, self.bus.addr))
-        m.d.comb += self.bus.r_data.eq(r_port.data)
-        m.d.sync += self.bus.r_valid.eq(self.bus.r_en & ~running)
-        m.d.comb += w_port.en.eq(Mux(running, score, self.bus.w_en))
-        m.d.comb += w_port.addr.eq(Mux(running, index, self.bus.addr))
-        m.d.comb += w_port.data.eq(Mux(running, self.i.payload.score, self.bus.w_data))
+            m.d.sync += [left.eq(self.rounds), more.eq(1)]
 
         return m

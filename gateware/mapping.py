@@ -73,7 +73,7 @@ def uniform(shape, *, pe, simd, storage="block"):
     return Mapping(tuple(layers))
 
 
-def fit(shape, resources, *, target=None, effort=4_000):
+def fit(shape, resources, *, target=None, effort=4_600):
     """The fastest mapping that fits :py:`resources`; or the smallest within :py:`target` cycles.
 
     Layers share the FPGA so that all are about as fast: for each number of cycles that some layer

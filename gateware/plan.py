@@ -7,7 +7,8 @@ from functools import cached_property
 
 from model.network import Shape
 
-from . import bus
+from . import bus, cost
+from .control import REGISTERS
 from .mapping import Mapping
 
 
@@ -43,7 +44,7 @@ class Plan:
                 regions[f"layer{n}.thresholds"] = folding.thresholds
         width = self.shape.gain_bits + self.shape.score_bits
         regions["scores.affine"] = bus.Region(width, self.shape.classes)
-        regions["control"] = bus.Region(1, 1)
+        regions["control"] = bus.Region(bus.WORD, REGISTERS)
         return bus.place(regions)
 
     @property
@@ -62,8 +63,12 @@ class Plan:
 
     @property
     def control_address(self):
-        """Address of the register whose bit 0 says that the weights are there."""
+        """Address of the registers of :mod:`gateware.control`."""
         return self.regions["control"].base
+
+    def cycles(self, images):
+        """Cycles that some images take one after another, from the first word to the last."""
+        return cost.timing(self.mapping, images).cycles
 
     @property
     def hash(self):

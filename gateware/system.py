@@ -4,13 +4,34 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from model.frame import Identity
+from model.frame import Identity, Layer
 
 from . import uart
 from .link import Link
 
 
-__all__ = ["System"]
+__all__ = ["identity", "System"]
+
+
+ROWS = 256   # of images, and of scores, that the narrowest block RAMs hold at their widest
+
+
+def identity(accelerator, clock_hz):
+    """What a host is told of an accelerator behind a link, as a :class:`model.frame.Identity`.
+
+    Parameters
+    ----------
+    accelerator : :class:`gateware.accelerator.Accelerator` or :class:`gateware.plan.Plan`
+    clock_hz : :class:`int`
+        Frequency of its clock.
+    """
+    shape, layers = accelerator.shape, accelerator.mapping.layers
+    return Identity(
+        hash=accelerator.hash, clock_hz=clock_hz, control=accelerator.control_address,
+        inputs=layers[0].inputs, bits=shape.encoder.sent_bits, classes=shape.classes,
+        score_bits=shape.score_bits, batch=max(1, ROWS // max(accelerator.words, shape.classes)),
+        layers=tuple(Layer(layer.inputs, layer.outputs, layer.pe, layer.simd, layer.planes)
+                     for layer in layers))
 
 
 class System(wiring.Component):
@@ -31,20 +52,28 @@ class System(wiring.Component):
         From the host.
     tx : :py:`Out(1, init=1)`
         To the host.
+    best : :py:`Out(range(classes))`
+        Class of the last image, once there was one.
+    any_best : :py:`Out(1)`
+        Whether there was.
+    loaded : :py:`Out(1)`
+        Whether the accelerator has its weights.
     """
 
     def __init__(self, accelerator, *, divisor, clock_hz):
         self._accelerator = accelerator
         self._divisor = divisor
-        pixels, result = accelerator.i.payload.shape(), accelerator.o.payload.shape()
+        told = identity(accelerator, clock_hz)
         self._link = Link(
-            Identity(hash=accelerator.hash, clock_hz=clock_hz, words=accelerator.words,
-                     simd=pixels.length, bits=Shape.cast(pixels.elem_shape).width,
-                     classes=len(result["best"].shape)),
-            addr_width=accelerator.bus.signature.addr_width, result=result)
+            told, words=accelerator.words, width=told.bits * accelerator.i.payload.shape().length,
+            addr_width=accelerator.bus.signature.addr_width,
+            result=accelerator.o.payload.shape())
         super().__init__({
             "rx": In(1, init=1),
             "tx": Out(1, init=1),
+            "best": Out(self._link.best.shape()),
+            "any_best": Out(1),
+            "loaded": Out(1),
         })
 
     @property
@@ -66,7 +95,8 @@ class System(wiring.Component):
         m.submodules.receiver = receiver = uart.Receiver(divisor=self._divisor)
         m.submodules.transmitter = transmitter = uart.Transmitter(divisor=self._divisor)
         m.submodules.link = link = self._link
-        m.submodules.accelerator = accelerator = self._accelerator
+        accelerator = self._accelerator
+        m.submodules.accelerator = ResetInserter(link.reset)(accelerator)
 
         m.d.comb += receiver.rx.eq(self.rx)
         m.d.comb += self.tx.eq(transmitter.tx)
@@ -75,7 +105,16 @@ class System(wiring.Component):
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
         wiring.connect(m, link.bus, accelerator.bus)
-        wiring.connect(m, link.pixels, accelerator.i)
+        m.d.comb += self.best.eq(link.best)
+        m.d.comb += self.any_best.eq(link.any_best)
+        m.d.comb += self.loaded.eq(accelerator.loaded)
+        # A pixel of which only one bit is sent is all ones or all zeros.
+        m.d.comb += accelerator.i.valid.eq(link.pixels.valid)
+        m.d.comb += link.pixels.ready.eq(accelerator.i.ready)
+        bits = self.identity.bits
+        for n, pixel in enumerate(accelerator.i.payload):
+            sent = link.pixels.payload.word_select(n, bits)
+            m.d.comb += Value.cast(pixel).eq(sent.replicate(len(Value.cast(pixel)) // bits))
         wiring.connect(m, accelerator.o, link.scores)
 
         return m

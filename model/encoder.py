@@ -44,6 +44,15 @@ class Encoder:
                              f"not {images.min()} to {images.max()}")
         return images
 
+    @property
+    def sent_bits(self) -> int:
+        """Bits of a pixel that an encoder cannot do without; these go over a line."""
+        return self.bits
+
+    def sent(self, images: npt.ArrayLike) -> np.ndarray:
+        """The images as they go over a line, images × inputs, of :py:`sent_bits` a pixel."""
+        return self.check(images)
+
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         """Bits of the images: images × planes × inputs."""
         raise NotImplementedError
@@ -91,6 +100,13 @@ class Threshold(Encoder):
     @property
     def gains(self) -> tuple[int, ...]:
         return (1,)
+
+    @property
+    def sent_bits(self) -> int:
+        return 1
+
+    def sent(self, images: npt.ArrayLike) -> np.ndarray:
+        return (self.check(images) >= self.level).astype(np.int64)
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         return (self.check(images) >= self.level)[:, None, :]

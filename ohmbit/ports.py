@@ -6,6 +6,8 @@ from typing import Any
 from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
+from gateware.control import LOADED, NETWORK, network_id
+
 
 __all__ = ["describe_ports"]
 
@@ -85,9 +87,17 @@ high for one cycle when `bus__r_data` is there, and the next access waits for th
 |---|---|---|---|---|---|
 {regions}
 `{name}.MEMORY.hex` holds one row a line, for `$readmemh`. Word k of a row, its bits 32k to 32k+31,
-lies at base + row × addresses a row + k. Address {accelerator.control_address:#x} bit 0 says
-whether the weights are there: write 0 before the memories are changed and 1 after. Networks of the
+lies at base + row × addresses a row + k. Networks of the
 same shape can be written in place of this one.
+
+| register | address | holds |
+|---|---|---|
+| `loaded` | {accelerator.control_address + LOADED:#x} | bit 0: the weights are there |
+| `network` | {accelerator.control_address + NETWORK:#x} | \
+which network's: a number of the host's choice, {network_id(accelerator.image):#x} at power-up |
+
+Write 0 to `loaded` before the memories are changed and 1 after; its bit is the port of that name.
+`rst` changes neither register.
 
 ## Test bench
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gateware.control import LOADED, NETWORK, network_id
 from model.errors import CheckFailed
 from model.packing import unpack_fields
 
@@ -96,7 +97,7 @@ def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
     transfer cut short leaves none that look whole. An image that wants other weights in logic than
     the accelerator was built with is refused.
     """
-    writes = [(accelerator.control_address, 0)]
+    writes = [(accelerator.control_address + LOADED, 0)]
     baked = getattr(accelerator, "image", None) or {}
     for name, region in accelerator.memories.items():
         rows = image[name]
@@ -110,7 +111,8 @@ def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
         for row, word in enumerate(rows):
             for chunk in range(region.chunks):
                 writes.append((region.address(row, chunk), word >> 32 * chunk & 0xffffffff))
-    return [*writes, (accelerator.control_address, 1)]
+    return [*writes, (accelerator.control_address + NETWORK, network_id(image)),
+            (accelerator.control_address + LOADED, 1)]
 
 
 def bus_reads(accelerator: Any) -> list[int]:

@@ -34,6 +34,10 @@ class AmaranthPins:
         self._simulator.add_clock(1e-6)
         self._simulator.add_testbench(self._drive)
 
+    def watch(self, testbench: Any) -> None:
+        """Have a testbench see each cycle as well; before the first."""
+        self._simulator.add_testbench(testbench, background=True)
+
     async def _drive(self, ctx: Any) -> None:
         while True:
             if self._rx:

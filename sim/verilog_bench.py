@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gateware import compiler, cost
+from gateware.control import LOADED, NETWORK, network_id
 from model.network import Network
 from model.scores import argmax
 
@@ -23,9 +24,9 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
     The bench compiles with the accelerator alone and runs in the folder that holds these files and
     those of the memories. It prints ``PASS``, or ``FAIL`` with the first difference, where it is
     and what was expected, and then ends with a status other than 0. It checks that the files of
-    the memories are the ones given here; fills the memories where they are empty; reads them back;
-    and holds the scores of all images to the golden model's, with waits on both sides, and once
-    more at full speed, where it counts cycles.
+    the memories are the ones given here; fills the memories where they are empty; reads them and
+    the registers back; and holds the scores of all images to the golden model's, with waits on both
+    sides, and once more at full speed, where it counts cycles.
 
     Parameters
     ----------
@@ -66,9 +67,10 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
                            for memory in memories),
         "sums": "\n".join(_check_sum(name, memory, region, rows[memory])
                           for memory, region in memories.items()),
-        "fill": _fill(accelerator) if empty else "",
-        "read_back": "\n".join(_read_back(name, memory, region)
-                               for memory, region in memories.items()),
+        "fill": _fill(accelerator, network_id(rows)) if empty else "",
+        "read_back": "\n".join([*(_read_back(name, memory, region)
+                                  for memory, region in memories.items()),
+                                _registers(accelerator, network_id(rows))]),
     }
     text = TEMPLATE.read_text()
     for field, value in fields.items():
@@ -121,8 +123,8 @@ def _check_sum(name: str, memory: str, region: Any, rows: list[int]) -> str:
             f'      $fatal(1, "FAIL: {name}.{memory}.hex is another than this bench came with");')
 
 
-def _fill(accelerator: Any) -> str:
-    """Writes to all memories, the register that says so included."""
+def _fill(accelerator: Any, number: int) -> str:
+    """Writes to all memories and both registers."""
     loops = "\n".join(
         f"    // {memory}\n{_each_word(region, write)}"
         for memory, region in accelerator.memories.items() if region.writable
@@ -130,8 +132,20 @@ def _fill(accelerator: Any) -> str:
     control = accelerator.control_address
     return ("    if (loaded !== 0)\n"
             '      $fatal(1, "FAIL: cycle %0d: loaded is high with empty memories", cycle);\n'
-            f"    write_word({control}, 0);\n{loops}\n    write_word({control}, 1);\n"
+            f"    write_word({control + LOADED}, 0);\n{loops}\n"
+            f"    write_word({control + NETWORK}, 32'h{number:08x});\n"
+            f"    write_word({control + LOADED}, 1);\n"
             "    repeat (2) @(posedge clk);")
+
+
+def _registers(accelerator: Any, number: int) -> str:
+    """What the registers say while the memories hold that network."""
+    return "    // registers\n" + "\n".join(
+        f"    read_word({accelerator.control_address + register});\n"
+        f"    if (word !== 32'h{expected:08x})\n"
+        f'      $fatal(1, "FAIL: register {name}: expected {expected:08x}, got %h, in cycle %0d", '
+        "word, cycle);"
+        for name, register, expected in (("loaded", LOADED, 1), ("network", NETWORK, number)))
 
 
 def _read_back(name: str, memory: str, region: Any) -> str:

@@ -2,7 +2,8 @@
 
 """A bench for each component of the datapath, to be run on emitted Verilog.
 
-What has to come out is the golden model's. See :mod:`tests.link_benches` for the host link's.
+What has to come out is the golden model's. See :mod:`tests.link_benches` and
+:mod:`tests.system_benches` for the host link's.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from gateware.compiler import (
     threshold_rows,
     weight_rows,
 )
-from gateware.control import Control
+from gateware.control import LOADED, NETWORK, Control
 from gateware.folding import Folding
 from gateware.mapping import Mapping
 from gateware.memories import Store
@@ -182,15 +183,22 @@ def crossbar(rng, simd, pe, rows):
     return script.bench(component)
 
 
-def control(init):
-    script = Script()
-    script.read(0, init)
+def control(loaded):
+    network, script = 0x89AB_CDEF, Script()
+    script.read(LOADED, loaded)
     for word in (0, 1, WORD - 1, WORD):
-        script.step({"bus__w_data": word ^ 1})
+        script.step({"bus__addr": LOADED, "bus__w_data": word ^ 1})
         script.step({"bus__w_data": word, "bus__w_en": 1}, after={"loaded": word & 1})
         script.step({"bus__w_en": 0, "bus__w_data": ~word & WORD})
-        script.read(0, word & 1)
-    return script.bench(Control(init=init))
+        script.read(NETWORK, network)
+        script.read(LOADED, word & 1)
+        network = word ^ 0x5555_5554
+        script.step({"bus__addr": NETWORK, "bus__w_data": network, "bus__w_en": 1},
+                    after={"loaded": word & 1})
+        script.step({"bus__w_en": 0})
+        script.read(NETWORK, network)
+        script.read(LOADED, word & 1)
+    return script.bench(Control(loaded=loaded, network=0x89AB_CDEF))
 
 
 class Memories(wiring.Component):
@@ -343,8 +351,8 @@ DATAPATH = {
     "store_block": (Store, lambda rng: store(rng, 40, 5, "block")),
     "store_logic": (Store, lambda rng: store(rng, 33, 3, "logic")),
     "crossbar": (gateware.crossbar.Crossbar, lambda rng: crossbar(rng, 11, 3, 5)),
-    "control_loaded": (Control, lambda rng: control(1)),
-    "control_empty": (Control, lambda rng: control(0)),
+    "control_loaded": (Control, lambda rng: control(loaded=True)),
+    "control_empty": (Control, lambda rng: control(loaded=False)),
     "decoder": (bus.Decoder, decoder),
     "bit_serial": (gateware.encoder.BitSerial, lambda rng: encoder(rng, BitSerial(5), 3)),
     "threshold": (gateware.encoder.Threshold, lambda rng: encoder(rng, Threshold(3, bits=3), 4)),

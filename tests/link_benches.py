@@ -1,8 +1,9 @@
 # amaranth: UnusedElaboratable=no
 
-"""A bench for each component of the host link, and for the whole system at its pins.
+"""A bench for each component that moves the host link's bytes and frames.
 
-What has to come out follows from :mod:`model.frame` and the library that stuffs bytes.
+What has to come out follows from :mod:`model.frame` and the library that stuffs bytes. See
+:mod:`tests.system_benches` for what carries commands out.
 """
 
 import numpy as np
@@ -11,25 +12,14 @@ from cobs import cobs
 import gateware.cobs
 from gateware import uart
 from gateware.collector import Collector
-from gateware.compiler import compile, image, pixel_words
-from gateware.cost import timing
-from gateware.folding import Folding
 from gateware.frames import Frames
-from gateware.image_buffer import ImageBuffer
-from gateware.link import Link
-from gateware.mapping import Mapping
-from gateware.scores import layout
-from gateware.system import System
 from model import frame
-from model.frame import Error, Frame, Opcode, Run, Split
-from model.scores import argmax
+from model.frame import Error, Frame
 from sim.cosim.case import Case, Step
 from sim.pins import Listener, levels
 
 from .benches import Bench, Script
-from .commandline import random_network
-from .standin import LinkModel, unstuff
-from .test_link import LOADED, NARROW, WRITE, dump, part, sealed
+from .standin import unstuff
 
 
 __all__ = ["LINK"]
@@ -175,7 +165,8 @@ def frames(rng):
     """Frames and damaged ones; each is read, and answered with what was read."""
     script, line, answers = Script(), b"", []
     constant = b"\x01\x02constant"
-    sent = [Frame(2, 7, rng.bytes(64)), Frame(1, 8), Frame(4, 9, bytes(5)), Frame(3, 10, b"abc")]
+    sent = [Frame(2, 7, rng.bytes(frame.MAX_PAYLOAD)), Frame(1, 8), Frame(4, 9, bytes(5)),
+            Frame(3, 10, b"abc")]
 
     def say(body, after=None):
         script.step({"restart": 1})
@@ -197,7 +188,8 @@ def frames(rng):
             script.step({"next": 1})
             script.step({"next": 0})
         say([each.opcode | 0x80, each.sequence, len(each.payload), *each.payload])
-    for raw, fault in ((sent[0].raw[:-1] + b"?", Error.DAMAGED), (bytes(80), Error.LENGTH)):
+    for raw, fault in ((sent[0].raw[:-1] + b"?", Error.DAMAGED),
+                       (bytes(frame.MAX_FRAME + 1), Error.LENGTH)):
         line += cobs.encode(raw) + b"\0" + b"\x02\x01\0"    # and a frame too short to be answered
         script.step(until="open", now={"fault": fault, "sequence": raw[1]})
         say([0xff, raw[1], 1, fault])
@@ -221,91 +213,6 @@ def frames(rng):
         watch=["fault", "opcode", "length", "sequence", "byte"]), check, speeds=("waiting",))
 
 
-def image_buffer(rng, width):
-    """Three words of pixels and four scores; wide pixels take several words of the bus."""
-    component = ImageBuffer(pixels=width, words=3, result=layout(4, 20), classes=4)
-    chunks, script = -(-width // 32), Script()
-    words = [int.from_bytes(rng.bytes(12), "little") & (1 << width) - 1 for _ in range(3)]
-    scores = rng.integers(-2 ** 19, 2 ** 19, 4).tolist()
-    for n, word in enumerate(words):
-        for chunk in range(chunks):
-            script.write(n * chunks + chunk, word >> 32 * chunk & 0xffff_ffff)
-    script.step({"start": 1})
-    script.step({"start": 0}, until="done", after={"best": 2})
-    for n, score in enumerate(scores):
-        script.read(component.scores + n, score & 0xffff_ffff)
-    results = [score & 0xfffff | 2 << 20 | (n == 3) << 22 for n, score in enumerate(scores)]
-
-    def check(answer):
-        script.check(answer)
-        assert answer.words["o"] == words
-        assert answer.seen["cycles"][-1] == answer.when["i"][-1] - answer.when["o"][0] + 1
-
-    # Scores come after the pixels, as they do where these are needed for those.
-    return Bench(component, Case(
-        "", feed={"i": results}, drain={"o": 3}, steps=script.steps,
-        stalls={"i": [80, 0, 3], "o": [2, 0]},
-        watch=["best", "cycles", "bus__r_data", "bus__r_valid"]), check, speeds=("full",))
-
-
-def whole_link():
-    """Commands, sound and damaged, to a link before a stand-in for an accelerator."""
-    identity = NARROW.identity
-    pixels = [0x9ABC_DEF1 + n for n in range(identity.buffer_words)]
-    parts = [part(Opcode.IDENTIFY, 1), part(Opcode.INFER, 2, frame.infer(0, pixels, run=True)),
-             LOADED, part(Opcode.WRITE, 3, frame.write(3, range(12))), sealed(WRITE[:-1]),
-             (cobs.encode(WRITE + b"crc!"), False), (b"\1", False),
-             part(Opcode.INFER, 4, frame.infer(0, pixels, run=True)),
-             part(Opcode.INFER, 4, frame.infer(0, pixels, run=True)), *dump(NARROW)]
-    model, expected = LinkModel(identity), b""
-    for data, _ in parts:
-        answer = model(data)
-        expected += b"" if answer is None else answer.encode()
-
-    def check(answer):
-        assert bytes(answer.words["o"]) == expected
-
-    return Bench(NARROW, Case(
-        "", feed={"i": [byte for data, _ in parts for byte in [*data, 0]]},
-        drain={"o": len(expected)}, limit=40_000), check, speeds=("waiting",))
-
-
-def system(rng):
-    """A small network at two pins: identified, asked for an image, written, and read back."""
-    network = random_network(6, 4, 3, bits=3)
-    mapping = Mapping((Folding(6, 4, (4, 2, 1), 2, 4), Folding(4, 3, (1,), 1, 2)))
-    contents = image(network, mapping)
-    component = System(compile(network.shape, mapping, image=contents), divisor=DIVISOR,
-                       clock_hz=12_000_000)
-    address = component.accelerator.memories["layer0.weights"].base
-    row = contents["layer0.weights"][0]
-    pixels = rng.integers(0, 8, (1, 6))
-    words = pixel_words(pixels, network.shape, mapping)
-    scores = network.trace(pixels)["scores"]
-    identity = component.identity.pack()
-    exchange = [
-        (Frame(Opcode.IDENTIFY, 1), identity[:1] + b"\1" + identity[2:]),
-        (Frame(Opcode.INFER, 2, frame.infer(0, words, run=True)),
-         Run(int(argmax(scores)[0]), timing(mapping, 1).cycles, tuple(scores[0].tolist())).pack()),
-        (Frame(Opcode.WRITE, 3, frame.write(address, [row ^ 0xff])), b""),
-        (Frame(Opcode.READ, 4, frame.read(address, 1)), frame.pack_words([row ^ 0xff])),
-    ]
-    steps, expected = [], []
-    for command, payload in exchange:
-        line, answer = command.encode(), command.answer(payload)
-        steps += [Step({"rx": int(level)}) for level in levels(line, DIVISOR)]
-        # What the link says it takes at most, and the answer's way over the line.
-        pause = 7 * len(line) + (10 * DIVISOR + 5) * len(answer.encode()) + 40
-        steps.append(Step({"rx": 1}, times=pause + timing(mapping, 1).cycles))
-        expected.append(answer)
-
-    def check(answer):
-        heard = Listener(DIVISOR)(np.array(answer.seen["tx"]))
-        assert [Frame.decode(line) for line in Split()(heard)] == expected
-
-    return Bench(component, Case("", steps=steps, watch=["tx"], limit=20_000), check)
-
-
 # Of what, and how it is made.
 LINK = {
     "receiver": (uart.Receiver, lambda rng: receiver(rng, damaged=False)),
@@ -316,8 +223,4 @@ LINK = {
     "collector": (Collector, lambda rng: collector(rng, lost=False)),
     "collector_lost": (Collector, lambda rng: collector(rng, lost=True)),
     "frames": (Frames, frames),
-    "image_buffer": (ImageBuffer, lambda rng: image_buffer(rng, 21)),
-    "image_buffer_wide": (ImageBuffer, lambda rng: image_buffer(rng, 75)),
-    "link": (Link, lambda rng: whole_link()),
-    "system": (System, system),
 }

@@ -1,24 +1,27 @@
 """Something small with an accelerator's ports, and what a host must see of it behind a link."""
 
+import dataclasses
 import zlib
 from types import SimpleNamespace
 
+import numpy as np
 from amaranth import *
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware import bus
 from gateware.scores import layout
+from gateware.system import identity
 from model import frame
 from model.encoder import BitSerial
-from model.frame import Error, Frame, Identity, Opcode, Run
+from model.frame import Counter, Error, Frame, Opcode, Repeated, Run
 
 
 __all__ = ["StandIn", "LinkModel", "unstuff"]
 
 
 WORDS = 16                # of memory, at 0; nothing is mapped behind
-CONTROL = WORDS - 1       # bit 0 is `loaded`
+CONTROL = WORDS - 2       # bit 0 is `loaded`, and then comes a word that nobody minds
 SCORE_BITS = 20
 MASK = 0xFFFF_FFFF
 
@@ -26,22 +29,28 @@ MASK = 0xFFFF_FFFF
 class StandIn(wiring.Component):
     """Adds up all pixels of an image, and gives class c the score (c + 1) × (sum − 20)."""
 
-    def __init__(self, *, words=5, simd=3, bits=4, classes=3):
+    def __init__(self, *, words=5, simd=3, bits=4, classes=3, encoder=None):
+        encoder = encoder or BitSerial(bits)
+        bits = encoder.bits
         self.words = words
         self.hash = b"stand-in"
         self.classes = classes
         self.control_address = CONTROL
         self.memories = {"cells": bus.Region(32, CONTROL)}
         # As much of a shape and a mapping as a driver looks at.
-        self.shape = SimpleNamespace(classes=classes, encoder=BitSerial(bits))
+        self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
         self.mapping = SimpleNamespace(layers=[SimpleNamespace(
-            folds=words, simd=simd, inputs=words * simd - (words * simd > 1))])
+            folds=words, simd=simd, inputs=words * simd - (words * simd > 1), outputs=classes,
+            pe=1, planes=bits)])
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(bits, simd))),
             "o": Out(stream.Signature(layout(classes, SCORE_BITS))),
             "bus": In(bus.Signature(5)),
             "loaded": Out(1),
         })
+
+    def cycles(self, images):
+        return images * (self.words + self.classes)
 
     def elaborate(self, platform):
         m = Module()
@@ -96,10 +105,13 @@ def unstuff(line):
 class LinkModel:
     """What a link in front of a :class:`StandIn` answers, and does."""
 
-    def __init__(self, identity):
-        self.identity = identity
+    def __init__(self, standin, clock_hz=12_000_000):
+        self.identity = identity(standin, clock_hz)
+        self.standin = standin
         self.memory = [0] * WORDS
-        self.buffer = [0] * (identity.buffer_words + identity.classes)
+        self.scores = [0] * (self.identity.batch * standin.classes)
+        self.images = b""
+        self.counters = [0] * len(Counter)
         self.last = None
 
     @property
@@ -112,6 +124,16 @@ class LinkModel:
         broken |= lost
         if len(raw) < frame.MIN_FRAME:
             return None
+        answer = self.judge(raw, broken)
+        refused = answer.opcode == frame.ANSWER | Opcode.ERROR
+        if not refused and answer.opcode == frame.ANSWER | Opcode.RESET:
+            self.images, self.counters, self.last = b"", [0] * len(Counter), None
+        else:
+            which = Counter.REFUSED if refused else Counter.COMMANDS
+            self.counters[which] = self.counters[which] + 1 & 0xFFFF
+        return answer
+
+    def judge(self, raw, broken):
         nothing = Frame(0, raw[1])
         if len(raw) > frame.MAX_FRAME:
             return nothing.error(Error.LENGTH)
@@ -124,39 +146,35 @@ class LinkModel:
 
     def carry_out(self, sent):
         payload, size = sent.payload, len(sent.payload)
-        forms = {Opcode.IDENTIFY: size == 0, Opcode.WRITE: size in range(8, 65, 4),
-                 Opcode.READ: size == 5, Opcode.INFER: size in range(2, 63, 4)}
+        forms = {Opcode.IDENTIFY: size == 0, Opcode.WRITE: size >= 8 and size % 4 == 0,
+                 Opcode.READ: size == 5, Opcode.INFER: size >= 4, Opcode.REPEAT: size == 4,
+                 Opcode.ECHO: True, Opcode.RESET: size == 0}
         if sent.opcode not in forms:
             return sent.error(Error.OPCODE)
         if not forms[sent.opcode]:
             return sent.error(Error.LENGTH)
-        if sent.opcode != Opcode.IDENTIFY and sent.sequence == self.last:
+        if sent.opcode not in (Opcode.IDENTIFY, Opcode.ECHO, Opcode.RESET) \
+                and sent.sequence == self.last:
             return sent.error(Error.REPEATED)
-        if sent.opcode == Opcode.INFER and not self.loaded:
+        if sent.opcode in (Opcode.INFER, Opcode.REPEAT) and not self.loaded:
             return sent.error(Error.WEIGHTS)
-        result = {Opcode.IDENTIFY: self.identify, Opcode.WRITE: self.write,
-                  Opcode.READ: self.read, Opcode.INFER: self.infer}[sent.opcode](payload)
+        result = {Opcode.IDENTIFY: self.identify, Opcode.WRITE: self.write, Opcode.READ: self.read,
+                  Opcode.INFER: self.infer, Opcode.REPEAT: self.repeat,
+                  Opcode.ECHO: lambda payload: payload,
+                  Opcode.RESET: lambda payload: b""}[sent.opcode](payload)
         if isinstance(result, Error):
             return sent.error(result)
         self.last = sent.sequence
         return sent.answer(result)
 
     def identify(self, payload):
-        identity = self.identity
-        return Identity(identity.hash, identity.clock_hz, identity.words, identity.simd,
-                        identity.bits, identity.classes, bool(self.loaded)).pack()
-
-    def place(self, address, count):
-        """The memory that holds all the words, and where they begin in it; None if none does."""
-        if address >= frame.BUFFER:
-            offset = address - frame.BUFFER
-            return (self.buffer, offset) if offset + count <= len(self.buffer) else None
-        return (self.memory, address) if address + count <= 32 else None
+        return dataclasses.replace(self.identity, loaded=bool(self.loaded)).pack()
 
     def write(self, payload):
-        words = frame.unpack_words(payload[4:])
-        place = self.place(int.from_bytes(payload[:4], "little"), len(words))
-        return Error.ADDRESS if place is None else self.store(*place, words)
+        address, words = int.from_bytes(payload[:4], "little"), frame.unpack_words(payload[4:])
+        if address + len(words) > 32:
+            return Error.ADDRESS
+        return self.store(self.memory, address, words)
 
     def store(self, memory, at, words):
         for n, word in enumerate(words, at):
@@ -165,32 +183,71 @@ class LinkModel:
         return b""
 
     def read(self, payload):
-        count = payload[4]
-        if count not in range(1, 16):
+        address, count = int.from_bytes(payload[:4], "little"), payload[4]
+        if count not in range(1, frame.MAX_WORDS + 1):
             return Error.LENGTH
-        place = self.place(int.from_bytes(payload[:4], "little"), count)
-        if place is None or place[1] + count > len(place[0]):
+        space = [self.memory, self.memory, self.scores, self.counters][address >> 30]
+        at = address if space is self.memory else address & (1 << 30) - 1
+        if at + count > len(space):
             return Error.ADDRESS
-        memory, at = place
-        return frame.pack_words(memory[at:at + count])
+        return frame.pack_words(space[at:at + count])
 
     def infer(self, payload):
-        offset, words = int.from_bytes(payload[:2], "little"), frame.unpack_words(payload[2:])
-        run, offset = bool(offset & frame.RUN), offset & ~frame.RUN
-        if offset + len(words) > len(self.buffer):
+        identity, data = self.identity, payload[4:]
+        head = int.from_bytes(payload[:4], "little")
+        offset, flags = head & (1 << 24) - 1, head >> 24
+        if flags > 3:
             return Error.ADDRESS
-        self.store(self.buffer, offset, words)
-        if not run:
+        if data and offset not in (0, len(self.images)):
+            self.images = b""
+            return Error.IMAGE
+        before = self.images if offset or not data else b""
+        if len(before) + len(data) > identity.buffer_bytes:
+            return Error.ADDRESS
+        self.images = before + data
+        if not flags & 1:
             return b""
-        identity, chunks = self.identity, self.identity.chunks
-        total = 0
-        for n in range(0, identity.buffer_words, chunks):
-            word = sum(chunk << 32 * k for k, chunk in enumerate(self.buffer[n:n + chunks]))
-            for _ in range(identity.simd):
-                total += word & (1 << identity.bits) - 1
-                word >>= identity.bits
-        scores = [(c + 1) * (total - 20) for c in range(identity.classes)]
-        self.buffer[identity.buffer_words:] = [score & MASK for score in scores]
-        # Words of one chunk enter in every cycle; a score leaves in each after that.
-        cycles = 1 + (identity.words - 1) * chunks + identity.classes
-        return Run(total % identity.classes, cycles, tuple(scores[:frame.MAX_SCORES])).pack()
+        scores = bool(flags & 2)
+        count = self.whole()
+        if count is None:
+            return Error.IMAGE
+        if count > identity.most_images(scores=scores):
+            return Error.LENGTH
+        return self.run(1, scores).pack(identity)
+
+    def repeat(self, payload):
+        rounds = int.from_bytes(payload, "little")
+        if rounds not in range(1, frame.MAX_ROUNDS + 1):
+            return Error.LENGTH
+        if self.whole() is None:
+            return Error.IMAGE
+        run = self.run(rounds, True)
+        return Repeated(run.cycles, frame.signature(np.array(run.scores), np.array(run.best),
+                                                    rounds)).pack()
+
+    def whole(self):
+        """How many images there are; None, and then none are, if one is not complete."""
+        count, rest = divmod(len(self.images), self.identity.image_bytes)
+        if rest or not count:
+            self.images = b""
+            return None
+        return count
+
+    def run(self, rounds, scores):
+        identity, classes = self.identity, self.identity.classes
+        size = identity.image_bytes
+        images = [self.images[at:at + size] for at in range(0, len(self.images), size)]
+        results, best = [], []
+        for image in images:
+            packed, total = int.from_bytes(image, "little"), 0
+            for n in range(self.standin.words * self.standin.mapping.layers[0].simd):
+                pixel = packed >> n * identity.bits & (1 << identity.bits) - 1
+                total += pixel * ((1 << self.standin.shape.encoder.bits) - 1
+                                  if identity.bits == 1 else 1)
+            results.append(tuple((c + 1) * (total - 20) for c in range(classes)))
+            best.append(total % classes)
+        self.scores[:len(results) * classes] = [score & MASK for row in results for score in row]
+        self.counters[Counter.IMAGES] += len(images) * rounds
+        # A word in every cycle, then a score in each; the next image waits for that.
+        cycles = self.standin.cycles(rounds * len(images))
+        return Run(cycles, tuple(best), tuple(results) if scores else None)

@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from gateware import cost
 from gateware.accelerator import Accelerator
 from gateware.compiler import compile, image, pixel_words
+from gateware.control import LOADED, NETWORK, network_id
 from gateware.folding import Folding
 from gateware.mapping import Mapping, uniform
 from gateware.mapping import sizes as layer_sizes
@@ -207,15 +208,28 @@ def test_weights_are_announced():
     shape = Shape(BitSerial(1), (2, 2), 0, 16)
     mapping = uniform(shape, pe=1, simd=1)
     dut = compile(shape, mapping)
-    engine = AmaranthEngine()
-    engine.load(dut)
-    loaded = []
+    contents = {name: [0] * region.depth for name, region in dut.memories.items()}
+    told = []
 
     async def look(ctx):
         await ctx.tick()
-        loaded.append(ctx.get(dut.loaded))
+        seen = [ctx.get(dut.loaded)]
+        for register in (LOADED, NETWORK):
+            ctx.set(dut.bus.addr, dut.control_address + register)
+            ctx.set(dut.bus.r_en, 1)
+            await ctx.tick()
+            ctx.set(dut.bus.r_en, 0)
+            word, = await ctx.tick().sample(dut.bus.r_data).until(dut.bus.r_valid)
+            seen.append(word)
+        told.append(tuple(seen))
 
+    engine = AmaranthEngine()
+    engine.load(dut)
     engine._run(look)
-    engine.write({name: [0] * region.depth for name, region in dut.memories.items()})
+    engine.write(contents)
     engine._run(look)
-    assert loaded == [0, 1]
+    # Weights that an accelerator is built with are there from power-up.
+    dut = compile(shape, mapping, image=contents)
+    engine.load(dut)
+    engine._run(look)
+    assert told == [(0, 0, 0), (1, 1, network_id(contents)), (1, 1, network_id(contents))]

@@ -12,12 +12,14 @@ from boards.bitstream_engine import BitstreamEngine
 from boards.build import build
 from boards.driver import Driver
 from boards.top import Top
+from boards.virtual import VirtualBoard
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.mapping import fit
 from gateware.plan import Plan
 from gateware.system import System
-from model import data, train
+from model import data, frame, train
+from model.scores import argmax
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
 from sim.compare import compare
@@ -107,7 +109,7 @@ def test_a_second_network_over_the_serial_line(networks, digits):
     first, second = (image(network, plan.mapping) for network in networks)
     system = System(compile(plan.shape, plan.mapping, image=first), divisor=board.divisor,
                     clock_hz=round(board.clock_hz))
-    driver = Driver(SimulatedPort(VerilatorPins(system), board.divisor))
+    driver = Driver(SimulatedPort(VerilatorPins(system), board.divisor), baud=board.baud)
     driver.load(plan)
     images = digits.x_test[:20]
     for contents, network in ((first, networks[0]), (second, networks[1])):
@@ -116,6 +118,50 @@ def test_a_second_network_over_the_serial_line(networks, digits):
         assert driver.read() == contents
         compared = compare(network, images, driver.infer(images))
         assert compared.total == 0, compared.first
+
+
+def on_a_virtual_board(board, networks, images):
+    """All of a board at its pins, by the real driver: one network after another."""
+    accelerator = compile(networks[0].shape, fit(networks[0].shape, board.resources))
+    with VirtualBoard(board, accelerator) as virtual, \
+            Driver(virtual.open(), baud=board.baud) as driver:
+        driver.load(accelerator)
+        for network in networks:
+            contents = image(network, accelerator.mapping)
+            driver.write(contents)
+            assert driver.holds(contents) and driver.read() == contents
+            driver.traffic.clear()
+            result = driver.infer(images)
+            compared = compare(network, images, result)
+            assert compared.total == 0, compared.first
+            assert result.cycles == driver.predict(len(images))
+            assert driver.traffic.share(board.baud) > 0.9
+            yield driver, network
+
+
+@needs_verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+def test_virtual_boards_classify_all_digits(networks, digits, name):
+    for driver, network in on_a_virtual_board(catalog.find(name), networks, digits.x_test):
+        # As fast as the accelerator is, whatever the line: cycles, and not a wrong bit.
+        few = digits.x_test[:20]
+        scores = network.trace(few)["scores"]
+        repeated = driver.repeat(few, 5)
+        assert repeated.cycles == driver._accelerator.cycles(100)
+        assert repeated.signature == frame.signature(scores, argmax(scores), 5)
+
+
+@needs_verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("name, hidden", [("icebreaker", 32), ("ulx3s-85f", 128)])
+def test_virtual_boards_classify_mnist(name, hidden):
+    if "OHMBIT_DATA" not in os.environ:
+        pytest.skip("MNIST: set OHMBIT_DATA to a folder with mnist/")
+    dataset = data.load("mnist")
+    small = replace(dataset, x_train=dataset.x_train[:5_000], y_train=dataset.y_train[:5_000])
+    networks = [train.train(small, hidden=(hidden,), epochs=2)]
+    assert len(list(on_a_virtual_board(catalog.find(name), networks, dataset.x_test[:100]))) == 1
 
 
 @pytest.fixture(scope="module")

@@ -105,8 +105,8 @@ def test_a_difference_in_memory_is_a_failure():
     simulation = Simulation(
         engine="bitstream", comparison=Comparison(1, {"scores": 0, "class": 0}, None),
         boundary_images=0, accuracy=1.0, cycles=5, cycles_per_image=5, latency=5,
-        predicted_cycles=None, seconds=0.1, memories=contents)
-    assert "5 cycles, not predicted, as pixels make it wait" in str(simulation)
+        predicted_cycles=5, seconds=0.1, memories=contents)
+    assert "5 cycles, as predicted; 5 an image;" in str(simulation)
     assert str(simulation).endswith("; 48 bits of block RAM read from the bitstream, scores.affine "
                                     "over the pins alone: 1 differ; 0.1 s")
     assert simulation.fields["memories"] == {

@@ -17,19 +17,24 @@ from bench import boards as bench
 from boards.build import build
 from boards.catalog import BOARDS, find
 from boards.flash import flash
+from boards.pins import Outside
 from boards.project import elaborate
 from boards.top import Top
 from gateware import compiler, mapping
+from model import frame
 from model.dense import Dense
 from model.encoder import BitSerial
 from model.errors import CheckFailed, InputError
+from model.frame import Frame, Opcode
 from model.network import Network
 from model.scores import Scores
 from ohmbit.inputs import choose_board
 from sim import tools
+from sim.pins import AmaranthPins, levels
 
 from .commandline import random_network
 from .fake_tools import Echo
+from .standin import CONTROL, StandIn
 
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "boards.md"
@@ -99,6 +104,31 @@ def constrained(board):
     found = (re.match(r"(?:set_io|LOCATE COMP|IO_LOC) \"?(\w+)\"? (?:SITE )?\"?(\w+)", line)
              for line in lines)
     return {match[1]: match[2] for match in found if match}, plan
+
+
+# Where there are lights for all of it, the class and behind it whether weights are there.
+@pytest.mark.parametrize("name, loaded, classified", [
+    ("ulx3s-85f", 0b100, 0b110), ("icebreaker", 0b1, 0b1)])
+def test_lights_show_the_class_and_whether_weights_are_there(name, loaded, classified):
+    board, standin = find(name), StandIn()
+    outside = Outside(board, Top(board, standin))
+    pins, lit = AmaranthPins(outside), []
+
+    async def look(ctx):
+        while True:
+            _, _, level = await ctx.tick().sample(outside.lit)
+            if lit[-1:] != [level]:
+                lit.append(level)
+
+    pins.watch(look)
+    image, = frame.pack_images(np.ones((1, 14), dtype=int), 4)    # 14 % 3 is class 2
+    for number, command in enumerate([(Opcode.WRITE, frame.write(CONTROL, [1])),
+                                      (Opcode.INFER, frame.infer(0, image, run=True)),
+                                      (Opcode.RESET, b"")]):
+        pins.run(levels(Frame(command[0], number, command[1]).encode(), board.divisor))
+        pins.run(np.ones(1000, dtype=np.uint8))
+    # The stand-in's weights do not outlast a reset.
+    assert lit == [0, loaded, *[classified] * (classified != loaded), 0]
 
 
 # The sizes of a board differ in the chip alone.

@@ -6,7 +6,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings, strategies as st
 
 from gateware.bus import Decoder, Region, Signature, place
-from gateware.control import Control
+from gateware.control import LOADED, REGISTERS, Control
 from gateware.memories import Store
 
 from .traffic import ports
@@ -58,12 +58,12 @@ class Host:
 
     def __init__(self, sizes):
         regions = {f"memory{n}": Region(*size) for n, size in enumerate(sizes)}
-        self.regions, addr_width = place(regions | {"control": Region(1, 1)})
+        self.regions, addr_width = place(regions | {"control": Region(32, REGISTERS)})
         self.module = Module()
         self.module.submodules.decoder = decoder = Decoder(self.regions, addr_width)
         self.bus, self.size = decoder.bus, 1 << addr_width
         for name, region in self.regions.items():
-            target = Control(init=0) if name == "control" else \
+            target = Control(loaded=False) if name == "control" else \
                 Store(width=region.width, depth=region.depth)
             self.module.submodules[name] = target
             decoder.add(name, target.bus)
@@ -108,6 +108,7 @@ def test_each_address_reaches_one_memory(data, sizes):
     expected = {region.address(row, chunk): (1 << min(32, region.width - 32 * chunk)) - 1
                 for region in host.regions.values() for row in range(region.depth)
                 for chunk in range(region.chunks)}
+    expected[host.regions["control"].base + LOADED] = 1    # the register's only bit
 
     async def testbench(ctx):
         # Only what is mapped is read: what lies between rows is left out, and means nothing.
@@ -122,7 +123,7 @@ def test_each_address_reaches_one_memory(data, sizes):
 
 
 def test_nothing_answers_behind_the_last_region():
-    host = Host([(32, 4), (1, 2)])   # 4 + 2 + 1 of 8 addresses
+    host = Host([(32, 4), (1, 1)])   # 4 + 2 + 1 of 8 addresses
 
     async def testbench(ctx):
         await host.write(ctx, 7, 0xffffffff)

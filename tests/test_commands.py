@@ -11,9 +11,15 @@ from PIL import Image
 
 from boards import catalog
 from boards.build import Build
+from boards.driver import images_per_second
+from boards.line import Traffic
 from gateware import compiler
+from gateware.mapping import fit
+from gateware.plan import Plan
+from gateware.system import identity
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
+from model.frame import Identity
 from model.network import Network
 from ohmbit.engines import ENGINES
 from sim import tools
@@ -177,8 +183,12 @@ def test_build(ohmbit_, network, monkeypatch):
     assert answer["bitstream"] == "build/net-icebreaker/top.bin"
     cycles = answer["cycles_per_image"]
     assert answer["core_inferences_per_second"] == pytest.approx(24e6 / cycles, abs=0.1)
+    net, board = Network.load(network), catalog.find("icebreaker")
+    plan = Plan(net.shape, fit(net.shape, board.resources))
+    assert answer["link_inferences_per_second"] == pytest.approx(
+        images_per_second(identity(plan, 24_000_000), plan.cycles, board.baud), abs=0.1)
     assert {"board", "luts", "luts_available", "memories", "fmax_mhz", "clock_mhz",
-            "link_inferences_per_second", "seconds", "seed", "seeds", "cached"} <= answer.keys()
+            "seconds", "seed", "seeds", "cached"} <= answer.keys()
     assert seen == [("icebreaker",)]
 
 
@@ -199,14 +209,17 @@ def test_build_options(ohmbit_, network, monkeypatch):
     assert len(seen) == 2
 
 
-def test_link_seconds_by_hand():
-    board = catalog.find("icebreaker")
-    identity = build.frame.Identity(hash=bytes(8), clock_hz=24_000_000, words=6, simd=11, bits=5,
-                                    classes=10)
-    # 12 words of an image in one frame of 3 + (2 + 48) + 4 bytes, two for stuffing and its end;
-    # 10 scores in another of 3 + (6 + 40) + 4.
-    assert build.link_seconds(identity, board, 240) == pytest.approx(
-        10 * (59 + 55) / board.baud + 240 / 24e6)
+@pytest.mark.parametrize("cycles, longer", [(240, 213), (12_000, 392)])
+def test_images_per_second_by_hand(cycles, longer):
+    identity = Identity(hash=bytes(8), clock_hz=24_000_000, control=0, inputs=64, bits=5,
+                        classes=10, score_bits=16, batch=25)
+    # Five images of 40 bytes go in one frame of 3 + (4 + 200) + 4 bytes, two for stuffing and its
+    # end. Ten scores and a class of each come back in one of 3 + (4 + 110) + 4 and two, which is
+    # due after 4,479 cycles for all these bytes and scores, and those of the images; a byte
+    # takes 240.
+    assert 123 + 1 + (4479 + 5 * cycles) // 240 == {213: 147, 392: 392}[longer]
+    assert images_per_second(identity, lambda images: images * cycles, 1_000_000) \
+        == pytest.approx(5 / (longer * 10e-6))
 
 
 def test_flash_builds_what_is_new_and_nothing_else(ohmbit_, network, monkeypatch):
@@ -250,9 +263,12 @@ class GoldenBoard:
     wrong = 0
 
     @classmethod
-    def open(cls, path, baud):
+    def open(cls, path, baud, progress):
         board = cls()
         board.asked = [(path, baud)]
+        board.progress = progress
+        board.traffic = Traffic()
+        board.held = None
         return board
 
     def __enter__(self):
@@ -264,12 +280,18 @@ class GoldenBoard:
     def load(self, plan):
         self.shape = plan.shape
 
+    def holds(self, image):
+        return image == self.held
+
     def write(self, image):
+        self.held = image
         assert set(image) == {"layer0.weights", "layer0.thresholds", "layer1.weights",
                               "scores.affine"}
 
     def infer(self, images):
         scores = random_network(64, 12, 10).scores_of(images) + self.wrong
+        self.progress(len(images), len(images))
+        self.traffic.seconds += 0.5
         return Result(scores, scores.argmax(axis=1), 100 * len(images),
                       100 * np.arange(1, len(images) + 1))
 

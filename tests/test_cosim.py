@@ -28,6 +28,7 @@ from sim.cosim.runner import build, missing
 
 from .benches import DATAPATH
 from .link_benches import LINK
+from .system_benches import SYSTEM
 from .test_architecture import GATEWARE, components
 
 
@@ -37,7 +38,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **LINK}
+BENCHES = {**DATAPATH, **LINK, **SYSTEM}
 
 
 def made(names):

@@ -130,7 +130,16 @@ def test_estimate_of_a_layer(folding, blocks, luts):
 def test_estimate_adds_layers_and_link():
     mapping = mapping_of(BitSerial(5), (64, 128, 10), ((16, 4), (4, 8)))
     estimate = cost.estimate(mapping, ICE40)
-    assert estimate == cost.Estimate(1_000 + 985 + 322, 3 + 7 + 4)
+    # Frames, scores, and images in words of four pixels of five bits.
+    assert estimate == cost.Estimate(1_600 + 985 + 322, (2 + 2 + 2) + 7 + 4)
+
+
+@pytest.mark.parametrize("encoder, simd, blocks", [
+    (BitSerial(5), 3, 2 + 2 + 1), (BitSerial(5), 4, 2 + 2 + 2), (BitSerial(5), 16, 2 + 2 + 5),
+    (Threshold(3, bits=4), 16, 2 + 2 + 1), (Threshold(3, bits=4), 17, 2 + 2 + 2)])
+def test_estimate_of_the_link(encoder, simd, blocks):
+    first = mapping_of(encoder, (64, 128, 10), ((16, simd), (4, 8))).layers[0]
+    assert cost.link(first, ICE40) == (blocks, 1_600)
 
 
 def test_excess_names_what_falls_short():

@@ -1,7 +1,5 @@
 # amaranth: UnusedElaboratable=no
 
-import errno
-import pathlib
 import random
 
 import numpy as np
@@ -9,95 +7,50 @@ import pytest
 import serial
 from hypothesis import given, settings, strategies as st
 
-from boards.driver import Driver, open_port
+from boards.driver import Driver
+from boards.job import Job
+from boards.line import Traffic
 from gateware import cost
 from gateware.compiler import compile, image
+from gateware.control import network_id
 from gateware.mapping import uniform
 from gateware.system import System
 from model import frame
 from model.dense import Dense
-from model.encoder import BitSerial
+from model.encoder import BitSerial, Threshold
 from model.errors import CheckFailed, InputError
-from model.frame import Identity, Opcode
+from model.frame import Counter, Frame, Opcode
 from model.network import Network
 from model.scores import Scores
 from sim.pins import AmaranthPins, SimulatedPort
 
+from .model_port import ModelPort, expected, loaded
 from .standin import CONTROL, LinkModel, StandIn
 
 
 DIVISOR = 5
 
 
-def identity_of(standin):
-    folding = standin.mapping.layers[0]
-    return Identity(standin.hash, 12_000_000, standin.words, folding.simd,
-                    standin.shape.encoder.bits, standin.classes)
-
-
-class ModelPort:
-    """A serial port with a model of a link behind it, and a line that may do harm on the way."""
-
-    def __init__(self, model, *, there=None, back=None):
-        self.model, self.there, self.back = model, there, back
-        self.timeout = None
-        self.line, self.waiting = b"", bytearray()
-        self.closed = False
-
-    @property
-    def in_waiting(self):
-        return len(self.waiting)
-
-    def write(self, data):
-        *parts, self.line = (self.line + (self.there(data) if self.there else data)).split(b"\0")
-        for part in parts:
-            if self.model is not None and (answer := self.model(part)) is not None:
-                line = answer.encode()
-                self.waiting += self.back(line) if self.back else line
-        return len(data)
-
-    def read(self, size=1):
-        data = bytes(self.waiting[:size])
-        del self.waiting[:size]
-        return data
-
-    def reset_input_buffer(self):
-        self.waiting.clear()
-
-    def close(self):
-        self.closed = True
-
-
-def loaded(standin, **harm):
-    """A driver of a stand-in, and the model behind it."""
-    model = LinkModel(identity_of(standin))
-    driver = Driver(ModelPort(model, **harm), where="/dev/ttyUSB1 at 115200 baud")
-    driver.load(standin)
-    return driver, model
-
-
-def expected(standin, images):
-    totals = images.sum(axis=1)
-    return (np.arange(1, standin.classes + 1) * (totals[:, None] - 20), totals % standin.classes)
-
-
-@pytest.mark.parametrize("sizes", [{}, {"words": 3, "simd": 15, "bits": 5, "classes": 40},
-                                   {"words": 60, "simd": 40, "bits": 8}], ids=str)
+@pytest.mark.parametrize("sizes", [
+    {}, {"words": 3, "simd": 15, "bits": 5, "classes": 40}, {"words": 60, "simd": 40, "bits": 8},
+    {"words": 2, "simd": 9, "classes": 90},
+    {"words": 98, "simd": 8, "encoder": Threshold(3, bits=5)},
+], ids=str)
 def test_driver_is_an_engine(sizes):
     standin = StandIn(**sizes)
     driver, model = loaded(standin)
     rng = np.random.default_rng(1)
     cells = {"cells": [int(word) for word in rng.integers(0, 2 ** 32, CONTROL)]}
     driver.write(cells)
-    assert model.memory == [*cells["cells"], 1]
+    assert model.memory == [*cells["cells"], 1, network_id(cells)]
     assert driver.read() == cells
     folding = standin.mapping.layers[0]
-    images = rng.integers(0, 2 ** standin.shape.encoder.bits, (4, folding.inputs))
+    images = rng.integers(0, 2 ** standin.shape.encoder.bits, (23, folding.inputs))
     result = driver.infer(images)
     scores, best = expected(standin, images)
     assert result.scores.dtype == np.int64
     assert (result.scores == scores).all() and (result.best == best).all()
-    assert result.latency == result.cycles_per_image == result.cycles // 4
+    assert result.cycles == standin.cycles(23)
     assert driver.infer(images[:0]).scores.shape == (0, standin.classes)
 
 
@@ -121,7 +74,7 @@ def test_a_noisy_line_costs_time_or_is_given_up_but_changes_nothing(seed, rate):
     noisy = True
     try:
         driver.write(cells)
-        assert model.memory == [*cells["cells"], 1]
+        assert model.memory == [*cells["cells"], 1, network_id(cells)]
         assert driver.read() == cells
         result = driver.infer(images)
     except CheckFailed as error:
@@ -132,7 +85,7 @@ def test_a_noisy_line_costs_time_or_is_given_up_but_changes_nothing(seed, rate):
 
 
 @pytest.mark.parametrize("way", ["there", "back"])
-@pytest.mark.parametrize("which", range(7))
+@pytest.mark.parametrize("which", range(11))
 def test_every_frame_may_be_lost_once(way, which):
     count = 0
 
@@ -146,13 +99,146 @@ def test_every_frame_may_be_lost_once(way, which):
                 count += 1
         return b"\0".join(parts)
 
-    standin = StandIn(words=40)
+    standin = StandIn(words=200)    # an image takes two commands
     driver, model = loaded(standin, **{way: harm})
     driver.write({"cells": [5] * CONTROL})
-    assert model.memory == [5] * CONTROL + [1]
-    images = np.full((1, standin.mapping.layers[0].inputs), 3)
+    assert model.memory[:-1] == [5] * CONTROL + [1]
+    images = np.arange(3 * standin.mapping.layers[0].inputs).reshape(3, -1) % 16
     assert (driver.infer(images).scores == expected(standin, images)[0]).all()
     assert count > which
+
+
+def test_what_else_a_link_does():
+    standin = StandIn()
+    driver, model = loaded(standin)
+    cells = {"cells": list(range(CONTROL))}
+    assert not driver.holds(cells)
+    driver.write(cells)
+    assert driver.holds(cells) and not driver.holds({"cells": [1] * CONTROL})
+    assert driver.echo(b"any\0thing") == b"any\0thing"
+    images = np.random.default_rng(3).integers(0, 16, (9, standin.mapping.layers[0].inputs))
+    scores, best = expected(standin, images)
+    driver.infer(images)
+    counters = driver.counters()
+    assert counters[Counter.IMAGES] == 9 and counters[Counter.REFUSED] == 0
+    repeated = driver.repeat(images, 1_000)
+    assert repeated.signature == frame.signature(scores, best, 1_000)
+    assert repeated.cycles == standin.cycles(9_000)
+    with pytest.raises(InputError, match=r": a batch must be 1 to 51 images, not 52$"):
+        driver.repeat(np.tile(images, (6, 1))[:52], 1)
+    driver.reset()
+    assert driver.counters()[Counter.IMAGES] == 0 and driver.holds(cells)
+
+
+def test_traffic_is_counted():
+    standin = StandIn()
+    driver, model = loaded(standin)
+    driver._line.traffic = Traffic()
+    driver.echo(bytes(range(100)))
+    assert (driver.traffic.sent, driver.traffic.received, driver.traffic.again) == (109, 109, 0)
+    assert Traffic(100_000, 50, 0, 1.0).share(1_000_000) == 1.0
+    assert Traffic(50, 25_000, 0, 1.0).share(1_000_000) == 0.25
+
+
+def test_progress_is_told():
+    standin = StandIn(words=200)
+    told = []
+    driver, _ = loaded(standin)
+    driver._progress = lambda *now: told.append(now)
+    driver.write({"cells": [0] * CONTROL})
+    driver.infer(np.zeros((5, standin.mapping.layers[0].inputs), dtype=np.int64))
+    assert told[-1] == (5, 5) and all(total == 5 for _, total in told)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+class PacedPort(ModelPort):
+    """A port that takes its time, and whose link has room for one frame besides the one it is on.
+
+    Time is counted in bytes on the line.
+    """
+
+    def __init__(self, model, cycles_per_byte):
+        super().__init__(model)
+        self.per_byte = cycles_per_byte
+        self.now = self.free = 0     # bytes that came, and when the link has answered all so far
+        self.lost, self.part = [], b""
+        self.when = []               # each byte that waits has been answered
+
+    def read(self, size=1):
+        data = super().read(size)
+        if data:
+            self.now = max(self.now, self.when[len(data) - 1])
+            del self.when[:len(data)]
+        return data
+
+    def write(self, data):
+        for byte in data:
+            self.now += 1
+            self.part += bytes([byte])
+            if byte:
+                continue
+            if len(self.part) > 1:
+                if self.free > self.now:
+                    self.lost.append(self.now)
+                answer = self.model(self.part[:-1]).encode()
+                cycles = 5 * len(self.part) + 4 * len(answer)
+                begin = max(self.free, self.now) + cycles / self.per_byte
+                self.free = begin + len(answer)
+                self.waiting += answer
+                self.when += [begin + n + 1 for n in range(len(answer))]
+            self.part = b""
+        return len(data)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"words": 3, "simd": 15, "bits": 5, "classes": 40},
+                                   {"words": 1, "simd": 1, "classes": 90}], ids=str)
+def test_the_link_never_has_more_to_do_than_it_has_room_for(sizes):
+    standin = StandIn(**sizes)
+    port = PacedPort(LinkModel(standin), 120)
+    driver = Driver(port, baud=1_000_000)      # of 12 MHz
+    driver.load(standin)
+    driver.write({"cells": [3] * CONTROL})
+    driver.read()
+    driver.infer(np.zeros((200, standin.mapping.layers[0].inputs), dtype=np.int64))
+    assert not port.lost
+    assert driver.traffic.again == 0
+
+
+def test_numbers_under_way_are_all_different():
+    standin = StandIn(words=1, simd=1)
+    driver, _ = loaded(standin)
+    driver.write({"cells": [3] * CONTROL})
+    line = driver._line
+    jobs = [Job([(Opcode.ECHO, bytes([n & 0xFF]))], [1]) for n in range(1_000)]
+    most = 0
+
+    def watch(done):
+        nonlocal most
+        most = max(most, len(line._air))
+        assert len(set(line._air)) == len(line._air)
+
+    assert [job.answers for job in line.ask(jobs, watch)] == [[bytes([n & 0xFF])]
+                                                              for n in range(1_000)]
+    assert most <= 200
+
+
+def test_an_answer_with_a_damaged_number_is_not_taken_for_another():
+    standin = StandIn()
+    driver, model = loaded(standin)
+    driver.write({"cells": [3] * CONTROL})
+    first = True
+
+    def harm(line):
+        nonlocal first
+        if not first:
+            return line
+        first = False
+        answer = Frame.decode(line[:-1])
+        return Frame(answer.opcode, answer.sequence ^ 0x80, b"wrong").encode()
+
+    driver._line.port.back = harm
+    assert driver.echo(b"right") == b"right"
+    assert driver.traffic.again
 
 
 def test_nothing_answers():
@@ -163,21 +249,21 @@ def test_nothing_answers():
 
 def test_half_an_answer():
     standin = StandIn()
-    port = ModelPort(LinkModel(identity_of(standin)), back=lambda line: line[:9])
+    port = ModelPort(LinkModel(standin), back=lambda line: line[:9])
     with pytest.raises(CheckFailed, match=r"^COM3: the answer broke off after \d+ bytes: is the c"):
         Driver(port, where="COM3").load(standin)
 
 
 def test_another_baud_rate():
     standin = StandIn()
-    port = ModelPort(LinkModel(identity_of(standin)), back=lambda line: b"\xfe\x80\xe0\0\x81\0")
+    port = ModelPort(LinkModel(standin), back=lambda line: b"\xfe\x80\xe0\0\x81\0")
     with pytest.raises(CheckFailed, match=r"^COM3: frames arrive damaged: is the cable sound, and"):
         Driver(port, where="COM3").load(standin)
 
 
 def test_an_answer_that_stays_away_later():
     driver, _ = loaded(StandIn())
-    driver._port.back = lambda line: b""
+    driver._line.port.back = lambda line: b""
     with pytest.raises(CheckFailed, match=r": the answer stayed away: is the cable sound"):
         driver.identify()
 
@@ -192,9 +278,10 @@ def test_another_bitstream():
 
 
 def test_an_older_bitstream(monkeypatch):
+    standin = StandIn()
     monkeypatch.setattr(frame, "VERSION", frame.VERSION + 1)
-    with pytest.raises(InputError, match=r"speaks version 1 of the host link, not 2: build and"):
-        loaded(StandIn())
+    with pytest.raises(InputError, match=r"^.*: The link must speak version 3, not 2: build the "):
+        loaded(standin)
 
 
 def test_no_weights():
@@ -206,7 +293,7 @@ def test_no_weights():
 def test_a_refusal():
     driver, _ = loaded(StandIn())
     with pytest.raises(CheckFailed, match=r": READ was refused: nothing lies at the address$"):
-        driver._ask([(Opcode.READ, frame.read(16, 1))])
+        driver._words([(16, 1)])
 
 
 def test_a_port_that_is_pulled_out():
@@ -215,29 +302,9 @@ def test_a_port_that_is_pulled_out():
     def pulled(line):
         raise serial.SerialException("device disconnected")
 
-    driver._port.there = pulled
+    driver._line.port.there = pulled
     with pytest.raises(InputError, match=r" has gone: is the board still connected\?$"):
         driver.identify()
-
-
-def test_no_such_port(monkeypatch):
-    missing = "/dev/ttyThatIsNotThere"
-    assert not pathlib.Path(missing).exists()
-    with pytest.raises(InputError, match=rf"^{missing} is no serial port; there are: "):
-        Driver.open(missing, 115200)
-
-
-@pytest.mark.parametrize(("number", "message"), [
-    (errno.EACCES, r"^P may not be opened: add yourself to the group .*dialout.* udev rule$"),
-    (errno.EBUSY, r"^P is in use by another program: close that first$"),
-])
-def test_ports_that_do_not_open(monkeypatch, number, message):
-    def refuse(*args, **options):
-        raise serial.SerialException(number, "could not open port")
-
-    monkeypatch.setattr(serial, "Serial", refuse)
-    with pytest.raises(InputError, match=message):
-        open_port("P", 9600)
 
 
 def test_driver_closes_its_port():
@@ -264,7 +331,7 @@ def test_a_system_by_its_pins():
     accelerator = compile(net.shape, mapping)
     system = System(accelerator, divisor=DIVISOR, clock_hz=12_000_000)
     port = SimulatedPort(AmaranthPins(system), DIVISOR)
-    driver = Driver(port)
+    driver = Driver(port, baud=12_000_000 // DIVISOR)
     # Noise on the line before anybody listens.
     port.write(b"\x55\x01\xfe")
     driver.load(accelerator)
@@ -279,7 +346,7 @@ def test_a_system_by_its_pins():
     result = driver.infer(images)
     assert (result.scores == net.scores_of(images)).all()
     assert (result.best == net(images)).all()
-    assert result.latency == cost.timing(mapping, 1).latency
+    assert result.cycles == cost.timing(mapping, 3).cycles
 
 
 def test_a_port_a_little_off():

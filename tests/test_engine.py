@@ -1,11 +1,21 @@
 """What lies between engines and accelerators."""
 
 import pytest
+from amaranth.hdl import Fragment
 
+from gateware.compiler import compile, image
+from gateware.control import network_id
 from gateware.mapping import uniform
 from gateware.plan import Plan
 from model.errors import CheckFailed
-from sim.engine import decode_probe, stamps_of_output, stamps_of_probe
+from sim.engine import (
+    bus_reads,
+    bus_writes,
+    decode_probe,
+    image_of,
+    stamps_of_output,
+    stamps_of_probe,
+)
 
 from .commandline import random_network
 
@@ -45,3 +55,35 @@ def test_probe_of_the_scores(plan):
 def test_words_too_many_or_too_few(plan, n, words, message):
     with pytest.raises(CheckFailed, match=message):
         decode_probe(plan, n, [0] * words)
+
+
+def test_an_image_on_its_way_over_the_bus(plan):
+    contents = image(random_network(16, 9, 4), plan.mapping)
+    first, *rows, network, last = bus_writes(plan, contents)
+    control = plan.control_address
+    assert (first, network, last) == ((control, 0), (control + 1, network_id(contents)),
+                                      (control, 1))
+    assert [address for address, _ in rows] == bus_reads(plan)
+    assert image_of(plan, [word for _, word in rows]) == contents
+
+
+def test_an_image_that_does_not_fit_is_refused(plan):
+    contents = image(random_network(16, 9, 4), plan.mapping)
+    contents["layer0.thresholds"].append(0)
+    with pytest.raises(ValueError, match=r"^layer0.thresholds must have 6 rows, not 7$"):
+        bus_writes(plan, contents)
+
+
+def test_weights_in_logic_are_not_sent():
+    network, other = random_network(16, 9, 4), random_network(16, 9, 4, seed=1)
+    mapping = uniform(network.shape, pe=6, simd=16, storage="logic")
+    contents = image(network, mapping)
+    accelerator = compile(network.shape, mapping, image=contents)
+    Fragment.get(accelerator, None)     # to have it used
+    _, *rows, network_number, _ = bus_writes(accelerator, contents)
+    assert rows and network_number[1] == network_id(contents)
+    baked = accelerator.memories["layer0.weights"]
+    assert not {address for address, _ in rows} & {
+        baked.address(row, chunk) for row in range(baked.depth) for chunk in range(baked.chunks)}
+    with pytest.raises(ValueError, match=r"^layer0.weights is in logic and must be what the acc"):
+        bus_writes(accelerator, image(other, mapping))

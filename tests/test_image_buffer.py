@@ -1,169 +1,200 @@
 # amaranth: UnusedElaboratable=no
 
 from itertools import cycle
+from math import gcd
 
+import numpy as np
 import pytest
-from amaranth.hdl import Value
-from amaranth.lib import data
 from hypothesis import given, settings, strategies as st
 
 from gateware.image_buffer import ImageBuffer
-from gateware.scores import layout
+from model.packing import pack, unpack
+from sim import bench
 
 from . import strategies
-from .traffic import idle_bits, memories, ports, read, simulate, write
+from .traffic import idle_bits, memories, ports, simulate
 
 
-SCORE_BITS = 20
+# Bits and words of pixels, bytes of an image, images there is room for.
+SIZES = {"narrow": (12, 5, 7, 3), "wide": (75, 3, 28, 1), "whole": (8, 4, 4, 2),
+         "one": (1, 1, 1, 1), "long": (20, 16, 40, 16), "less": (16, 3, 5, 4)}
+sizes = pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+
+
+def words_of(size, image):
+    """Words that an image leaves as: its bits and then zeros, or as many bits as they take."""
+    width, words, image_bytes, _ = size
+    bits = np.zeros((1, max(words * width, 8 * image_bytes)), dtype=bool)
+    bits[:, :8 * image_bytes] = unpack(list(image), 8).reshape(1, -1)
+    return pack(bits[:, :words * width], width)
 
 
 class Bed:
-    """A buffer, a host at its bus, and what takes pixels and gives scores."""
+    """A buffer, a host, and what takes words."""
 
-    def __init__(self, simd, bits, words, classes):
-        self.dut = ImageBuffer(pixels=data.ArrayLayout(bits, simd), words=words,
-                               result=layout(classes, SCORE_BITS), classes=classes)
-        self.width, self.words, self.classes = simd * bits, words, classes
-        self.chunks = -(-self.width // 32)
-        self.cycle = 0     # since the beginning
-        self.passed = []   # when words of pixels went in, and scores came out
+    def __init__(self, size):
+        self.width, self.words, self.image_bytes, self.batch = size
+        self.dut = ImageBuffer(width=self.width, words=self.words, image_bytes=self.image_bytes,
+                               batch=self.batch)
 
-    def run(self, testbench, *, vcd=None):
-        simulate(self.dut, testbench, vcd=vcd)
+    async def clear(self, ctx):
+        ctx.set(self.dut.clear, 1)
+        await ctx.tick()
+        ctx.set(self.dut.clear, 0)
+        assert self.state(ctx) == (0, 0, 1)
 
-    async def infer(self, ctx, scores, best, o_stalls=(0,), i_stalls=(0,)):
-        """Words of pixels that leave while an image is under way; the bus is used meanwhile."""
-        dut = self.dut
-        pixels, taken, given = [], cycle(o_stalls), cycle(i_stalls)
-        wait, index, first, held = next(taken), 0, None, None
+    def state(self, ctx):
+        return tuple(map(ctx.get, (self.dut.filled, self.dut.images, self.dut.whole)))
+
+    async def fill(self, ctx, data, stalls=(0,)):
+        """Give it some bytes, and wait until they are there for good."""
+        before = ctx.get(self.dut.filled)
+        await bench.feed(ctx, self.dut.i, data, stalls)
+        now = before + len(data)
+        assert self.state(ctx) == (now, now // self.image_bytes, now % self.image_bytes == 0)
+        for _ in range(8):
+            if ctx.get(self.dut.i.ready):
+                break
+            await ctx.tick()
+        assert ctx.get(self.dut.i.ready)
+
+    async def send(self, ctx, rounds, count, stalls=(0,)):
+        """Start it two cycles later; the words that leave, and after how many cycles the last."""
+        dut, stalls = self.dut, cycle(stalls)
+        await ctx.tick()
+        ctx.set(dut.rounds, rounds)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        # Scores follow the last word at the earliest, and wait before each.
-        pause = next(given)
-        for n in range(1_000):
+        ctx.set(dut.rounds, 0)
+        found, wait, held, cycles = [], next(stalls), None, 0
+        while len(found) < count:
+            assert cycles < 20 + 10 * count
             ctx.set(dut.o.ready, wait == 0)
-            offered = len(pixels) == self.words and pause == 0
-            ctx.set(dut.i.valid, offered)
-            if offered:
-                ctx.set(dut.i.payload.score, scores[index])
-                # It counts with the last one only.
-                last = index == self.classes - 1
-                ctx.set(dut.i.payload.best, best if last else self.classes - 1 - best)
-                ctx.set(dut.i.payload.last, last)
-            # Neither is anything written over the bus now, nor read.
-            ctx.set(dut.bus.addr, n % dut.depth)
-            ctx.set(dut.bus.w_en, 1)
-            ctx.set(dut.bus.w_data, 0xAAAA_AAAA)
-            ctx.set(dut.bus.r_en, 1)
-            _, _, valid, word, ready, done, answered = await ctx.tick().sample(
-                dut.o.valid, Value.cast(dut.o.payload), dut.i.ready, dut.done, dut.bus.r_valid)
-            assert not answered and ready
+            _, _, valid, word = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            cycles += 1
             assert held is None or (valid, word) == (1, held)
             held = word if valid and wait else None
-            if valid and wait == 0:
-                first = n if first is None else first
-                pixels.append(word)
-                wait = next(taken)
+            if valid and not wait:
+                found.append(word)
+                wait = next(stalls)
             elif wait:
                 wait -= 1
-            assert done == (offered and last)
-            if offered:
-                index, pause = index + 1, next(given)
-            elif len(pixels) == self.words and pause:
-                pause -= 1
-            ctx.set(dut.bus.w_en, 0)
-            ctx.set(dut.bus.r_en, 0)
-            if done:
+        ctx.set(dut.o.ready, 1)
+        for _ in range(4):
+            assert not ctx.get(dut.o.valid)
+            await ctx.tick()
+        ctx.set(dut.o.ready, 0)
+        return found, cycles
+
+
+@sizes
+@settings(max_examples=8)
+@given(data=st.data(), i_stalls=strategies.stalls, o_stalls=strategies.stalls,
+       rounds=st.integers(1, 3))
+def test_images_leave_as_words_and_stay(size, data, i_stalls, o_stalls, rounds):
+    bed = Bed(size)
+    images = [data.draw(st.binary(min_size=bed.image_bytes, max_size=bed.image_bytes))
+              for _ in range(data.draw(st.integers(1, min(bed.batch, 3))))]
+    cut = data.draw(st.integers(0, bed.image_bytes * len(images)))
+    expected = [word for image in images for word in words_of(size, image)]
+    whole = b"".join(images)
+
+    async def testbench(ctx):
+        await bed.fill(ctx, whole[:cut], i_stalls)
+        await bed.clear(ctx)                       # at whatever place
+        await bed.fill(ctx, whole[:cut], i_stalls)
+        await bed.fill(ctx, whole[cut:], i_stalls)
+        for times in (1, rounds):
+            found, _ = await bed.send(ctx, times, times * len(expected), o_stalls)
+            assert found == times * expected
+
+    simulate(bed.dut, testbench)
+
+
+@sizes
+def test_a_word_in_every_cycle(size):
+    bed = Bed(size)
+
+    async def testbench(ctx):
+        await bed.fill(ctx, bytes(bed.batch * bed.image_bytes))
+        words = 3 * bed.batch * bed.words
+        _, cycles = await bed.send(ctx, 3, words)
+        assert cycles == 1 + words
+
+    simulate(bed.dut, testbench)
+
+
+@sizes
+def test_a_byte_for_each_unit(size):
+    bed = Bed(size)
+    taken = []
+
+    async def host(ctx):
+        ctx.set(bed.dut.i.valid, 1)
+        for n in range(8 * bed.batch * bed.image_bytes):
+            _, _, ready = await ctx.tick().sample(bed.dut.i.ready)
+            if ready:
+                taken.append(n)
+            if len(taken) == bed.batch * bed.image_bytes:
                 break
-        ctx.set(dut.i.valid, 0)
-        assert done and len(pixels) == self.words
+
+    simulate(bed.dut, host)
+    assert taken == [n * (8 // gcd(8, bed.width)) for n in range(len(taken))]
+    assert len(taken) == bed.batch * bed.image_bytes
+
+
+@sizes
+def test_members_are_as_wide_as_they_have_to_be(size):
+    width, words, image_bytes, batch = size
+    dut = Bed(size).dut
+    assert memories(dut) == {"cells": (width, batch * words)}
+    assert ports(dut) == {
+        "i_payload": 8, "i_valid": 1, "i_ready": 1, "clear": 1,
+        "filled": (batch * image_bytes).bit_length(), "images": batch.bit_length(), "whole": 1,
+        "start": 1, "rounds": 16, "o_payload": width, "o_valid": 1, "o_ready": 1}
+
+
+def test_many_rounds():
+    bed = Bed(SIZES["one"])
+    count = 0
+
+    async def testbench(ctx):
+        nonlocal count
+        await bed.fill(ctx, b"\1")
+        ctx.set(bed.dut.rounds, 0xFFFF)
+        ctx.set(bed.dut.start, 1)
+        ctx.set(bed.dut.o.ready, 1)
         await ctx.tick()
-        assert not ctx.get(dut.i.ready) and not ctx.get(dut.o.valid) and not ctx.get(dut.done)
-        assert ctx.get(dut.cycles) == n - first + 1
-        assert ctx.get(dut.best) == best
-        return pixels, n + 1
+        ctx.set(bed.dut.start, 0)
+        for _ in range(0xFFFF + 2):
+            _, _, valid = await ctx.tick().sample(bed.dut.o.valid)
+            count += valid
+
+    simulate(bed.dut, testbench)
+    assert count == 0xFFFF
 
 
-BEDS = {"narrow": (3, 4, 5, 3), "wide": (15, 5, 3, 4), "whole": (8, 4, 2, 2), "one": (1, 1, 1, 1),
-        "double": (8, 8, 4, 8)}
-
-
-@pytest.mark.parametrize("bed", BEDS)
-@settings(max_examples=5)
-@given(data=st.data(), o_stalls=strategies.stalls, i_stalls=strategies.stalls)
-def test_images_leave_and_scores_are_kept(bed, data, o_stalls, i_stalls):
-    bed = Bed(*BEDS[bed])
-    dut, mask = bed.dut, (1 << bed.width) - 1
-    assert (dut.scores, dut.depth) == (bed.words * bed.chunks, bed.words * bed.chunks + bed.classes)
-    word = st.integers(0, 0xFFFF_FFFF)
-    images = data.draw(st.lists(st.lists(word, min_size=dut.scores, max_size=dut.scores),
-                                min_size=1, max_size=2))
-    score = st.integers(-2 ** (SCORE_BITS - 1), 2 ** (SCORE_BITS - 1) - 1)
+@pytest.mark.parametrize("size", [(12, 5, 8, 3), (3, 8, 3, 4)])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, size):
+    bed = Bed(size)
+    data = b"\xff\0" * bed.batch * bed.image_bytes
 
     async def testbench(ctx):
-        for image in images:
-            scores = data.draw(st.lists(score, min_size=bed.classes, max_size=bed.classes))
-            best = data.draw(st.integers(0, bed.classes - 1))
-            for address, word in enumerate(image):
-                await write(ctx, dut.bus, address, word)
-            expected = [sum(image[n + k] << 32 * k for k in range(bed.chunks)) & mask
-                        for n in range(0, dut.scores, bed.chunks)]
-            for _ in range(2):    # the image stays
-                pixels, _ = await bed.infer(ctx, scores, best, o_stalls, i_stalls)
-                assert pixels == expected
-            kept = [await read(ctx, dut.bus, address) for address in range(dut.depth)]
-            assert kept == [*image, *(score & 0xFFFF_FFFF for score in scores)]
+        for _ in range(2):
+            await bed.fill(ctx, data[:bed.batch * bed.image_bytes])
+            await bed.send(ctx, 2, 2 * bed.batch * bed.words, [0, 3])
+            await bed.clear(ctx)
 
-    bed.run(testbench)
+    simulate(bed.dut, testbench, vcd=tmp_path / "vcd")
+    assert not {"row", "end", "at", "fetch", "final", "filled", "images"} & set(
+        idle_bits(tmp_path / "vcd"))
 
 
-@pytest.mark.parametrize("bed", BEDS)
-def test_words_leave_as_fast_as_they_are_read(bed):
-    bed = Bed(*BEDS[bed])
-
-    async def testbench(ctx):
-        # The first chunk is read in the cycle after the start, and there in the one after that.
-        _, cycles = await bed.infer(ctx, [0] * bed.classes, 0)
-        assert cycles == 1 + bed.words * bed.chunks + bed.classes
-
-    bed.run(testbench)
-
-
-@pytest.mark.parametrize("bed", BEDS)
-def test_members_are_as_wide_as_they_have_to_be(bed):
-    simd, bits, words, classes = BEDS[bed]
-    bed = Bed(simd, bits, words, classes)
-    depth = words * bed.chunks + classes
-    best = (classes - 1).bit_length()
-    assert memories(bed.dut) == {"cells": (32, depth)}
-    assert ports(bed.dut) == {
-        "bus_addr": (depth - 1).bit_length(), "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1,
-        "bus_r_data": 32, "bus_r_valid": 1, "start": 1, "o_payload": simd * bits, "o_valid": 1,
-        "o_ready": 1, "i_payload": SCORE_BITS + best + 1, "i_valid": 1, "i_ready": 1, "done": 1,
-        "best": best, "cycles": 32}
-
-
-@pytest.mark.parametrize("words, simd, classes, own", [
-    (8, 3, 8, {"addr", "index", "running", "fetched", "take", "fetch", "counting"}),
-    (7, 3, 9, {"addr"}),
-    (2, 32, 3, {"addr", "chunk", "before", "last"})])
-def test_nothing_is_wider_than_it_has_to_be(tmp_path, words, simd, classes, own):
-    bed = Bed(simd, 4, words, classes)
-
-    async def testbench(ctx):
-        for level in (0xFFFF_FFFF, 0, 0xFFFF_FFFF):
-            for address in range(bed.dut.depth):
-                await write(ctx, bed.dut.bus, address, level)
-                assert await read(ctx, bed.dut.bus, address) == level
-            score = -1 if level else 0
-            await bed.infer(ctx, [score] * classes, classes - 1 if level else 0, [0, 30], [0, 3])
-
-    bed.run(testbench, vcd=tmp_path / "vcd")
-    assert not own & set(idle_bits(tmp_path / "vcd"))
-
-
-def test_scores_must_fit_a_word():
-    ImageBuffer(pixels=1, words=1, result=layout(1, 32), classes=1)
-    with pytest.raises(ValueError, match=r"^Scores must be at most 32 bits, not 33$"):
-        ImageBuffer(pixels=1, words=1, result=layout(1, 33), classes=1)
+@pytest.mark.parametrize("changed, message", [
+    ({"image_bytes": 6}, r"^Images of 5 words of 12 bits must be more bytes than 6$"),
+    ({"batch": 0}, r"^Batch must be at least 1, not 0$"),
+])
+def test_sizes_that_make_no_sense(changed, message):
+    with pytest.raises(ValueError, match=message):
+        ImageBuffer(**{"width": 12, "words": 5, "image_bytes": 7, "batch": 3} | changed)

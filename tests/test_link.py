@@ -1,218 +1,48 @@
 # amaranth: UnusedElaboratable=no
 
-import zlib
-from contextlib import nullcontext
-from itertools import cycle
+import dataclasses
 
 import pytest
-from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from cobs import cobs
 from hypothesis import given, settings, strategies as st
 
 from gateware.link import Link
 from gateware.scores import layout
 from model import frame
-from model.frame import Error, Frame, Identity, Opcode, Run
+from model.frame import Error, Frame, Identity, Opcode, Repeated, Run
 from sim import bench
 
 from . import strategies
-from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
-from .traffic import idle_bits, ports
+from .link_bed import (
+    BEDS,
+    LOADED,
+    NARROW,
+    WRITE,
+    Bed,
+    answers,
+    dump,
+    image_of,
+    lines,
+    part,
+    reaching_too_far,
+    sealed,
+    stuffed,
+)
+from .standin import SCORE_BITS
+from .traffic import idle_bits, ports, widths
 
 
-class Bed(wiring.Component):
-    """A link with a stand-in for an accelerator, in a simulation that is kept and reset."""
-
-    def __init__(self, **sizes):
-        self.standin = standin = StandIn(**sizes)
-        folding = standin.mapping.layers[0]
-        self.identity = Identity(standin.hash, 12_000_000, standin.words, folding.simd,
-                                 standin.shape.encoder.bits, standin.classes)
-        self.link = Link(self.identity, addr_width=5, result=layout(standin.classes, SCORE_BITS))
-        super().__init__({
-            "i": In(stream.Signature(8)),
-            "lost": In(1),
-            "o": Out(stream.Signature(8)),
-        })
-        self.simulator = None
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.link = link = self.link
-        m.submodules.standin = standin = self.standin
-        wiring.connect(m, wiring.flipped(self.i), link.i)
-        wiring.connect(m, link.o, wiring.flipped(self.o))
-        wiring.connect(m, link.bus, standin.bus)
-        wiring.connect(m, link.pixels, standin.i)
-        wiring.connect(m, standin.o, link.scores)
-        m.d.comb += link.lost.eq(self.lost)
-        m.d.comb += link.loaded.eq(standin.loaded)
-        return m
-
-    async def feed(self, ctx):
-        # A byte that is None stands for one that the line lost.
-        stalls = cycle(self.i_stalls)
-        for byte in self.line:
-            if stall := next(stalls):
-                await ctx.tick().repeat(stall)
-            if byte is None:
-                ctx.set(self.lost, 1)
-                await ctx.tick()
-                ctx.set(self.lost, 0)
-                continue
-            ctx.set(self.i.payload, byte)
-            ctx.set(self.i.valid, 1)
-            await ctx.tick().until(self.i.ready)
-            ctx.set(self.i.valid, 0)
-            self.quiet = 0
-
-    async def drain(self, ctx):
-        stalls, stall, held = cycle(self.o_stalls), 0, None
-        while True:
-            ctx.set(self.o.ready, stall == 0)
-            _, _, valid, byte = await ctx.tick().sample(self.o.valid, self.o.payload)
-            assert held is None or (valid, byte) == (1, held)
-            held = byte if valid and stall else None
-            self.quiet = 0 if valid else self.quiet + 1
-            if valid and not stall:
-                self.answers.append(byte)
-                stall = next(stalls)
-            elif stall:
-                stall -= 1
-
-    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,), vcd=None):
-        """What comes back of a line, from reset, until there are so many answers."""
-        self.line, self.i_stalls, self.o_stalls = line, i_stalls, o_stalls
-        self.answers, self.quiet = bytearray(), 0
-        if self.simulator is None:
-            self.simulator = Simulator(self)
-            self.simulator.add_clock(1e-6)
-            self.simulator.add_testbench(self.feed)
-            self.simulator.add_testbench(self.drain)
-        else:
-            self.simulator.reset()
-        with self.simulator.write_vcd(str(vcd)) if vcd else nullcontext():
-            # However much too much is said, at some point it is enough.
-            while self.answers.count(0) < count and self.quiet < 1000 \
-                    and len(self.answers) < 80 * count:
-                self.simulator.advance()
-        *answers, rest = bytes(self.answers).split(b"\0")
-        assert rest == b""
-        return [Frame.decode(answer) for answer in answers]
-
-
-BEDS = {
-    "narrow": Bed(words=5, simd=3, bits=4, classes=3),
-    "wide": Bed(words=3, simd=15, bits=5, classes=17),    # three words of the bus for 75 bits
-    "tiny": Bed(words=1, simd=8, bits=4, classes=2),      # exactly one
-}
-NARROW = BEDS["narrow"]
 beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
-
-
-# A line is a list of parts: what is between two delimiters, and whether a byte of it was lost.
-
-def stuffed(raw, lost=False):
-    return cobs.encode(raw), lost
-
-
-def sealed(body):
-    """A body with the right CRC, whatever else is wrong with it."""
-    return stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
-
-
-def reaching_too_far(body):
-    """A frame whose last distance leads beyond its end, though all its bytes are there."""
-    line, at = bytearray(sealed(body)[0]), 0
-    while at + line[at] < len(line):
-        at += line[at]
-    line[at] += 1
-    return bytes(line), False
-
-
-def part(opcode, sequence, payload=b""):
-    return stuffed(Frame(opcode, sequence, payload).raw)
-
-
-def dump(bed):
-    """Commands that read all there is, with sequence numbers that no other command has."""
-    depth = bed.identity.buffer_words + bed.identity.classes
-    places = [(0, 15), (15, 1), *((frame.BUFFER + at, min(15, depth - at))
-                                  for at in range(0, depth, 15))]
-    return [part(Opcode.READ, 240 + n, frame.read(*place)) for n, place in enumerate(places)]
 
 
 def check(bed, parts, **stalls):
     """Hold the link to the model: every answer, and all of memory after the last."""
     parts = [*parts, *dump(bed)]
-    model = LinkModel(bed.identity)
     line = [byte for data, lost in parts for byte in [None] * lost + [*data, 0]]
-    expected = [answer for data, lost in parts if (answer := model(data, lost)) is not None]
+    expected = answers(bed, parts)
     # The last must be answered, and in order: an answer too many would come before.
     assert bed(line, len(expected), **stalls) == expected
     return expected[:-len(dump(bed))]
-
-
-LOADED = part(Opcode.WRITE, 239, frame.write(CONTROL, [1]))
-words  = st.lists(st.integers(0, 0xFFFF_FFFF), max_size=15)
-
-
-@st.composite
-def commands(draw, bed):
-    """A body of a frame: mostly sound commands, some that ask for too much."""
-    opcode   = draw(st.sampled_from([*Opcode, Opcode.WRITE, Opcode.INFER, Opcode.INFER, 0, 0x83]))
-    sequence = draw(st.integers(0, 3))    # repeats are frequent
-    depth    = bed.identity.buffer_words + bed.identity.classes
-    address  = draw(st.one_of(
-        st.integers(0, 33), st.integers(0, depth + 1).map(lambda n: frame.BUFFER + n),
-        st.sampled_from([32 << 5, 1 << 15, 1 << 30, frame.BUFFER - 1, 0xFFFF_FFFF])))
-    data     = draw(words)
-    payload  = draw(st.sampled_from([True] * 9 + [False])) and {
-        Opcode.IDENTIFY: b"", Opcode.WRITE: frame.write(address, data[1:] or [7]),
-        Opcode.READ: frame.read(address, draw(st.integers(0, 17))),
-        Opcode.INFER: frame.infer(draw(st.integers(0, depth + 1)), data[:draw(st.integers(0, 15))],
-                                  run=draw(st.booleans())),
-    }.get(opcode)
-    if not isinstance(payload, bytes):
-        payload = draw(st.binary(max_size=70))    # any length, and beyond the greatest
-    return bytes([opcode, sequence, len(payload)]) + payload
-
-
-@st.composite
-def lines(draw, bed):
-    """Parts of a line on which every kind of accident happens."""
-    parts = [LOADED] if draw(st.integers(0, 5)) else []
-    for _ in range(draw(st.integers(1, 6))):
-        body = draw(commands(bed))
-        data, lost = sealed(body)
-        accident = draw(st.sampled_from(["none"] * 4 + ["again", "flip", "cut", "split", "lost",
-                                                        "grown", "liar", "swallowed", "noise"]))
-        at = draw(st.integers(0, len(data) - 1))
-        if accident == "again":
-            parts.append((data, lost))
-        elif accident == "flip":
-            flipped = data[at] ^ 1 << draw(st.integers(0, 7))
-            data = data[:at] + (bytes([flipped]) if flipped else b"") + data[at + 1:]
-        elif accident == "cut":
-            data = data[:at]
-        elif accident == "split":
-            parts.append((data[:at], False))
-            data = data[at:]
-        elif accident == "lost":
-            lost = True
-        elif accident == "grown":
-            data += draw(st.binary(min_size=1, max_size=80)).replace(b"\0", b"\1")
-        elif accident == "liar":
-            data, lost = sealed(body[:2] + draw(st.binary(min_size=1, max_size=1)) + body[3:])
-        elif accident == "swallowed":
-            data = data[:at] + data[at + 1:]
-        elif accident == "noise":
-            parts.append((draw(st.binary(max_size=9)).replace(b"\0", b"\1"), draw(st.booleans())))
-        parts.append((data, lost))
-    return parts
 
 
 @beds
@@ -230,31 +60,159 @@ def test_identify(bed):
 
 
 def test_the_longest_frame():
-    words = [0x0102_0304 * n for n in range(1, 16)]
-    answers = check(NARROW, [part(Opcode.WRITE, 1, frame.write(0, words)),
-                             part(Opcode.READ, 2, frame.read(0, 15))])
-    assert frame.unpack_words(answers[1].payload) == words
+    echo = bytes(range(240))
+    words = [0x0102_0304 * n & 0xFFFF_FFFF for n in range(1, 60)]
+    answers = check(NARROW, [part(Opcode.ECHO, 1, echo), part(Opcode.ECHO, 2),
+                             part(Opcode.WRITE, 3, frame.write(0, words[:32])),
+                             part(Opcode.READ, 4, frame.read(0, 14))])
+    assert [answer.payload for answer in answers[:2]] == [echo, b""]
+    assert frame.unpack_words(answers[3].payload) == words[:14]
 
 
 @beds
+@pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("stall", [0, 1, 3])
-def test_infer(bed, stall):
+def test_infer(bed, stall, scores):
     identity = bed.identity
-    image = [0x9ABC_DEF1 + 0x1111_1111 * n & 0xFFFF_FFFF for n in range(identity.buffer_words)]
-    *_, first, second = check(
-        bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, image, run=True)),
-              part(Opcode.INFER, 2, frame.infer(0, [], run=True))], o_stalls=[stall])
-    run = Run.unpack(first.payload)
-    assert run == Run.unpack(second.payload)    # the image stays
-    assert len(run.scores) == min(identity.classes, frame.MAX_SCORES)
+    images = [image_of(bed, n) for n in range(identity.batch)]
+    _, first, second, _, third = check(
+        bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, images[0], run=True, scores=scores)),
+              part(Opcode.INFER, 2, frame.infer(0, run=True, scores=scores)),    # the image stays
+              part(Opcode.INFER, 3, frame.infer(0, images[0][:1], run=False)),
+              part(Opcode.INFER, 4, frame.infer(1, b"".join(images)[1:], run=True, scores=scores)),
+              ], o_stalls=[stall])
+    run = Run.unpack(first.payload, identity, scores=scores)
+    assert run == Run.unpack(second.payload, identity, scores=scores)
+    batch = Run.unpack(third.payload, identity, scores=scores)
+    assert len(batch.best) == identity.batch and batch.best[0] == run.best[0]
+    assert batch.cycles == run.cycles * identity.batch
 
 
-def test_nothing_is_done_before_weights_are_there():
-    answer, = check(NARROW, [part(Opcode.INFER, 1, frame.infer(0, [1, 2, 3], run=True))])
+@beds
+@pytest.mark.parametrize("rounds", [1, 2, 7])
+def test_repeat(bed, rounds):
+    images = b"".join(image_of(bed, n) for n in range(bed.identity.batch))
+    _, _, answer = check(bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, images, run=False)),
+                               part(Opcode.REPEAT, 2, frame.repeat(rounds))])
+    assert Repeated.unpack(answer.payload).cycles == rounds * bed.identity.batch * (
+        bed.standin.words + bed.identity.classes)
+
+
+def test_an_image_out_of_order_is_forgotten():
+    image = image_of(NARROW)
+    answers = check(NARROW, [
+        LOADED, part(Opcode.INFER, 1, frame.infer(0, image[:3], run=False)),
+        part(Opcode.INFER, 2, frame.infer(4, image[4:], run=True)),
+        part(Opcode.INFER, 3, frame.infer(3, image[3:], run=True)),
+        part(Opcode.INFER, 4, frame.infer(0, image[:3], run=True)),
+        part(Opcode.INFER, 5, frame.infer(0, run=True)),
+        part(Opcode.INFER, 6, frame.infer(0, image, run=True))])
+    assert [answer.payload for answer in answers[2:6]] == [bytes([Error.IMAGE])] * 4
+    assert answers[6].opcode == 0x84
+
+
+def test_as_many_results_as_an_answer_has_room_for():
+    for classes, most in ((78, 1), (79, 0)):
+        bed = Bed(2, words=1, simd=4, bits=4, classes=classes)
+        assert (bed.identity.most_images(scores=True), bed.identity.score_bytes) == (most, 3)
+        _, first, refused, answer = check(bed, [
+            LOADED, part(Opcode.INFER, 1, frame.infer(0, image_of(bed), run=True, scores=True)),
+            part(Opcode.INFER, 2, frame.infer(2, image_of(bed), run=True, scores=True)),
+            part(Opcode.INFER, 3, frame.infer(0, run=True))])
+        assert (first.opcode == 0x84) == bool(most)
+        assert refused.payload == bytes([Error.LENGTH]) and answer.opcode == 0x84
+
+
+def test_reset_forgets_all_but_memories():
+    image = image_of(NARROW)
+    _, _, _, none, counted, again = check(NARROW, [
+        LOADED, part(Opcode.INFER, 1, frame.infer(0, image, run=True)), part(Opcode.RESET, 9),
+        part(Opcode.INFER, 9, frame.infer(0, run=True)),
+        part(Opcode.READ, 2, frame.read(frame.COUNTERS, 3)),
+        part(Opcode.INFER, 3, frame.infer(0, image, run=True))])
+    assert none.payload == bytes([Error.IMAGE])
+    assert frame.unpack_words(counted.payload) == [0, 0, 1]
+    assert again.opcode == 0x84
+
+
+def test_the_last_class_is_shown_until_reset():
+    images = [image_of(NARROW, n) for n in range(3)]
+    answers = check(NARROW, [
+        part(Opcode.INFER, 1, frame.infer(0, images[0], run=True)), LOADED,
+        part(Opcode.INFER, 2, frame.infer(0, images[0], run=True)),
+        part(Opcode.REPEAT, 3, frame.repeat(2)), part(Opcode.RESET, 4),
+        part(Opcode.INFER, 5, frame.infer(0, images[1] + images[2], run=True))])
+    best = [*Run.unpack(answers[2].payload, NARROW.identity, scores=False).best,
+            *Run.unpack(answers[5].payload, NARROW.identity, scores=False).best]
+    assert best[0] != best[1] != best[2]
+    assert NARROW.shown == [None, best[0], None, *best[1:]] and NARROW.resets == 1
+
+
+def test_the_bus_is_read_for_its_own_addresses_alone():
+    # Elsewhere a read would take the port of the datapath.
+    check(NARROW, [part(Opcode.READ, 1, frame.read(3, 2)), LOADED,
+                   part(Opcode.READ, 2, frame.read(frame.RESULTS + 1, 2)),
+                   part(Opcode.READ, 3, frame.read(frame.COUNTERS, 1)),
+                   part(Opcode.INFER, 4, frame.infer(0, image_of(NARROW), run=True))])
+    assert NARROW.reads == [3, 4, *range(15), 15]
+
+
+def test_an_image_as_long_as_a_frame():
+    bed = Bed(1, words=59, simd=8, bits=4, classes=2)
+    _, answer = check(bed, [LOADED, part(Opcode.INFER, 1, frame.infer(0, image_of(bed), run=True))])
+    assert bed.identity.image_bytes == frame.MAX_BYTES and answer.opcode == 0x84
+
+
+def test_more_classes_than_a_byte_counts():
+    bed = Bed(1, words=4, simd=8, bits=4, classes=513)
+    parts = [LOADED, part(Opcode.INFER, 1, frame.infer(0, b"\xff" * 15 + b"\x0f", run=True)),
+             part(Opcode.READ, 2, frame.read(frame.RESULTS + 511, 2))]
+    line = [byte for data, _ in parts for byte in [*data, 0]]
+    _, answer, scores = expected = answers(bed, parts)
+    assert bed(line, 3) == expected
+    assert Run.unpack(answer.payload, bed.identity, scores=False).best == (31 * 15,)
+    assert frame.unpack_words(scores.payload) == [512 * (31 * 15 - 20), 513 * (31 * 15 - 20)]
+
+
+def test_addresses_are_as_wide_as_scores_need(tmp_path):
+    bed = Bed(16, words=1, simd=2, bits=4, classes=4)
+    bed([*LOADED[0], 0], 1, vcd=tmp_path / "vcd")
+    assert widths(tmp_path / "vcd", "link.access")["addr"] == {6 + 1}
+
+
+@pytest.mark.parametrize("rounds", [1 << 15, frame.MAX_ROUNDS])
+def test_many_rounds_are_begun(rounds):
+    # They take longer than anyone wants to wait here; a refusal would come at once.
+    line = [byte for data, _ in (LOADED, part(Opcode.INFER, 1, frame.infer(
+        0, image_of(NARROW), run=False)), part(Opcode.REPEAT, 2, frame.repeat(rounds)))
+        for byte in [*data, 0]]
+    assert [answer.opcode for answer in NARROW(line, 3)] == [0x82, 0x84]
+
+
+def test_a_small_link_has_all_counters():
+    told = dataclasses.replace(NARROW.identity, classes=1, batch=1)
+    dut = Link(told, words=5, width=12, addr_width=1, result=layout(1, SCORE_BITS))
+    answer = []
+
+    async def host(ctx):
+        await bench.feed(ctx, dut.i, sealed(b"?x\0")[0] + b"\0" + Frame(
+            Opcode.READ, 1, frame.read(frame.COUNTERS, 3)).encode())
+        while answer.count(0) < 2:
+            answer.extend(await bench.drain(ctx, dut.o, 1))
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(host)
+    sim.run()
+    found = Frame.decode(bytes(answer).split(b"\0")[1])
+    assert frame.unpack_words(found.payload) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("payload", [(Opcode.INFER, frame.infer(0, b"123", run=True)),
+                                     (Opcode.REPEAT, frame.repeat(1))])
+def test_nothing_is_done_before_weights_are_there(payload):
+    answer, = check(NARROW, [part(payload[0], 1, payload[1])])
     assert answer == Frame(0xFF, 1, bytes([Error.WEIGHTS]))
-
-
-WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
 
 
 @pytest.mark.parametrize("accident, error", [
@@ -268,21 +226,36 @@ WRITE  = bytes([Opcode.WRITE, 9, 12]) + frame.write(3, [5, 6])
     (sealed(WRITE[:2] + bytes([8]) + WRITE[3:]), Error.LENGTH),         # would do for one word
     (sealed(WRITE[:2] + bytes([12]) + WRITE[3:-4]), Error.LENGTH),      # wants two
     (reaching_too_far(WRITE), Error.DAMAGED),
-    (sealed(WRITE[:2] + bytes([68]) + frame.write(0, range(16))), Error.LENGTH),
+    (sealed(WRITE[:2] + bytes([244]) + frame.write(0, range(60))), Error.LENGTH),
     (sealed(WRITE[:2] + bytes([4]) + WRITE[3:7]), Error.LENGTH),
-    (sealed(bytes([5]) + WRITE[1:]), Error.OPCODE),
+    (sealed(bytes([8]) + WRITE[1:]), Error.OPCODE),
     (sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:]), Error.OPCODE),
     (sealed(WRITE[:2] + bytes([12]) + frame.write(31, [5, 6])), Error.ADDRESS),
-    (sealed(WRITE[:2] + bytes([12]) + frame.write(1 << 30, [5, 6])), Error.ADDRESS),
-    (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.BUFFER + 7, [5, 6])), Error.ADDRESS),
+    *((sealed(WRITE[:2] + bytes([12]) + frame.write(1 << bit, [5, 6])), Error.ADDRESS)
+      for bit in (5, 6, 29, 30)),
+    (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.RESULTS, [5, 6])), Error.ADDRESS),
+    (sealed(WRITE[:2] + bytes([12]) + frame.write(frame.COUNTERS, [5, 6])), Error.ADDRESS),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 0)), Error.LENGTH),
-    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 16)), Error.LENGTH),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(3, 60)), Error.LENGTH),
     (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(16, 1)), Error.ADDRESS),    # never answered
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.RESULTS + 8, 2)), Error.ADDRESS),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.RESULTS + (1 << 29), 1)), Error.ADDRESS),
+    (sealed(bytes([Opcode.READ, 9, 5]) + frame.read(frame.COUNTERS + 1, 3)), Error.ADDRESS),
+    (sealed(bytes([Opcode.RESET, 9, 1, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.IDENTIFY, 9, 1, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.INFER, 9, 3, 0, 0, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.REPEAT, 9, 5, 1, 0, 0, 0, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 0, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.REPEAT, 9, 4, 0, 0, 1, 0])), Error.LENGTH),
+    (sealed(bytes([Opcode.INFER, 9, 4, 0, 0, 0, 4])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 26, 0, 0, 0, 0, *range(22)])), Error.ADDRESS),
+    (sealed(bytes([Opcode.INFER, 9, 5, 21, 0, 0, 0, 1])), Error.IMAGE),
+    (sealed(bytes([Opcode.INFER, 9, 5, 0, 0, 128, 0, 1])), Error.IMAGE),
 ])
 def test_an_accident_is_answered_and_the_next_frame_is_obeyed(accident, error):
     before = part(Opcode.WRITE, 8, frame.write(3, [1, 2]))
     after = part(Opcode.READ, 10, frame.read(3, 2))
-    _, refusal, same = check(NARROW, [before, accident, after])
+    _, _, refusal, same = check(NARROW, [LOADED, before, accident, after])
     assert refusal == Frame(0xFF, 9, bytes([error]))
     assert frame.unpack_words(same.payload) == [1, 2]
 
@@ -303,13 +276,13 @@ def test_noise_is_dropped():
 
 
 def test_two_frames_may_be_under_way():
-    reads = [part(Opcode.READ, n, frame.read(0, 15)) for n in range(4)]
+    reads = [part(Opcode.READ, n, frame.read(0, 14)) for n in range(4)]
     assert len(check(NARROW, reads, o_stalls=[7])) == 4    # the others wait in the stream
 
 
 @pytest.mark.parametrize("cycles, opcode", [(1, 0x83), (2, 0x83), (256, 0x83), (257, 0xFF)])
 def test_a_read_may_take_256_cycles(cycles, opcode):
-    dut = Link(NARROW.identity, addr_width=5, result=layout(3, SCORE_BITS))
+    dut = Link(NARROW.identity, words=5, width=12, addr_width=5, result=layout(3, SCORE_BITS))
     answer = []
 
     async def host(ctx):
@@ -346,32 +319,44 @@ def test_members_are_as_wide_as_they_have_to_be():
     assert ports(link) == {
         "i_payload": 8, "i_valid": 1, "i_ready": 1, "lost": 1, "o_payload": 8, "o_valid": 1,
         "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1,
-        "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1}
+        "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1,
+        "reset": 1, "best": 2, "any_best": 1}
 
 
 def test_nothing_is_wider_than_it_has_to_be(tmp_path):
-    bed = Bed(words=5, simd=3, bits=4, classes=3)
+    bed = Bed(3, words=5, simd=3, bits=4, classes=3)
+    ones = b"\xff" * bed.identity.buffer_bytes
     check(bed, [
         LOADED, part(Opcode.WRITE, 255, frame.write(0, [0xFFFF_FFFF, 0] * 7)),
         part(Opcode.WRITE, 1, frame.write(0x5555_5555, [0])),
         part(Opcode.WRITE, 2, frame.write(0xAAAA_AAAA, [0])),
-        part(Opcode.READ, 3, frame.read(31, 1)), part(Opcode.READ, 4, frame.read(0, 15)),
-        part(Opcode.INFER, 5, frame.infer(0, [0xFFF] * 5, run=True))], vcd=tmp_path / "vcd")
-    own = {"word", "addr", "beyond", "inside", "left", "w_en", "r_en", "run", "step", "last",
-           "any_last", "patience"}
-    assert not own & set(idle_bits(tmp_path / "vcd", "link"))
+        part(Opcode.READ, 3, frame.read(31, 1)), part(Opcode.READ, 4, frame.read(0, 14)),
+        part(Opcode.READ, 5, frame.read(frame.RESULTS + 0x3FFF_FFFF, 1)),
+        part(Opcode.ECHO, 6, bytes(240)),
+        part(Opcode.INFER, 7, frame.infer(0, ones, run=True, scores=True)),
+        part(Opcode.REPEAT, 8, frame.repeat(1))], vcd=tmp_path / "vcd")
+    assert widths(tmp_path / "vcd", "link")["size"] == {8}
+    idle = {(scope, name): bits for scope, own in (
+        ("link", {"head", "step", "last", "any_last", "found"}),
+        ("link.access", {"word", "beyond", "place", "step", "patience"}),
+        ("link.told", {"addr", "images", "left", "step"}))
+        for name, bits in idle_bits(tmp_path / "vcd", scope).items() if name in own}
+    assert not idle
+
+
+def identity_with(**sizes):
+    return dataclasses.replace(NARROW.identity, **sizes)
 
 
 def test_sizes_that_just_fit():
-    identity = Identity(bytes(8), 1, words=0x7FFF, simd=1, bits=1, classes=1)
-    assert ports(Link(identity, addr_width=31, result=layout(1, 8)))["bus_addr"] == 31
+    told = identity_with(inputs=0xFF_FFFF, bits=8, batch=1)
+    link = Link(told, words=0xFF_FFFF, width=8, addr_width=30, result=layout(3, SCORE_BITS))
+    assert ports(link)["bus_addr"] == 30
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    identity = Identity(bytes(8), 1, words=0x8000, simd=1, bits=1, classes=1)
-    result = layout(1, 8)
-    with pytest.raises(ValueError, match=r"^Image and scores must be at most 32768 words, not "):
-        Link(identity, addr_width=5, result=result)
-    identity = Identity(bytes(8), 1, words=1, simd=1, bits=1, classes=1)
-    with pytest.raises(ValueError, match=r"^Addresses must be at most 31 bits, not 32$"):
-        Link(identity, addr_width=32, result=result)
+    with pytest.raises(ValueError, match=r"^Images must be less than 16,777,216 bytes in all, not"):
+        Link(identity_with(inputs=1 << 24, bits=8, batch=1), words=1 << 24, width=8, addr_width=5,
+             result=layout(3, SCORE_BITS))
+    with pytest.raises(ValueError, match=r"^Addresses must be 1 to 30 bits, not 31$"):
+        Link(NARROW.identity, words=5, width=12, addr_width=31, result=layout(3, SCORE_BITS))

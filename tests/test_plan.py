@@ -14,17 +14,17 @@ SMALL = Shape(Threshold(3, bits=4), (7, 3), 0, 16)
     (LARGE, 3, 5, {
         "layer0.weights": (15, 52, 0x00), "layer0.thresholds": (11, 12, 0x60),
         "layer1.weights": (15, 12, 0x70), "scores.affine": (48, 10, 0x40),
-        "control": (1, 1, 0x80)}, 8, 0x80),
+        "control": (32, 2, 0x80)}, 8, 0x80),
     (SMALL, 1, 2, {
         "layer0.weights": (2, 12, 0x00), "scores.affine": (16, 3, 0x10),
-        "control": (1, 1, 0x14)}, 5, 0x14),
+        "control": (32, 2, 0x14)}, 5, 0x14),
 ])
 def test_places_of_all_memories(shape, pe, simd, sizes, addr_width, control):
     plan = Plan(shape, uniform(shape, pe=pe, simd=simd))
     assert {name: (region.width, region.depth, region.base)
             for name, region in plan.regions.items()} == sizes
     assert (plan.addr_width, plan.control_address) == (addr_width, control)
-    assert list(plan.memories) == list(sizes)[:-1]    # an image does not fill the register
+    assert list(plan.memories) == list(sizes)[:-1]    # an image does not fill the registers
     assert all(plan.memories[name] is plan.regions[name] for name in plan.memories)
     assert plan.words == -(-shape.inputs // simd)
 

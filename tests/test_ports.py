@@ -6,7 +6,9 @@ import re
 import pytest
 
 from gateware import compiler
+from gateware.control import network_id
 from gateware.mapping import uniform
+from gateware.plan import Plan
 from model.network import Network
 from sim import tools
 
@@ -37,3 +39,9 @@ def test_verilog(capsys, tmp_path, monkeypatch, empty):
         assert [int(line, 16) for line in lines] == rows and f"| `{name}` |" in page
     assert f"| {mapping.cycles_per_image} cycles an image |" in page
     assert ("empty at power-up" in page) == empty
+    # Both registers lie behind the memories.
+    control = Plan(net.shape, mapping).control_address
+    number = 0 if empty else network_id(image)
+    assert f"| `loaded` | {control:#x} | bit 0" in page
+    assert re.search(rf"^\| `network` \| {control + 1:#x} \| .*, {number:#x} at power-up \|$", page,
+                     re.M)

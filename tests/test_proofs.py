@@ -7,6 +7,7 @@ import re
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 
+import gateware.link
 import gateware.replay
 import pytest
 from amaranth.hdl import Cat, Module, Signal
@@ -17,7 +18,7 @@ from sim import tools
 from sim.proofs import __main__ as command
 from sim.proofs.catalog import PROOFS
 from sim.proofs.change import Change
-from sim.proofs.environment import accept, holds, offer
+from sim.proofs.environment import Unknown, accept, holds, offer, parts
 from sim.proofs.harness import Harness
 from sim.proofs.proof import Proof, case
 from sim.proofs.prove import prove
@@ -33,9 +34,10 @@ needs_solver = pytest.mark.skipif(any(tools.find(name) is None for name in TOOLS
 
 # A second or so for a case; a seed chooses those of every run.
 SHORT = ("bus.decoder", "cobs.decoder-rules", "cobs.encoder", "collector.rules",
-         "image_buffer.image", "image_buffer.rules", "memories.store", "scores.rules")
+         "control.registers", "image_buffer.rules", "memories.store", "results.rules",
+         "scores.rules")
 # Those that `make test-all` carries out whole; of the others it tries one size and one control.
-WHOLE = (*SHORT, "popcount.definition")
+WHOLE = (*SHORT, "image_buffer.image", "popcount.definition", "results.scores")
 LONG = tuple(name for name in PROOFS if name not in WHOLE)
 
 
@@ -161,6 +163,33 @@ def test_bound_that_is_too_low_to_see_anything_is_no_proof():
         answer = solve(h, "bounded", 5)
         assert (answer.verdict, "the count is there" in answer.claim) == (
             verdict, verdict == "unreached")
+
+
+@needs_solver
+def test_unknown_component_may_do_anything():
+    (BUILD / "unknown").mkdir(parents=True, exist_ok=True)
+    h = Harness(BUILD / "unknown")
+    dut = h.add(Unknown(gateware.replay.Replay(width=2, words=2, times=2)))
+    offer(h, dut.i)
+    accept(h, dut.o)
+    for value in (0, 3):
+        h.cover(f"{value} is offered", dut.o.valid & ~dut.i.valid & (dut.o.payload == value))
+    holds(h, dut.o)
+    answer = solve(h, "bounded", 3)
+    assert (answer.verdict, answer.claim) == (
+        "refuted", "o: what is offered stays until it is taken")
+
+
+def test_parts_are_kept_by_name_and_let_go():
+    before = gateware.link.Access, gateware.link.Counters
+    with parts(gateware.link, unknown=("Access",), shipped=("Counters",)) as made:
+        one, other = gateware.link.Access(addr_width=3, writable=2), gateware.link.Counters()
+    assert made == {"Access": one, "Counters": other}
+    assert isinstance(one, Unknown)
+    assert set(one.signature.members) == set(
+        before[0](addr_width=3, writable=2).signature.members)
+    assert type(other) is before[1]
+    assert (gateware.link.Access, gateware.link.Counters) == before
 
 
 @needs_solver

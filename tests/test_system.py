@@ -1,11 +1,14 @@
 # amaranth: UnusedElaboratable=no
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from gateware.system import System
 from model import frame
-from model.frame import Error, Frame, Identity, Opcode, Run
+from model.encoder import Threshold
+from model.frame import Error, Frame, Identity, Layer, Opcode, Run
 from sim.pins import AmaranthPins, Listener, levels
 
 from .standin import CONTROL, StandIn
@@ -13,6 +16,8 @@ from .traffic import ports
 
 
 DIVISOR = 5
+IDENTITY = Identity(b"stand-in", 12_000_000, CONTROL, inputs=14, bits=4, classes=3, score_bits=20,
+                    batch=51, layers=(Layer(14, 3, 1, 3, 4),))
 
 
 class Line:
@@ -42,14 +47,49 @@ def line():
 
 def test_a_host_loads_weights_and_has_an_image_classified(line):
     answer = line.ask(Opcode.IDENTIFY, 1)
-    assert Identity.unpack(answer.payload) == Identity(b"stand-in", 12_000_000, 5, 3, 4, 3)
-    assert line.ask(Opcode.INFER, 2, frame.infer(0, [], run=True)).payload == bytes([Error.WEIGHTS])
+    assert Identity.unpack(answer.payload) == IDENTITY
+    assert line.ask(Opcode.INFER, 2, frame.infer(0, run=True)).payload == bytes([Error.WEIGHTS])
     line.ask(Opcode.WRITE, 3, frame.write(CONTROL, [1]))
     assert Identity.unpack(line.ask(Opcode.IDENTIFY, 4).payload).loaded
     assert frame.unpack_words(line.ask(Opcode.READ, 5, frame.read(CONTROL, 1)).payload) == [1]
-    run = Run.unpack(line.ask(Opcode.INFER, 6, frame.infer(0, [0x321, 1, 0, 0, 9], run=True))
-                     .payload)
-    assert (run.best, run.scores) == (16 % 3, tuple((c + 1) * (16 - 20) for c in range(3)))
+    pixels = np.arange(14)[None] % 16
+    image, = frame.pack_images(pixels, 4)
+    answer = line.ask(Opcode.INFER, 6, frame.infer(0, image, run=True, scores=True)).payload
+    total = int(pixels.sum())
+    run = Run.unpack(answer, IDENTITY, scores=True)
+    assert run == Run(8, (total % 3,), (tuple((c + 1) * (total - 20) for c in range(3)),))
+
+
+def test_of_a_thresholded_pixel_one_bit_is_sent():
+    system = System(StandIn(encoder=Threshold(3, bits=5)), divisor=DIVISOR, clock_hz=12_000_000)
+    line = Line(system)
+    told = system.identity
+    assert (told.bits, told.image_bytes) == (1, 2)
+    line.ask(Opcode.WRITE, 1, frame.write(CONTROL, [1]))
+    image, = frame.pack_images(Threshold(3, bits=5).sent(np.arange(14)[None]), 1)
+    answer = line.ask(Opcode.INFER, 2, frame.infer(0, image, run=True)).payload
+    assert Run.unpack(answer, told, scores=False).best == (11 * 31 % 3,)
+
+
+def test_reset_reaches_the_accelerator_and_the_class_is_shown():
+    system = System(StandIn(), divisor=DIVISOR, clock_hz=12_000_000)
+    line = Line(system)
+    seen = []
+
+    async def look(ctx):
+        while True:
+            _, _, best, there, reset = await ctx.tick().sample(
+                system.best, system.any_best, system.accelerator.loaded)
+            seen.append((best, there, reset))
+
+    line.pins.watch(look)
+    image, = frame.pack_images(np.full((1, 14), 3), 4)
+    line.ask(Opcode.WRITE, 1, frame.write(CONTROL, [1]))
+    assert seen[-1][:2] == (0, 0)
+    line.ask(Opcode.INFER, 2, frame.infer(0, image, run=True))
+    assert seen[-1] == (42 % 3, 1, 1)
+    line.ask(Opcode.RESET, 3)
+    assert seen[-1][1:] == (0, 0)    # the stand-in keeps nothing
 
 
 def test_a_byte_whose_stop_bit_is_low_damages_its_frame(line):
@@ -69,8 +109,8 @@ def test_what_a_system_is_made_of():
     standin = StandIn()
     system = System(standin, divisor=9, clock_hz=10 ** 7)
     assert system.accelerator is standin and system.divisor == 9
-    assert system.identity == Identity(standin.hash, 10 ** 7, 5, 3, 4, 3)
-    assert ports(system) == {"rx": 1, "tx": 1}
+    assert system.identity == dataclasses.replace(IDENTITY, clock_hz=10 ** 7)
+    assert ports(system) == {"rx": 1, "tx": 1, "best": 2, "any_best": 1, "loaded": 1}
     assert (system.rx.init, system.tx.init) == (1, 1)
     # Both lines are high while nothing is said.
     assert AmaranthPins(system).run(np.ones(30, dtype=np.uint8)).all()

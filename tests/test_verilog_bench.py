@@ -196,6 +196,10 @@ FAULTS = {
              "assign o__valid = inner_valid | given == LINES;",
              "a score more than there should be"),
     "loaded": ("assign loaded = 0;", "FAIL: cycle \\d+: loaded is low"),
+    "register": ("assign bus__r_data = inner_r_data ^ (bus__addr == NETWORK - 1);",
+                 "FAIL: register loaded: expected 00000001, got 00000000, in cycle"),
+    "network": ("assign bus__r_data = inner_r_data ^ (bus__addr == NETWORK) << 31;",
+                "FAIL: register network: expected [0-9a-f]{8}, got [0-9a-f]{8}, in cycle"),
 }
 
 
@@ -210,10 +214,12 @@ def test_a_fault_at_the_ports(folder, fault):
     kinds = {name: (kind, width) for kind, width, name in re.findall(
         r"^  (input|output) (\[\d+:0\] |)(\w+);$", header, re.M)}
     wires = {"o__payload": "inner_payload", "o__valid": "inner_valid", "i__ready": "inner_ready",
-             "loaded": "inner_loaded", "i__valid": "inner_i_valid", "o__ready": "inner_o_ready"}
+             "loaded": "inner_loaded", "bus__r_data": "inner_r_data", "i__valid": "inner_i_valid",
+             "o__ready": "inner_o_ready"}
     wrong, said = FAULTS[fault]
     lines = (folder / "net.scores.hex").read_text().count("\n")
-    wrong = wrong.replace("LINES", str(lines))
+    network = re.search(r"write_word\((\d+), 32'h", (folder / "net_tb.v").read_text())[1]
+    wrong = wrong.replace("LINES", str(lines)).replace("NETWORK", network)
     declared = "".join(f"{kind} {width}{port};\n" for port, (kind, width) in kinds.items())
     joined = ", ".join(f".{port}({wires.get(port, port)})" for port in ports)
     ways = [(port, wire) if kinds[port][0] == "output" else (wire, port)
@@ -223,6 +229,7 @@ def test_a_fault_at_the_ports(folder, fault):
     (folder / "net.v").write_text(text.replace("module net(", "module net_inner(") + f"""
 module net({", ".join(ports)});
 {declared}wire {kinds["o__payload"][1]}inner_payload;
+wire [31:0] inner_r_data;
 wire inner_valid, inner_ready, inner_loaded, inner_i_valid, inner_o_ready;
 reg [15:0] count = 0;
 always @(posedge clk) count <= count + 1;

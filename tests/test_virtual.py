@@ -10,7 +10,7 @@ import serial
 from amaranth.hdl import Fragment
 
 from boards import catalog, virtual
-from boards.driver import open_port
+from boards.serial_port import open_port
 from boards.virtual import VirtualBoard
 from model.errors import InputError
 from sim.wire import Wire

@@ -113,12 +113,12 @@ def test_a_virtual_board(network, mapping, images):
             while True:
                 hold(engine, other, mapping, images)
         board.plug()
-        with Driver(board.open()) as driver:
+        with Driver(board.open(), baud=BOARD.baud) as driver:
             driver.load(accelerator)
             hold(driver, other, mapping, images)
             # It comes to rest, and then a silence takes no time.
             seconds, start = board.seconds, time.monotonic()
-            driver._port.read(1)
+            driver._line.port.read(1)
             assert board.seconds - seconds >= 1 and time.monotonic() - start < 20
             assert board.idle
     assert engine.virtual is None
@@ -126,22 +126,30 @@ def test_a_virtual_board(network, mapping, images):
 
 @needs_verilator
 @pytest.mark.slow
-def test_noise_changes_nothing(network, mapping, images):
+def test_noise_costs_time_and_nothing_else(network, mapping, images):
     accelerator = compiler.compile(network.shape, mapping)
-    with VirtualBoard(BOARD, accelerator, wire=Wire(flip=2e-4, delay=1, seed=1)) as board, \
-            Driver(board.open()) as driver:
-        driver.load(accelerator)
-        hold(driver, network, mapping, images)
-        assert board.harm["there"].flipped and board.harm["back"].flipped
+    passed = []
+    for flip in (0.0, 2e-4):
+        with VirtualBoard(BOARD, accelerator, wire=Wire(flip=flip, delay=1, seed=1)) as board, \
+                Driver(board.open(), baud=BOARD.baud) as driver:
+            driver.load(accelerator)
+            hold(driver, network, mapping, images)
+            harm = board.harm
+            passed.append(harm["there"].passed)
+    assert harm["there"].flipped and harm["back"].flipped and passed[1] > passed[0]
 
 
 @needs_verilator
 def test_run_on_a_virtual_board(ohmbit_, network):
     network.save("net.npz")
     command = ["run", "net.npz", "--board", "icebreaker", *PARALLEL, "--images", "3"]
-    answer = ohmbit_(*command, "--port", "virtual", "--noise", "0.0001", "--json").json
+    answer = ohmbit_(*command, "--port", "virtual", "--noise", "0.0001", "--repeat", "5",
+                     "--json").json
     assert (answer["port"], answer["images"], answer["mismatches"]) == ("virtual", 3, 0)
-    assert 0 < answer["simulated_seconds"] < 0.1
+    # These are simulated seconds.
+    assert 0 < answer["line_seconds"] < 0.1
+    assert answer["core_equal"] is True
+    assert answer["core_images_per_second"] > answer["line_images_per_second"]
     assert "--noise is for virtual boards" in ohmbit_(
         *command, "--port", "/dev/ttyUSB1", "--noise", "0.1").refusal
     assert threading.active_count() == 1
@@ -161,7 +169,8 @@ def test_run_without_a_simulator(ohmbit_, network, monkeypatch):
                                   Wire(drop=1e-3, double=1e-3, seed=1)], ids=str)
 def test_other_wires(network, mapping, images, wire):
     accelerator = compiler.compile(network.shape, mapping)
-    with VirtualBoard(BOARD, accelerator, wire=wire) as board, Driver(board.open()) as driver:
+    with VirtualBoard(BOARD, accelerator, wire=wire) as board, \
+            Driver(board.open(), baud=BOARD.baud) as driver:
         driver.load(accelerator)
         hold(driver, network, mapping, images)
 
@@ -171,7 +180,7 @@ def test_other_wires(network, mapping, images, wire):
 def test_a_rate_too_far_off_is_noticed(network, mapping):
     accelerator = compiler.compile(network.shape, mapping)
     with VirtualBoard(BOARD, accelerator, wire=Wire(drift=0.1)) as board, \
-            Driver(board.open(timeout=0.01)) as driver:
+            Driver(board.open(timeout=0.01), baud=BOARD.baud) as driver:
         with pytest.raises((CheckFailed, InputError), match="baud rate"):
             driver.load(accelerator)
 

@@ -173,6 +173,20 @@ def memories(component):
     return found
 
 
+def widths(vcd, name="dut"):
+    """Bits that signals in a component have, by their name: in the VCD some share one."""
+    found, scope = {}, []
+    for line in vcd.read_text().splitlines():
+        if match := re.match(r"\$scope module (\S+)", line):
+            scope.append(match[1])
+        elif line.startswith("$upscope"):
+            scope.pop()
+        elif match := re.match(r"\$var \S+ (\d+) \S+ (\w+)", line):
+            if scope[2:] == name.split("."):
+                found.setdefault(match[2], set()).add(int(match[1]))
+    return found
+
+
 def idle_bits(vcd, name="dut"):
     """Bits that kept their level through a simulation, by signal: a component's own alone.
 
@@ -185,7 +199,7 @@ def idle_bits(vcd, name="dut"):
         elif line.startswith("$upscope"):
             scope.pop()
         elif found := re.match(r"\$var wire (\d+) (\S+) (\w+)", line):   # no cells of memories
-            if scope[2:] == [name] and found[3] not in ("clk", "rst"):
+            if scope[2:] == name.split(".") and found[3] not in ("clk", "rst"):
                 names[found[2]] = found[3], int(found[1])
         elif (found := re.match(r"b?([01]+) ?(\S+)$", line)) and found[2] in names:
             ones, zeros = seen.get(found[2], (0, 0))

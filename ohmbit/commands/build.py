@@ -11,10 +11,11 @@ import typer
 from boards.board import Board
 from boards.build import build as run_tools
 from boards.speed import clocked
+from boards.driver import images_per_second
 from boards.top import Top
 from gateware import compiler
 from gateware.plan import Plan
-from model import frame
+from gateware.system import identity
 from model.errors import InputError
 from model.files import whole
 from model.network import Network
@@ -98,7 +99,8 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: i
         done = run_tools(board, top, build_dir=target_folder, name=DESIGN, seeds=seeds, jobs=jobs,
                          fastest=clock == MAX, fresh=fresh, progress=console.stage)
     board = done.board
-    identity = _identity(Plan(network.shape, mapping), board)
+    plan = Plan(network.shape, mapping)
+    told = identity(plan, round(board.clock_hz))
     interval = mapping.cycles_per_image
     clock_hz = done.clock_mhz * 1e6
     fields = {
@@ -107,7 +109,7 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: i
         "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "baud": board.baud,
         "cycles_per_image": interval,
         "core_inferences_per_second": round(clock_hz / interval, 1),
-        "link_inferences_per_second": round(1 / link_seconds(identity, board, interval), 1),
+        "link_inferences_per_second": round(images_per_second(told, plan.cycles, board.baud), 1),
         "seed": done.seed, "seeds": done.seeds, "cached": done.cached,
         "bitstream": str(done.bitstream), "log": str(done.log),
         "seconds": round(time.perf_counter() - start, 1), "network_sha256": digest(path),
@@ -145,31 +147,3 @@ def built(path: pathlib.Path, board: Board, target_folder: pathlib.Path) -> path
 
 def digest(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _identity(plan: Plan, board: Board) -> frame.Identity:
-    shape = plan.shape
-    return frame.Identity(hash=plan.hash, clock_hz=round(board.clock_hz), words=plan.words,
-                          simd=plan.mapping.layers[0].simd, bits=shape.encoder.bits,
-                          classes=shape.classes)
-
-
-def link_seconds(identity: frame.Identity, board: Board, cycles: int) -> float:
-    """Time of an inference over the serial port, of bits on the line and cycles alone.
-
-    The image goes there in frames that do not wait for their answers; then the accelerator works,
-    and one answer brings the scores; further commands fetch those that it has no room for.
-    """
-    full, rest = divmod(identity.buffer_words, frame.MAX_WORDS)
-    there = [frame.infer(0, [0] * words, run=False)
-             for words in [frame.MAX_WORDS] * full + [rest] * bool(rest)]
-    shown = min(identity.classes, frame.MAX_SCORES)
-    back = [frame.Run(0, 0, (0,) * shown).pack()]
-    for first in range(shown, identity.classes, frame.MAX_WORDS):
-        words = min(frame.MAX_WORDS, identity.classes - first)
-        there.append(frame.read(0, words))
-        back.append(frame.pack_words([0] * words))
-    # Lengths depend on no contents: stuffing adds one byte to frames as short as these. A byte
-    # takes ten bits on the line.
-    sent = sum(len(frame.Frame(0, 0, payload).encode()) for payload in there + back)
-    return 10 * sent / board.baud + cycles / float(board.clock_hz)

@@ -1,20 +1,23 @@
 """``ohmbit run``: classify on a board."""
 
 import contextlib
+import dataclasses
 import pathlib
 import time
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from boards.board import Board
 from boards.driver import Driver
+from boards.serial_port import find_port
 from boards.virtual import VirtualBoard
 from gateware import compiler
 from gateware.plan import Plan
 from model.errors import CheckFailed, InputError
+from model.frame import MAX_ROUNDS, signature
 from model.network import Network
 from sim import tools
 from sim.compare import compare
@@ -44,14 +47,16 @@ __all__ = ["run"]
 
 FEW = 100   # images take a millisecond or more each on a serial line
 
-VIRTUAL = "virtual"   # in place of a port
+AUTO    = "auto"      # in place of a port
+VIRTUAL = "virtual"
 
 
 def run(
     network: NetworkPath,
     board: BoardName,
     port: Annotated[str, typer.Option(
-        metavar="PATH", help="Serial port of the board; or virtual, for one that is simulated.")],
+        metavar="PATH", help="Serial port of the board; auto finds it by its USB bridge, and "
+                             "virtual simulates a board.")] = AUTO,
     image: Annotated[pathlib.Path | None, typer.Option(
         metavar="FILE", help="A picture to classify, in place of test images.")] = None,
     images: Annotated[int | None, typer.Option(
@@ -62,6 +67,10 @@ def run(
     dataset: DatasetName = None,
     data_dir: DataDir = None,
     baud: Baud = None,
+    repeat: Annotated[int, typer.Option(
+        min=0, max=MAX_ROUNDS, metavar="R",
+        help="Classify the first images R times more on the board itself, to see the rate that it "
+             "has without its serial port.")] = 0,
     noise: Annotated[float, typer.Option(
         min=0, max=1, metavar="RATE", help="Share of the bits on the line to a virtual board that "
                                            "are inverted.")] = 0.0,
@@ -81,16 +90,25 @@ def run(
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
     mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
 
-    with _connect(port, chosen, Plan(net.shape, mapping), noise) as (driver, virtual), \
-            console.progress(f"{chosen.name} on {port}"):
-        driver.load(Plan(net.shape, mapping))
-        console.stage(f"writing {network} to {chosen.name} on {port}")
-        driver.write(compiler.image(net, mapping))
-        console.stage(f"classifying {len(pixels):,} image{'s' if len(pixels) > 1 else ''}")
-        start, before = time.perf_counter(), virtual.seconds if virtual else 0.0
+    count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
+    plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)
+    if port == AUTO:
+        port = find_port(chosen)
+    with console.progress(f"{chosen.name} on {port}") as advance, \
+            _connect(port, chosen, plan, noise, advance) as (driver, virtual):
+        driver.load(plan)
+        if driver.holds(contents):
+            console.stage(f"{chosen.name} on {port} holds {network}")
+        else:
+            console.stage(f"writing {network} to {chosen.name} on {port}")
+            driver.write(contents)
+        console.stage(f"classifying {count}")
+        driver.traffic.clear()
+        start = time.perf_counter()
         result = driver.infer(pixels)
         seconds = time.perf_counter() - start
-        simulated = virtual.seconds - before if virtual else None
+        traffic = dataclasses.replace(driver.traffic)
+        core = _repeat(driver, net, pixels, repeat) if repeat else None
     comparison = compare(net, pixels, result)
     names = net.class_names or tuple(map(str, range(net.classes)))
     accuracy = None if labels is None else float((result.best == labels).mean())
@@ -99,23 +117,45 @@ def run(
               names)
         console.show(f"it is {names[int(result.best[0])]}")
     right = "" if accuracy is None else f" {accuracy:.2%} right,"
-    console.show(f"{len(pixels):,} images on {chosen.name}:{right} {comparison.total:,} mismatches "
-                 f"in {comparison.seen}; {len(pixels) / (simulated or seconds):,.0f} images/s"
-                 f"{' simulated' if virtual else ''}")
+    rate, share = len(pixels) / traffic.seconds, traffic.share(chosen.baud)
+    console.show(f"{count} on {chosen.name}:{right} {comparison.total:,} mismatches "
+                 f"in {comparison.seen}; {rate:,.0f} images/s{' simulated' if virtual else ''}, "
+                 f"the line in use for {share:.1%} of the time")
+    if core is not None:
+        same = "that of the golden model" if core["equal"] else "not that of the golden model"
+        console.show(f"{core['images']:,} images more on the board itself: {core['rate']:,.0f} "
+                     f"images/s; their signature is {same}")
     console.result(board=chosen.name, port=port, images=len(pixels), accuracy=accuracy,
                    mismatches=comparison.total, classes=[int(best) for best in result.best],
                    cycles=result.cycles, seconds=round(seconds, 3),
-                   **({} if simulated is None else {"simulated_seconds": round(simulated, 6)}))
+                   line_seconds=round(traffic.seconds, 6), line_share=round(share, 4),
+                   line_images_per_second=round(rate, 1), sent_again=traffic.again,
+                   core_images_per_second=round(
+                       len(pixels) * float(chosen.clock_hz) / result.cycles if core is None
+                       else core["rate"], 1),
+                   core_equal=None if core is None else core["equal"])
+    if core is not None and not core["equal"]:
+        raise CheckFailed("what the board answered on its own is not what the golden model says")
     if comparison.total:
         raise CheckFailed(f"{comparison.total:,} mismatches; the first: {comparison.first}")
 
 
+def _repeat(driver: Driver, net: Network, pixels: np.ndarray, rounds: int) -> dict[str, Any]:
+    """The rate of the accelerator alone, and whether it answers as the golden model does."""
+    identity = driver.identify()
+    batch = pixels[:identity.batch]
+    repeated = driver.repeat(batch, rounds)
+    images = len(batch) * rounds
+    return {"images": images, "rate": images * identity.clock_hz / repeated.cycles,
+            "equal": repeated.signature == signature(net.scores_of(batch), net(batch), rounds)}
+
+
 @contextlib.contextmanager
-def _connect(port: str, board: Board, plan: Plan,
-             noise: float) -> Iterator[tuple[Driver, VirtualBoard | None]]:
+def _connect(port: str, board: Board, plan: Plan, noise: float,
+             progress: Callable[[int, int], None]) -> Iterator[tuple[Driver, VirtualBoard | None]]:
     """A driver, and the board where that is simulated."""
     if port != VIRTUAL:
-        with Driver.open(port, board.baud) as driver:
+        with Driver.open(port, board.baud, progress) as driver:
             yield driver, None
         return
     for name in ENGINES[VIRTUAL].missing:
@@ -125,7 +165,7 @@ def _connect(port: str, board: Board, plan: Plan,
                                wire=Wire(flip=noise))
     with virtual:
         where = f"{virtual.path}, a virtual {board.name}"
-        with Driver(virtual.open(), where=where) as driver:
+        with Driver(virtual.open(), where=where, baud=board.baud, progress=progress) as driver:
             yield driver, virtual
 
 

@@ -71,8 +71,6 @@ class Simulation:
     boundary_images : :class:`int`
         How many of the images were added, behind those of the test set, which alone count for
         :py:`accuracy`.
-    predicted_cycles : :class:`int`, or None
-        None where the way to the accelerator makes it wait, which nobody predicts.
     memories : :class:`boards.ebr.Contents`, or None
         What the memories held at power-up, where the engine sees that.
     """
@@ -84,7 +82,7 @@ class Simulation:
     cycles: int
     cycles_per_image: int
     latency: int
-    predicted_cycles: int | None
+    predicted_cycles: int
     seconds: float
     memories: Contents | None = None
 
@@ -108,7 +106,6 @@ class Simulation:
     def __str__(self) -> str:
         comparison = self.comparison
         cycles = "as predicted" if self.cycles == self.predicted_cycles \
-            else "not predicted, as pixels make it wait" if self.predicted_cycles is None \
             else f"{self.predicted_cycles:,} predicted"
         held = "" if self.memories is None else f"; {self.memories}"
         more = f" and {self.boundary_images:,} at thresholds" if self.boundary_images else ""
@@ -124,7 +121,7 @@ class Simulation:
         if self.comparison.total:
             raise CheckFailed(f"{self.comparison.total:,} mismatches in {self.comparison.images:,} "
                               f"images; the first: {self.comparison.first}")
-        if self.predicted_cycles is not None and self.cycles != self.predicted_cycles:
+        if self.cycles != self.predicted_cycles:
             raise CheckFailed(f"{self.cycles:,} cycles were taken and {self.predicted_cycles:,} "
                               "predicted")
 

@@ -2,17 +2,22 @@
 
 from . import (
     accelerator,
+    access,
     accumulate,
     cobs,
+    control,
     dense,
     encoder,
     exact,
+    frames,
     image_buffer,
     link,
     memories,
     popcount,
     regroup,
     replay,
+    result_bytes,
+    results,
     scores,
     uart,
 )
@@ -21,7 +26,7 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, uart,
-          cobs, image_buffer, link, accelerator)
+TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, control,
+          uart, cobs, image_buffer, results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}

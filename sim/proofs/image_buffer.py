@@ -1,141 +1,160 @@
 # amaranth: UnusedElaboratable=no
-"""The buffer of an image sends what was written, and keeps what comes back."""
+"""The buffer of images sends what came, in order, as often as it shall."""
 
-from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed
-from amaranth.lib import data
+from math import gcd
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Mux, Signal
 
 import gateware.image_buffer
 
 from .change import Change
 from .environment import accept, collect, feed, holds, in_range, offer, progress
 from .harness import Harness
-from .layers import write
 from .proof import Proof, case
 
 
-__all__ = ["PROOFS"]
+__all__ = ["PROOFS", "buffer_used_well"]
 
 
-RESULT = data.StructLayout({"score": signed(16), "best": 1, "last": 1})
+def buffer_used_well(h: Harness, buffer: Any, sending: Any, room: int) -> Any:
+    """Whether a buffer's host keeps to what its docstring asks for, in this cycle."""
+    settled = h.past(h.past(buffer.i.ready & ~buffer.i.valid) & ~buffer.i.valid) & ~buffer.i.valid
+    ready = settled & buffer.whole & (buffer.images != 0) & (buffer.rounds != 0) & ~buffer.clear
+    return (~(buffer.i.valid | buffer.clear | buffer.start) | ~sending) \
+        & (~buffer.i.valid | (buffer.filled < room)) & (~buffer.start | ready)
 
 
-def rules(h: Harness, *, pixels: int, words: int, classes: int) -> None:
-    """Starts and accesses at any time that is allowed, scores at any time."""
-    dut = h.add(gateware.image_buffer.ImageBuffer(pixels=pixels, words=words, result=RESULT,
-                                                  classes=classes))
+def rules(h: Harness, *, width: int, words: int, image_bytes: int, batch: int) -> None:
+    """Bytes, starts and words at any time that is allowed."""
+    dut = h.add(gateware.image_buffer.ImageBuffer(width=width, words=words,
+                                                  image_bytes=image_bytes, batch=batch))
     h.blank = False
-    for name in ("addr", "w_en", "w_data", "r_en"):
-        h.drive(getattr(dut.bus, name))
-    start = h.free(1, "start")
-    h.m.d.comb += dut.start.eq(start)
-    left = accept(h, dut.o)
-    came = offer(h, dut.i)
+    room, unit = batch * image_bytes, gcd(8, width)
+    i_per, o_per, units = 8 // unit, width // unit, image_bytes * 8 // unit
+    came, given = offer(h, dut.i), accept(h, dut.o)
+    for signal in (dut.clear, dut.start, dut.rounds):
+        h.drive(signal)
     inside = h.inside(dut)
-    running, addr, index = inside["running"], inside["addr"], inside["index"]
-    h.assume(~start | ~running)
-    h.assume(~(dut.bus.w_en | dut.bus.r_en) | (dut.bus.addr < dut.depth))
-    scores = Signal(range(classes + 1), name="scores")
-    h.m.d.sync += scores.eq(Mux(start, 0, scores + came))
-    h.assume(~dut.i.valid | (dut.i.payload.last == (scores == classes - 1)))
+    at, end, row, rounds = (inside[name] for name in ("at", "end", "row", "left"))
+    sending = (rounds != 0) | dut.o.valid
+    h.assume(buffer_used_well(h, dut, sending, room))
 
-    sent = Signal(range(words + 1), name="sent")
-    h.m.d.sync += sent.eq(Mux(start, 0, sent + left))
-    h.assume(~came | (sent == words))
+    # Taking: bytes, the units of them that have passed, and the rows that these have filled.
+    h.claim("bytes and images are counted as they come",
+            (at < image_bytes) & (dut.filled == dut.images * image_bytes + at)
+            & (dut.filled <= room) & (dut.whole == (at == 0)))
+    count = inside["regroup.count"]
+    left  = inside["regroup.left"] if i_per > 1 else Const(0)
+    full  = inside["regroup.full"] if o_per > 1 else Const(0)
+    made  = sum((count >= n * o_per for n in range(1, words + 1)), start=Const(0, 1))
+    h.claim("units of an image are counted in range", (count < units) & (left <= i_per))
+    h.claim("and in step with its bytes", Mux(
+        dut.whole, ((left == 0) & (count == 0))
+        | ((left != 0) & (count + left == units) & (dut.images != 0)),
+        count + left == at * i_per))
+    if o_per > 1:
+        h.claim("words begin where their units do", inside["regroup.slot"] == Mux(
+            count < words * o_per, count % o_per, 0))
+    h.claim("rows are filled as words are made",
+            end + full == (dut.images - (dut.whole & (left != 0))) * words + made)
+    progress(h, came, dut.i.valid, i_per, name="taking")
 
-    chunks = dut.scores // words
-    chunk = inside["chunk"] if chunks > 1 else Const(0)
-    fetched = inside["fetched"]
-    h.claim("what is sent is counted in range", addr <= dut.scores)
-    h.claim("each word of the bus is fetched once, in turn",
-            Mux(running, addr == sent * chunks + chunk + fetched, ~fetched & (chunk == 0)))
-    h.claim("an image is under way until it is over", ~h.past(running & ~dut.done) | running)
-    h.claim("scores are counted as they come, while an image is under way and at no other time",
-            ~running | ((index == dut.scores + scores) & (scores < classes)))
-    h.claim("and taken then", dut.i.ready == running)
+    h.claim("the last of them is remembered", (end == 0) | (inside["top"] == end - 1))
+
+    # Sending: which word of which round is the next to leave.
+    place = Signal(range(batch * words), name="place")
+    remaining = Signal(16, name="remaining")
+    last = h.name("last", place + 1 == dut.images * words)
+    with h.m.If(given):
+        h.m.d.sync += place.eq(Mux(last, 0, place + 1))
+        h.m.d.sync += remaining.eq(remaining - last)
+    with h.m.If(dut.start):
+        h.m.d.sync += remaining.eq(dut.rounds)
+    h.claim("words leave until all have left, as often as they shall, and no longer",
+            sending == (remaining != 0))
+    h.claim("it is known whether there is more to read", inside["more"] == (rounds != 0))
+    h.claim("rows are read in turn, one ahead of the words that leave", Mux(
+        dut.o.valid, (row == Mux(last, 0, place + 1)) & (rounds == remaining - last),
+        (row == place) & (rounds == remaining)))
+    h.claim("all that is sent is there, and images are whole", Mux(
+        sending, dut.whole & (left == 0) & (end == dut.images * words)
+        & (place < dut.images * words), place == 0))
+    h.claim("a word is offered in every cycle from two after the start",
+            ~(sending & h.past(remaining != 0)) | dut.o.valid)
     in_range(h, dut)
     holds(h, dut.o)
-    h.claim("it is over with the last score", dut.done == (came & dut.i.payload.last))
-    h.cover("an image is over", dut.done)
+    h.cover("a second round begins", given & last & (remaining == 2))
 
 
-def whole(h: Harness, *, pixels: int, words: int, classes: int) -> None:
-    """An image written, sent and classified, and its scores read."""
-    dut = h.add(gateware.image_buffer.ImageBuffer(pixels=pixels, words=words, result=RESULT,
-                                                  classes=classes))
-    image = [h.constant(pixels, f"pixels_{n}") for n in range(words)]
-    chunks = dut.scores // words
-    rows = [Cat(word, Const(0, 32))[32 * n:32 * n + 32] for word in image for n in range(chunks)]
-    host = gateware.image_buffer.bus.Signature(dut.bus.signature.addr_width).create(path=("host",))
-    written = write(h, host, rows, name="image")
-    h.m.d.comb += [dut.start.eq(written & ~h.past(written))]
-    for name in ("w_en", "w_data"):
-        h.m.d.comb += getattr(dut.bus, name).eq(getattr(host, name))
+def whole(h: Harness, *, width: int, words: int, image_bytes: int, batch: int,
+          rounds: int) -> None:
+    """A byte that is forgotten, then images, sent some rounds."""
+    dut = h.add(gateware.image_buffer.ImageBuffer(width=width, words=words,
+                                                  image_bytes=image_bytes, batch=batch))
+    images = [h.constant(8 * image_bytes, f"image_{n}") for n in range(batch)]
+    line = [h.constant(8, "forgotten"),
+            *(image.word_select(n, 8) for image in images for n in range(image_bytes))]
+    expected = [Cat(image, Const(0, width))[n * width:(n + 1) * width]
+                for image in images for n in range(words)] * rounds
 
-    begun = h.past(written) & written
-    sent = collect(h, dut.o, image)
-    results = [h.constant(18, f"result_{n}") for n in range(classes)]
-    for n, result in enumerate(results):
-        h.assume(result[17] == (n == classes - 1))
-    fed = feed(h, dut.i, results, when=sent == words)
+    ready = Signal(name="ready_for_more")
+    fed = feed(h, dut.i, line, when=ready)
+    cleared = h.count(dut.clear, 1, name="cleared")
+    h.m.d.comb += dut.clear.eq((fed == 1) & ~cleared & h.free(1, "clears"))
+    h.m.d.comb += ready.eq((fed != 1) | cleared)
+    there = (fed == len(line)) & dut.i.ready
+    started = h.count(dut.start, 1, name="started")
+    h.m.d.comb += dut.start.eq(h.past(h.past(there)) & ~started & h.free(1, "starts"))
+    h.m.d.comb += dut.rounds.eq(rounds)
+
+    out = collect(h, dut.o, expected)
     holds(h, dut.o)
-    over = h.count(dut.done, 1, name="over")
-    progress(h, (dut.o.valid & dut.o.ready) | (dut.i.valid & dut.i.ready),
-             begun & dut.o.ready & (sent != words), chunks + 2)
-
-    # The time it took, counted from outside.
-    counting = Signal(name="counting")
-    cycles = Signal(8, name="cycles")
-    first = dut.o.valid & dut.o.ready
-    h.m.d.sync += counting.eq(counting | first)
-    h.m.d.sync += cycles.eq(cycles + ((counting | first) & ~over))
-    h.claim("the time counted is that from the first word to the last score", ~over
-            | (dut.cycles == cycles))
-    h.claim("the best class is the one that came with the last score",
-            ~over | (dut.best == results[-1][16]))
-
-    # Read scores back, one after the other, once the last is there.
-    asked = Signal(range(classes + 1), name="asked")
-    asks = over.bool() & (asked != classes)
-    h.m.d.sync += asked.eq(asked + asks)
-    h.m.d.comb += [dut.bus.r_en.eq(asks), dut.bus.addr.eq(
-        Mux(asks, dut.scores + asked, host.addr))]
-    expected = Array([*(result[:16].as_signed() for result in results), Const(0, signed(16))])
-    h.claim("scores are read back in order, with their sign",
-            ~h.past(asks) | (dut.bus.r_valid
-                             & (dut.bus.r_data.as_signed() == expected[h.past(asked)])))
-    h.cover("all scores are read back", (asked == classes) & (fed == classes))
+    progress(h, dut.o.valid & dut.o.ready,
+             started.bool() & dut.o.ready & (out != len(expected)), 2)
 
 
 PROOFS = (
     Proof(
         "image_buffer.rules",
-        "What is offered stays; memory is never addressed beyond its end; scores are taken while "
-        "an image is under way, and it is over with the last of them.",
-        "no image is started while one is under way; the bus stays within the buffer; scores come "
-        "once all pixels were taken, one for each class, the last one marked, and are kept until "
-        "they are taken",
+        "What is offered stays; memory is never addressed beyond its end; bytes, images and rows "
+        "are counted in step; a byte is taken in as many cycles as it has units; and exactly as "
+        "many words leave as there are in all images, as many rounds as asked for, one in every "
+        "cycle from two after the start.",
+        "the source keeps what it offers; no more bytes come than there is room for; a start is "
+        "for whole images, some of them, that are there for good and stay; while words leave, no "
+        "byte comes, and nothing is started or forgotten",
         "induction", rules,
-        (case(12, pixels=8, words=2, classes=2), case(14, pixels=40, words=2, classes=3)),
-        (Change("gateware.image_buffer", "with m.Elif(self.done):", "with m.Elif(self.i.valid):"),
-         Change("gateware.image_buffer", "(addr != self.scores) & ", "", cycles=14),
-         Change("gateware.image_buffer", "take.eq(fetched & (~last | self.o.ready))",
-                "take.eq(fetched)")),
+        (case(12, width=8, words=2, image_bytes=2, batch=2),
+         case(12, width=12, words=2, image_bytes=3, batch=2),
+         case(14, width=1, words=1, image_bytes=1, batch=1),
+         case(12, width=16, words=2, image_bytes=3, batch=3),
+         case(12, width=4, words=3, image_bytes=2, batch=2)),
+        (Change("gateware.image_buffer", "final.eq(row == top)", "final.eq(row == end)",
+                cycles=16),
+         Change("gateware.image_buffer", "fetch.eq(more & (~self.o.valid | self.o.ready))",
+                "fetch.eq(more)"),
+         Change("gateware.image_buffer", "with m.If(at == self._image_bytes - 1):",
+                "with m.If(self.filled == self._image_bytes - 1):"),
+         Change("gateware.image_buffer", "at.eq(0), end.eq(0)]", "at.eq(0)]", case=4),
+         Change("gateware.image_buffer", "with m.If(fetch | self.o.ready):",
+                "with m.If(self.o.ready):")),
     ),
     Proof(
         "image_buffer.image",
-        "The words of pixels that leave are those written over the bus, in order; scores read back "
-        "as they came, with their sign; the best class is that of the last score, and the time the "
-        "one from the first word taken to the last score, both counted.",
-        "one image, started once it is written; scores come once all pixels were taken, one for "
-        "each class, the last one marked",
+        "The words of pixels that leave are the bits that came since all was forgotten, in order, "
+        "each image filled up with zeros or cut to its words, and all of them again in each round.",
+        "one byte comes and is forgotten, then all images, started once they are there",
         "bounded", whole,
-        (case(14, pixels=8, words=2, classes=2), case(16, pixels=40, words=2, classes=2),
-         case(16, pixels=32, words=3, classes=2)),
-        (Change("gateware.image_buffer", "payload.eq(Cat(before, r_port.data))",
-                "payload.eq(Cat(r_port.data, before))", case=1),
-         Change("gateware.image_buffer", "w_port.data.eq(Mux(running, self.i.payload.score, ",
-                "w_port.data.eq(Mux(running, self.i.payload.score.as_unsigned(), "),
-         Change("gateware.image_buffer", "running & (counting | (self.o.valid & self.o.ready))",
-                "running & counting")),
+        (case(22, width=8, words=2, image_bytes=2, batch=2, rounds=2),
+         case(22, width=12, words=2, image_bytes=3, batch=1, rounds=2),
+         case(20, width=16, words=1, image_bytes=1, batch=2, rounds=2),
+         case(28, width=3, words=2, image_bytes=1, batch=1, rounds=2)),
+        (Change("gateware.image_buffer", "ResetInserter(self.clear)(regroup)", "regroup", case=1),
+         Change("gateware.image_buffer", "Mux(final, 0, row + 1)", "Mux(final, 1, row + 1)"),
+         Change("gateware.image_buffer", "w_port.data.eq(word.payload)",
+                "w_port.data.eq(word.payload[::-1])", case=1),
+         Change("gateware.image_buffer", "with m.If(final):\n                m.d.sync += [left",
+                "with m.If(1):\n                m.d.sync += [left")),
     ),
 )
