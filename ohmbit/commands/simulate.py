@@ -98,7 +98,8 @@ class Simulation:
             "boundary_images": self.boundary_images,
             "mismatches": self.comparison.total, "compared": self.comparison.mismatches,
             "accuracy": self.accuracy, "cycles": self.cycles,
-            "cycles_per_image": self.cycles_per_image, "latency": self.latency,
+            "cycles_per_image": self.cycles_per_image or None,
+            "latency": self.latency if self.cycles_per_image else None,
             "predicted_cycles": self.predicted_cycles, "seconds": round(self.seconds, 2),
             **({} if self.memories is None else {"memories": self.memories.fields}),
         }
@@ -109,9 +110,11 @@ class Simulation:
             else f"{self.predicted_cycles:,} predicted"
         held = "" if self.memories is None else f"; {self.memories}"
         more = f" and {self.boundary_images:,} at thresholds" if self.boundary_images else ""
+        # Where images came and went together, nobody knows what one of them took.
+        each = f"; {self.cycles_per_image:,} an image" if self.cycles_per_image else ""
         return (f"{self.images:,} images{more} in {self.engine}: {comparison.total:,} mismatches "
                 f"in {comparison.seen}; {self.accuracy:.2%} right; {self.cycles:,} cycles, "
-                f"{cycles}; {self.cycles_per_image:,} an image{held}; {self.seconds:.1f} s")
+                f"{cycles}{each}{held}; {self.seconds:.1f} s")
 
     def hold(self) -> None:
         """:exc:`CheckFailed` unless all is as the model has it."""
