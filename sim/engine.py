@@ -49,14 +49,20 @@ class Result:
     when: dict[str, np.ndarray] | None = field(default=None, repr=False)
 
     @property
-    def latency(self) -> int:
-        """Cycles that the first image took."""
-        return int(self.done[0])
+    def latency(self) -> int | None:
+        """Cycles that the first image took; None where images come and go together."""
+        return None if self._together else int(self.done[0])
 
     @property
-    def cycles_per_image(self) -> int:
-        """Cycles that the last image added."""
-        return int(self.done[-1] - self.done[-2]) if len(self.done) > 1 else self.latency
+    def cycles_per_image(self) -> int | None:
+        """Cycles that the last image added; None where images come and go together."""
+        if self._together or len(self.done) < 2:
+            return self.latency
+        return int(self.done[-1] - self.done[-2])
+
+    @property
+    def _together(self) -> bool:
+        return bool((np.diff(self.done) == 0).any())
 
 
 @dataclass(frozen=True)

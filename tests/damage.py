@@ -1,14 +1,13 @@
 """Commands drawn at random, many at a time, and a line that does them harm."""
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from cobs import cobs
 
 from model import frame
 from model.frame import Opcode
 
+from . import link_bed
 from .link_line import LOST
 from .standin import CONTROL
 
@@ -21,7 +20,8 @@ BITS = 10    # of a byte on the line: a start bit, eight of data, a stop bit
 
 def sealed(body):
     """A body on the line, with the right CRC, whatever else is wrong with it."""
-    return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+    line, _ = link_bed.sealed(body)
+    return line + b"\0"
 
 
 def commands(draw, bed, count):

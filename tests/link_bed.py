@@ -158,11 +158,17 @@ def dump(bed):
     return [part(Opcode.READ, 240 + n, frame.read(*place)) for n, place in enumerate(places)]
 
 
-def answers(bed, parts):
-    """What the model answers from reset."""
+def model_of(bed):
+    """What says all that the link must answer from reset."""
     model = LinkModel(bed.standin)
     model.identity = bed.identity
     model.scores = [0] * (bed.identity.batch * bed.identity.classes)
+    return model
+
+
+def answers(bed, parts):
+    """What the model answers from reset."""
+    model = model_of(bed)
     return [answer for data, lost in parts if (answer := model(data, lost)) is not None]
 
 

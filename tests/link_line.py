@@ -11,7 +11,8 @@ from model.frame import Error, Frame, Opcode
 from sim import verilated
 from sim.verilator_engine import verilate
 
-from .standin import LinkModel
+from .driver_ports import AnsweringPort
+from .link_bed import model_of
 
 
 __all__ = ["LOST", "VerilatedLink", "LinkPort", "parts_of"]
@@ -57,9 +58,7 @@ class VerilatedLink:
             getattr(library, name).restype = ctypes.c_int64
         self._handle = ctypes.c_void_p(library.link_new(ctypes.c_int64(seed)))
         self.bed, self.stalls = bed, stalls
-        self.model = LinkModel(bed.standin)
-        self.model.identity = bed.identity
-        self.model.scores = [0] * (bed.identity.batch * bed.identity.classes)
+        self.model = model_of(bed)
         self._rest = np.zeros(0, dtype=np.uint16)
         self.slowest = 0.0    # answer, as a share of the time it may take
 
@@ -134,7 +133,7 @@ class VerilatedLink:
         raise AssertionError(f"{len(expected)} answers must come, not {len(lines) - 1}")
 
 
-class LinkPort:
+class LinkPort(AnsweringPort):
     """A serial port to a verilated link, over a line that does harm.
 
     Time passes in no read: all that is written is carried out at once.
@@ -147,32 +146,16 @@ class LinkPort:
     """
 
     def __init__(self, link, there, back):
+        super().__init__()
         self.link, self.there, self.back = link, there, back
-        self.timeout = None
         self.pairs = []             # what came, and how it was answered
-        self._waiting = bytearray()
-
-    @property
-    def in_waiting(self):
-        return len(self._waiting)
 
     def write(self, data):
         pairs = self.link(self.there(data), wait=False)
         self.pairs += pairs
         items = self.back(b"".join(answer.encode() for _, answer in pairs if answer is not None))
-        self._waiting += items[items != LOST].astype(np.uint8).tobytes()
+        self.waiting += items[items != LOST].astype(np.uint8).tobytes()
         return len(data)
-
-    def read(self, size=1):
-        data = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        return data
-
-    def reset_input_buffer(self):
-        self._waiting.clear()
-
-    def close(self):
-        pass
 
 
 def _sizes(*values):

@@ -5,24 +5,20 @@ import numpy as np
 from boards.driver import Driver
 from model.encoder import Threshold
 
+from .driver_ports import AnsweringPort
 from .standin import LinkModel
 
 
 __all__ = ["ModelPort", "loaded", "expected"]
 
 
-class ModelPort:
+class ModelPort(AnsweringPort):
     """A serial port with a model of a link behind it, and a line that may do harm on the way."""
 
     def __init__(self, model, *, there=None, back=None):
+        super().__init__()
         self.model, self.there, self.back = model, there, back
-        self.timeout = None
-        self.line, self.waiting = b"", bytearray()
-        self.closed = False
-
-    @property
-    def in_waiting(self):
-        return len(self.waiting)
+        self.line = b""
 
     def write(self, data):
         *parts, self.line = (self.line + (self.there(data) if self.there else data)).split(b"\0")
@@ -31,17 +27,6 @@ class ModelPort:
                 line = answer.encode()
                 self.waiting += self.back(line) if self.back else line
         return len(data)
-
-    def read(self, size=1):
-        data = bytes(self.waiting[:size])
-        del self.waiting[:size]
-        return data
-
-    def reset_input_buffer(self):
-        self.waiting.clear()
-
-    def close(self):
-        self.closed = True
 
 
 def loaded(standin, **harm):

@@ -1,28 +1,11 @@
 """A simulated line without a simulator, for tests of what is around it."""
 
-import contextlib
-import signal
 import threading
 import time
 from collections import deque
 
 
-__all__ = ["EchoLine", "limit"]
-
-
-@contextlib.contextmanager
-def limit(seconds):
-    """An exception for what waits too long for something that never comes."""
-    def late(*_):
-        raise TimeoutError(f"nothing came of it in {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+__all__ = ["EchoLine"]
 
 
 class EchoLine:

@@ -1,5 +1,6 @@
 """What lies between engines and accelerators."""
 
+import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
@@ -9,6 +10,7 @@ from gateware.mapping import uniform
 from gateware.plan import Plan
 from model.errors import CheckFailed
 from sim.engine import (
+    Result,
     bus_reads,
     bus_writes,
     decode_probe,
@@ -87,3 +89,13 @@ def test_weights_in_logic_are_not_sent():
         baked.address(row, chunk) for row in range(baked.depth) for chunk in range(baked.chunks)}
     with pytest.raises(ValueError, match=r"^layer0.weights is in logic and must be what the acc"):
         bus_writes(accelerator, image(other, mapping))
+
+
+@pytest.mark.parametrize("done, latency, cycles_per_image", [
+    ([7], 7, 7), ([7, 9], 7, 2), ([7, 9, 12], 7, 3), ([9, 9], None, None),
+    ([9, 9, 15], None, None),    # the last came alone, and the others together
+])
+def test_cycles_of_an_image_are_known_where_it_goes_by_itself(done, latency, cycles_per_image):
+    count = len(done)
+    result = Result(np.zeros((count, 2)), np.zeros(count), done[-1], np.array(done))
+    assert (result.latency, result.cycles_per_image) == (latency, cycles_per_image)

@@ -20,6 +20,7 @@ from sim.wire import Wire
 
 from .commandline import random_network
 from .damage import Damage, commands, garbage, sealed
+from .driver_ports import FrontPort
 from .link_bed import BEDS, NARROW, dump
 from .link_line import LinkPort, VerilatedLink
 from .model_port import expected
@@ -246,22 +247,12 @@ def test_the_driver_over_the_same_line(rounds):
 
 # Whole boards: every pin, the real driver, and a line that does harm to each bit.
 
-class CountingPort:
+class CountingPort(FrontPort):
     """A port that knows how many frames were written to it."""
 
     def __init__(self, port):
-        self._port, self.frames = port, 0
-
-    def __getattr__(self, name):
-        return getattr(self._port, name)
-
-    @property
-    def timeout(self):
-        return self._port.timeout
-
-    @timeout.setter
-    def timeout(self, seconds):
-        self._port.timeout = seconds
+        super().__init__(port)
+        self.frames = 0
 
     def write(self, data):
         self.frames += sum(map(bool, data.split(b"\0")))

@@ -19,6 +19,7 @@ from ohmbit.engines import ENGINES
 from sim.engine import bus_writes, image_of
 
 from .commandline import random_network
+from .driver_ports import FrontPort
 from .patience import within
 
 
@@ -31,7 +32,7 @@ SIZES = (64, 12, 10)
 SEED  = 20_262
 
 
-class Cable:
+class Cable(FrontPort):
     """A port whose cable is pulled out when so many bytes have passed over it.
 
     Parameters
@@ -43,22 +44,12 @@ class Cable:
     """
 
     def __init__(self, board, arrives=False):
+        super().__init__(board.open())
         self._arrives = arrives
-        self._board, self._port = board, board.open()
+        self._board = board
         self.sent = self.heard = 0
         self.written = b""                        # whole, so far
         self.most_sent = self.most_heard = None   # bytes, with which it is pulled out
-
-    def __getattr__(self, name):
-        return getattr(self._port, name)
-
-    @property
-    def timeout(self):
-        return self._port.timeout
-
-    @timeout.setter
-    def timeout(self, seconds):
-        self._port.timeout = seconds
 
     def write(self, data):
         left = len(data) if self.most_sent is None else self.most_sent - self.sent

@@ -15,7 +15,8 @@ from boards.virtual import VirtualBoard
 from model.errors import InputError
 from sim.wire import Wire
 
-from .slow_line import EchoLine, limit
+from .patience import within
+from .slow_line import EchoLine
 from .standin import StandIn
 
 
@@ -38,7 +39,7 @@ def lines(monkeypatch):
     monkeypatch.setattr(virtual, "VerilatorLine", make)
     monkeypatch.setattr(virtual, "LINGER", 0.02)
     before = threading.active_count()
-    with limit(PATIENCE):
+    with within(PATIENCE):
         yield made
     assert threading.active_count() == before, "a board was left running"
 

@@ -30,7 +30,7 @@ from sim.verilator_pins import VerilatorPins
 from sim.wire import Listener, Wire, frame_of
 
 from .commandline import random_network, without
-from .slow_line import limit
+from .patience import within
 from .standin import StandIn
 
 
@@ -45,7 +45,7 @@ needs_verilator = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def _limit():
-    with limit(400):   # a build on a busy machine included
+    with within(400):   # a build on a busy machine included
         yield
 
 

@@ -65,6 +65,7 @@ def demo(
         simulation = check(network, mapping, engine, images, labels)
         console.stage(f"   {simulation}")
         simulation.hold()
+        assert simulation.cycles_per_image is not None   # a simulator sees each image
         scores = network.scores_of(images[:1])[0]
         _show(images[0].reshape(digits.image_shape), int(digits.x_test.max()), scores,
               int(labels[0]), digits.class_names)

@@ -80,8 +80,8 @@ class Simulation:
     boundary_images: int
     accuracy: float
     cycles: int
-    cycles_per_image: int
-    latency: int
+    cycles_per_image: int | None
+    latency: int | None
     predicted_cycles: int
     seconds: float
     memories: Contents | None = None
@@ -98,8 +98,7 @@ class Simulation:
             "boundary_images": self.boundary_images,
             "mismatches": self.comparison.total, "compared": self.comparison.mismatches,
             "accuracy": self.accuracy, "cycles": self.cycles,
-            "cycles_per_image": self.cycles_per_image or None,
-            "latency": self.latency if self.cycles_per_image else None,
+            "cycles_per_image": self.cycles_per_image, "latency": self.latency,
             "predicted_cycles": self.predicted_cycles, "seconds": round(self.seconds, 2),
             **({} if self.memories is None else {"memories": self.memories.fields}),
         }
@@ -110,8 +109,7 @@ class Simulation:
             else f"{self.predicted_cycles:,} predicted"
         held = "" if self.memories is None else f"; {self.memories}"
         more = f" and {self.boundary_images:,} at thresholds" if self.boundary_images else ""
-        # Where images came and went together, nobody knows what one of them took.
-        each = f"; {self.cycles_per_image:,} an image" if self.cycles_per_image else ""
+        each = "" if self.cycles_per_image is None else f"; {self.cycles_per_image:,} an image"
         return (f"{self.images:,} images{more} in {self.engine}: {comparison.total:,} mismatches "
                 f"in {comparison.seen}; {self.accuracy:.2%} right; {self.cycles:,} cycles, "
                 f"{cycles}{each}{held}; {self.seconds:.1f} s")
