@@ -5,7 +5,7 @@
 import dataclasses
 import zlib
 from contextlib import nullcontext
-from itertools import cycle
+from itertools import cycle, pairwise
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -24,7 +24,13 @@ from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
 
 
 __all__ = ["Bed", "BEDS", "NARROW", "LOADED", "WRITE", "stuffed", "sealed", "reaching_too_far",
-           "part", "dump", "answers", "image_of", "lines"]
+           "part", "dump", "model_of", "answers", "image_of", "lines"]
+
+
+VALID, LOST, READY = 1 << 8, 1 << 9, 1 << 10   # above the byte that the line says
+# Cycles for each byte of a frame, for each of an answer, for each score, and more: nothing comes
+# after that.
+BYTE, ANSWER, SCORE, MORE = 16, 7, 3, 600
 
 
 class Bed(wiring.Component):
@@ -41,6 +47,8 @@ class Bed(wiring.Component):
             "lost": In(1),
             "o": Out(stream.Signature(8)),
         })
+        self.pins = Signal(11)
+        self.seen = Signal(18 + len(self.link.best))
         self.simulator = None
 
     def elaborate(self, platform):
@@ -58,61 +66,87 @@ class Bed(wiring.Component):
         m.d.comb += link.loaded.eq(standin.loaded)
         return m
 
-    async def feed(self, ctx):
-        # A byte that is None stands for one that the line lost.
-        stalls = cycle(self.i_stalls)
-        for byte in self.line:
-            if stall := next(stalls):
-                await ctx.tick().repeat(stall)
-            if byte is None:
-                ctx.set(self.lost, 1)
-                await ctx.tick()
-                ctx.set(self.lost, 0)
-                continue
-            ctx.set(self.i.payload, byte)
-            ctx.set(self.i.valid, 1)
-            await ctx.tick().until(self.i.ready)
-            ctx.set(self.i.valid, 0)
-            self.quiet = 0
+    def simulated(self):
+        """The bed with one signal for all that is set and one for all that is seen: a simulator
+        takes its time for each.
+        """
+        m = Module()
+        m.submodules.bed = self
+        link = self.link
+        m.d.comb += Cat(self.i.payload, self.i.valid, self.lost, self.o.ready).eq(self.pins)
+        m.d.comb += self.seen.eq(Cat(
+            self.o.payload, self.o.valid, self.i.ready, link.reset, link.bus.r_en, link.bus.addr,
+            link.any_best, link.best))
+        return m
 
-    async def drain(self, ctx):
-        stalls, stall, held, link = cycle(self.o_stalls), 0, None, self.link
+    def say(self):
+        """The line on the pins, cycle by cycle; told each time whether the link was ready."""
+        for byte, stall in zip(self.line, cycle(self.i_stalls), strict=False):
+            for _ in range(stall):
+                yield 0
+            if byte is None:
+                yield LOST
+            else:
+                while not (yield byte | VALID):
+                    pass
+                self.quiet = 0
         while True:
-            ctx.set(self.o.ready, stall == 0)
-            _, _, valid, byte, there, best, reset, r_en, addr = await ctx.tick().sample(
-                self.o.valid, self.o.payload, link.any_best, link.best, link.reset,
-                link.bus.r_en, link.bus.addr)
-            if not self.shown or self.shown[-1] != (best if there else None):
-                self.shown.append(best if there else None)
-            self.resets += reset
-            self.reads += [addr] * r_en
+            yield 0
+
+    async def talk(self, ctx):
+        saying, stalls, stall, held = self.say(), cycle(self.o_stalls), 0, None
+        ends = [-1, *(n for n, byte in enumerate(self.line) if byte == 0)]
+        patience = MORE + SCORE * self.identity.classes * self.identity.batch + \
+            BYTE * max(end - start for start, end in pairwise(ends)) + \
+            ANSWER * max(map(len, self.expected.split(b"\0")))
+        pins = next(saying) | READY
+        ctx.set(self.pins, pins)
+        async for _, _, seen in ctx.tick().sample(self.seen):
+            byte, valid, ready = seen & 0xFF, seen >> 8 & 1, seen >> 9 & 1
+            self.note(seen >> 10)
             assert held is None or (valid, byte) == (1, held)
             held = byte if valid and stall else None
             self.quiet = 0 if valid else self.quiet + 1
             if valid and not stall:
                 self.answers.append(byte)
                 stall = next(stalls)
+                right = byte or self.expected.startswith(self.answers)
+                if not right or len(self.answers) == len(self.expected):
+                    break
             elif stall:
                 stall -= 1
+            if self.quiet > patience:
+                break
+            before, pins = pins, saying.send(ready) | READY * (stall == 0)
+            if pins != before:
+                ctx.set(self.pins, pins)
+        self.memory = [ctx.get(word) for word in self.standin.data]
 
-    def __call__(self, line, count, i_stalls=(0,), o_stalls=(0,), vcd=None):
-        """What comes back of a line, from reset, until there are so many answers."""
+    def note(self, inside):
+        """Classes shown one after another, cycles of reset, and what was read over the bus."""
+        reset, r_en, addr, there, best = (
+            inside & 1, inside >> 1 & 1, inside >> 2 & 31, inside >> 7 & 1, inside >> 8)
+        shown = best if there else None
+        if not self.shown or self.shown[-1] != shown:
+            self.shown.append(shown)
+        self.resets += reset
+        if r_en:
+            self.reads.append(addr)
+
+    def __call__(self, line, expected, i_stalls=(0,), o_stalls=(0,), vcd=None):
+        """What comes back of a line, from reset, until all is answered or something is wrong."""
         self.line, self.i_stalls, self.o_stalls = line, i_stalls, o_stalls
+        self.expected = b"".join(answer.encode() for answer in expected)
         self.answers, self.quiet = bytearray(), 0
-        # Classes shown one after another, cycles of reset, and what was read over the bus.
         self.shown, self.resets, self.reads = [], 0, []
         if self.simulator is None:
-            self.simulator = Simulator(self)
+            self.simulator = Simulator(self.simulated())
             self.simulator.add_clock(1e-6)
-            self.simulator.add_testbench(self.feed)
-            self.simulator.add_testbench(self.drain)
+            self.simulator.add_testbench(self.talk)
         else:
             self.simulator.reset()
         with self.simulator.write_vcd(str(vcd)) if vcd else nullcontext():
-            # However much too much is said, at some point it is enough.
-            while self.answers.count(0) < count and self.quiet < 5000 \
-                    and len(self.answers) < 260 * count:
-                self.simulator.advance()
+            self.simulator.run()
         *answers, rest = bytes(self.answers).split(b"\0")
         assert rest == b""
         return [Frame.decode(answer) for answer in answers]

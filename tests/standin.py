@@ -37,6 +37,7 @@ class StandIn(wiring.Component):
         self.classes = classes
         self.control_address = CONTROL
         self.memories = {"cells": bus.Region(32, CONTROL)}
+        self.data = memory.MemoryData(shape=32, depth=WORDS, init=[])
         # As much of a shape and a mapping as a driver looks at.
         self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
         self.mapping = SimpleNamespace(layers=[SimpleNamespace(
@@ -55,7 +56,7 @@ class StandIn(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.cells = cells = memory.Memory(shape=32, depth=WORDS, init=[])
+        m.submodules.cells = cells = memory.Memory(self.data)
         w_port, r_port = cells.write_port(), cells.read_port()
         mapped = ~self.bus.addr[4]
         m.d.comb += w_port.addr.eq(self.bus.addr)
