@@ -298,24 +298,24 @@ class Line:
         """The answer to a command with nothing else under way; None if images were forgotten.
 
         Where it is enough to know that it was carried out, it keeps its number: a link that has
-        done so already says that, and does not do it twice.
+        done so already says that, and does not do it twice. An answer to another number came
+        before, so that no older command is meant.
         """
         job = Job([(opcode, payload)], [size], {0: cycles})
         brings = size > 0 or opcode not in (Opcode.WRITE, Opcode.INFER)
-        one, again = self._numbered(job), False
+        one = self._numbered(job)
         for _ in range(ALONE):
             answer = self._exchange(one)
             error = None if answer is None else _error(answer)
-            if error is Error.REPEATED and again and not brings:
+            if error is Error.REPEATED and not brings:
                 return b""
             if error is Error.IMAGE:
                 return None
             if answer is not None and self._judge(one, answer):
                 return answer.payload
             self.traffic.again += 1
-            again = True
-            if brings or error is Error.REPEATED:
-                one, again = self._numbered(job), False
+            if brings:
+                one = self._numbered(job)
         self._give_up()
 
     def _numbered(self, job: Job) -> Sent:
