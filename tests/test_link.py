@@ -112,10 +112,21 @@ def test_an_image_out_of_order_is_forgotten():
         part(Opcode.INFER, 2, frame.infer(4, image[4:], run=True)),
         part(Opcode.INFER, 3, frame.infer(3, image[3:], run=True)),
         part(Opcode.INFER, 4, frame.infer(0, image[:3], run=True)),
-        part(Opcode.INFER, 5, frame.infer(0, run=True)),
-        part(Opcode.INFER, 6, frame.infer(0, image, run=True))])
-    assert [answer.payload for answer in answers[2:6]] == [bytes([Error.IMAGE])] * 4
-    assert answers[6].opcode == 0x84
+        part(Opcode.INFER, 5, frame.infer(3, image[3:], run=True)),
+        part(Opcode.INFER, 6, frame.infer(0, run=True)),
+        part(Opcode.INFER, 7, frame.infer(0, image, run=True))])
+    assert [answer.payload for answer in answers[2:7]] == [bytes([Error.IMAGE])] * 5
+    assert answers[7].opcode == 0x84
+
+
+def test_no_more_images_than_there_is_room_for():
+    size, most = NARROW.identity.image_bytes, NARROW.identity.buffer_bytes
+    answers = check(NARROW, [
+        LOADED, part(Opcode.INFER, 1, frame.infer(0, image_of(NARROW), run=False)),
+        part(Opcode.INFER, 2, frame.infer(size, bytes(most - size + 1), run=True)),
+        part(Opcode.INFER, 3, frame.infer(size, image_of(NARROW, 1), run=True))])
+    assert answers[2].payload == bytes([Error.ADDRESS])
+    assert len(Run.unpack(answers[3].payload, NARROW.identity, scores=False).best) == 2
 
 
 def test_as_many_results_as_an_answer_has_room_for():
@@ -173,15 +184,19 @@ def test_an_image_as_long_as_a_frame():
 def test_more_classes_than_a_byte_counts():
     bed = Bed(1, words=4, simd=8, bits=4, classes=513)
     parts = [LOADED, part(Opcode.INFER, 1, frame.infer(0, b"\xff" * 15 + b"\x0f", run=True)),
-             part(Opcode.READ, 2, frame.read(frame.RESULTS + 511, 2))]
-    _, answer, scores = check(bed, parts)
+             part(Opcode.READ, 2, frame.read(frame.RESULTS + 511, 2)),
+             part(Opcode.READ, 3, frame.read(frame.RESULTS, frame.MAX_WORDS))]
+    _, answer, scores, _ = check(bed, parts)
     assert Run.unpack(answer.payload, bed.identity, scores=False).best == (31 * 15,)
     assert frame.unpack_words(scores.payload) == [512 * (31 * 15 - 20), 513 * (31 * 15 - 20)]
 
 
 def test_addresses_are_as_wide_as_scores_need(tmp_path):
     bed = Bed(16, words=1, simd=2, bits=4, classes=4)
-    check(bed, [LOADED], vcd=tmp_path / "vcd")
+    # Beyond the bus's addresses, which are fewer, it is not asked.
+    _, *answers = check(bed, [LOADED, *(part(Opcode.READ, n, frame.read(32 + n, 1))
+                                        for n in (0, 8))], vcd=tmp_path / "vcd")
+    assert [answer.payload for answer in answers] == [bytes([Error.ADDRESS])] * 2
     assert widths(tmp_path / "vcd", "bed.link.access")["addr"] == {6 + 1}
 
 
@@ -243,7 +258,8 @@ ACCIDENTS = {
         asked(Opcode.INFER, bytes(3)),
         asked(Opcode.REPEAT, bytes([1, 0, 0, 0, 0])),
         asked(Opcode.REPEAT, frame.repeat(0)),
-        asked(Opcode.REPEAT, frame.repeat(1 << 16))],
+        asked(Opcode.REPEAT, frame.repeat(1 << 16)),
+        asked(Opcode.REPEAT, frame.repeat((1 << 16) + 1))],
     Error.OPCODE: [
         sealed(bytes([8]) + WRITE[1:]),
         sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:])],
@@ -351,7 +367,8 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
         part(Opcode.ECHO, 6, bytes(240)),
         part(Opcode.INFER, 7, frame.infer(0, ones, run=True, scores=True)),
         part(Opcode.REPEAT, 8, frame.repeat(1))], vcd=tmp_path / "vcd")
-    assert widths(tmp_path / "vcd", "bed.link")["size"] == {8}
+    bits = widths(tmp_path / "vcd", "bed.link")
+    assert bits["size"] == bits["left"] == {8}
     idle = {(scope, name): bits for scope, own in (
         ("bed.link", {"head", "step", "last", "any_last", "found"}),
         ("bed.link.access", {"word", "beyond", "place", "step", "patience"}),
@@ -374,8 +391,9 @@ def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"^Images must be less than 16,777,216 bytes in all, not"):
         Link(identity_with(inputs=1 << 24, bits=8, batch=1), words=1 << 24, width=8, addr_width=5,
              result=layout(3, SCORE_BITS))
-    with pytest.raises(ValueError, match=r"^Addresses must be 1 to 30 bits, not 31$"):
-        Link(NARROW.identity, words=5, width=12, addr_width=31, result=layout(3, SCORE_BITS))
+    for bits in (0, 31):
+        with pytest.raises(ValueError, match=f"^Addresses must be 1 to 30 bits, not {bits}$"):
+            Link(NARROW.identity, words=5, width=12, addr_width=bits, result=layout(3, SCORE_BITS))
 
 
 # The longest is last, as most mistakes are noticed before.
