@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gateware.system import System
+from gateware.system import System, identity
 from model import frame
 from model.encoder import Threshold
 from model.frame import Error, Frame, Identity, Layer, Opcode, Run
@@ -78,16 +78,15 @@ def test_reset_reaches_the_accelerator_and_the_class_is_shown():
 
     async def look(ctx):
         while True:
-            _, _, best, there, reset = await ctx.tick().sample(
-                system.best, system.any_best, system.accelerator.loaded)
-            seen.append((best, there, reset))
+            _, _, *shown = await ctx.tick().sample(system.best, system.any_best, system.loaded)
+            seen.append(tuple(shown))
 
     line.pins.watch(look)
-    image, = frame.pack_images(np.full((1, 14), 3), 4)
+    image, = frame.pack_images(np.full((1, 14), 4), 4)
     line.ask(Opcode.WRITE, 1, frame.write(CONTROL, [1]))
-    assert seen[-1][:2] == (0, 0)
+    assert seen[-1] == (0, 0, 1)
     line.ask(Opcode.INFER, 2, frame.infer(0, image, run=True))
-    assert seen[-1] == (42 % 3, 1, 1)
+    assert seen[-1] == (56 % 3, 1, 1)
     line.ask(Opcode.RESET, 3)
     assert seen[-1][1:] == (0, 0)    # the stand-in keeps nothing
 
@@ -103,6 +102,13 @@ def test_a_byte_whose_stop_bit_is_low_damages_its_frame(line):
     whole = levels(Frame(Opcode.READ, 6, frame.read(3, 1)).encode(), DIVISOR)
     assert line([*noise, *[1] * DIVISOR, *whole]) == Frame(0xFF, 6, bytes([Error.DAMAGED]))
     assert line.ask(Opcode.IDENTIFY, 8).sequence == 8
+
+
+@pytest.mark.parametrize("sizes, batch", [
+    ({"words": 128}, 2), ({"words": 300}, 1), ({"words": 2, "classes": 128}, 2),
+    ({"words": 2, "classes": 300}, 1)])
+def test_as_many_images_as_memories_hold(sizes, batch):
+    assert identity(StandIn(**sizes), 10 ** 7).batch == batch
 
 
 def test_what_a_system_is_made_of():
