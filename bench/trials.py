@@ -1,8 +1,9 @@
 """Running tests against a module whose source was changed, without touching a file.
 
-Each trial is a fork of a process that has imported everything but the code under test: the child
-imports the changed source in place of the file, runs pytest until a test fails, and says how it
-went. So a trial costs what its tests cost, and nothing that it breaks outlives it.
+Each trial is a fork of a process that has imported everything but the code under test and what
+depends on it: the child imports the changed source in place of the file, runs pytest until a test
+fails, and says how it went. So a trial costs what its tests cost, and nothing that it breaks
+outlives it.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
@@ -33,12 +34,12 @@ from model.errors import CheckFailed
 __all__ = ["Trial", "Outcome", "Trials"]
 
 
-OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what only children import
+OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what is imported for one change only
 MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
 # A test may take so many times as long as unchanged, and so many seconds more: of processor time,
 # so that it does not matter what else the machine does.
 FACTOR, GRACE = 3, 2
-LEAST = 0.01   # seconds that no test is faster than
+LEAST = 0.3    # seconds that setting about a test costs whether or not it notices anything
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,17 @@ class _Changed(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinde
         return compile(self._source, self.path, "exec")
 
 
+class _Hidden(importlib.abc.MetaPathFinder):
+    """Lets one module not be found, nor whatever imports it."""
+
+    def __init__(self, module: str):
+        self._module = module
+
+    def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> None:
+        if name == self._module:
+            raise ImportError(f"{name} is hidden", name=name)
+
+
 class _Watch:
     """Puts promising tests first, gives each its time, and remembers how it went.
 
@@ -149,6 +161,18 @@ class _Watch:
             self.failed = report.nodeid
 
 
+def ours() -> list[str]:
+    """Modules of ours that are imported."""
+    return [name for name in sys.modules if name.partition(".")[0] in OURS]
+
+
+def load(names: Iterable[str]) -> None:
+    """Import what can be imported."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
 class Trials:
     """Runs trials, some at a time, in forks of this process.
 
@@ -164,12 +188,13 @@ class Trials:
     """
 
     def __init__(self, root: pathlib.Path, jobs: int):
-        if loaded := OURS & {name.partition(".")[0] for name in sys.modules}:
-            raise RuntimeError(f"{min(loaded)} must not be imported before it is changed")
+        if loaded := ours():
+            raise RuntimeError(f"{loaded[0]} must not be imported before it is changed")
         self._root = root
         self._jobs = jobs
         self._runs: Counter[str] = Counter()
         self._kills: Counter[str] = Counter()
+        self._used: dict[str, list[str]] = {}   # modules of ours that a file of tests imports
         sys.path.insert(0, str(root))
 
     def baseline(self, files: Sequence[str]) -> list[dict[str, float]]:
@@ -181,16 +206,39 @@ class Trials:
         for n, answer, _ in self._run([(n, None, (file,)) for n, file in enumerate(files)]):
             if answer is None or answer["code"] != 0:
                 raise CheckFailed(f"{files[n]} must pass unchanged: run pytest on it")
-            for name in answer["modules"]:
-                with contextlib.suppress(Exception):
-                    importlib.import_module(name)
+            load(answer["others"])
+            self._used[files[n]] = answer["ours"]
             times[n] = answer["times"]
         return times
 
     def run(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Outcome]]:
-        """Carry out all; which one, and how it went, in the order in which they end."""
+        """Carry out all; which one, and how it went, in the order in which they end.
+
+        All must change the same module.
+        """
         work = [(n, trial, tuple(sorted({name.partition("::")[0] for name in trial.tests})))
                 for n, trial in enumerate(trials)]
+        with self._loaded({trial.module for trial in trials}, {
+                name for _, _, files in work for file in files for name in self._used[file]}):
+            yield from self._outcomes(work)
+
+    @contextlib.contextmanager
+    def _loaded(self, changed: set[str], names: set[str]) -> Iterator[None]:
+        """Have modules of ours imported that do not depend on what is changed."""
+        for module in changed:
+            hidden = _Hidden(module)
+            sys.meta_path.insert(0, hidden)
+            # What tests say to hypothesis, they say when they are imported.
+            load(sorted(name for name in names if ".test_" not in name))
+            sys.meta_path.remove(hidden)
+        try:
+            yield
+        finally:
+            for name in ours():
+                del sys.modules[name]
+
+    def _outcomes(self, work: list[tuple[int, Trial | None, tuple[str, ...]]]
+                  ) -> Iterator[tuple[int, Outcome]]:
         for n, answer, seconds in self._run(work):
             self._runs.update(answer["times"] if answer else ())
             if answer is None:
@@ -249,10 +297,10 @@ class Trials:
                  "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not nightly",
                  "--hypothesis-profile=mutants"], plugins=[watch])
             signal.setitimer(signal.ITIMER_PROF, 0)
-            others = [name for name in sys.modules
-                      if name.partition(".")[0] not in OURS | {"__main__", "conftest"}]
-            answer = {"code": int(code), "failed": watch.failed, "times": watch.times,
-                      "modules": others if trial is None else []}
+            answer = {"code": int(code), "failed": watch.failed, "times": watch.times}
+            if trial is None:
+                answer |= {"ours": ours(), "others": [
+                    name for name in sys.modules if name not in {*ours(), "__main__", "conftest"}]}
             with open(writer, "w") as pipe:
                 json.dump(answer, pipe)
         finally:
