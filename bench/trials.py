@@ -31,14 +31,14 @@ import pytest
 from model.errors import CheckFailed
 
 
-__all__ = ["Trial", "Outcome", "Trials"]
+__all__ = ["Trial", "Outcome", "Trials", "Watch"]
 
 
 OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what is imported for one change only
 MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
 # A test may take so many times as long as unchanged, and so many seconds more: of processor time,
 # so that it does not matter what else the machine does.
-FACTOR, GRACE = 3, 2
+FACTOR, GRACE = 3, 1
 LEAST = 0.3    # seconds that setting about a test costs whether or not it notices anything
 
 
@@ -109,7 +109,7 @@ class _Hidden(importlib.abc.MetaPathFinder):
             raise ImportError(f"{name} is hidden", name=name)
 
 
-class _Watch:
+class Watch:
     """Puts promising tests first, gives each its time, and remembers how it went.
 
     Parameters
@@ -132,7 +132,7 @@ class _Watch:
         # the machine is; and nobody reads a smaller example.
         hypothesis.settings.register_profile(
             "mutants", parent=hypothesis.settings.get_profile("default"), database=None,
-            deadline=None, derandomize=True, print_blob=False,
+            deadline=None, derandomize=True, print_blob=False, max_examples=20,
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
             suppress_health_check=list(hypothesis.HealthCheck))
 
@@ -141,10 +141,14 @@ class _Watch:
             known = [item for item in items if item.nodeid in self.limits]
             items[:] = sorted(known, key=lambda item: self.cost(item.nodeid))
 
-    def cost(self, name: str) -> float:
-        """Seconds until this test notices a change, if it goes on as it did so far."""
+    def cost(self, name: str) -> tuple[float, float]:
+        """Seconds until this test notices a change, if it goes on as it did so far; its own.
+
+        As long as nothing is known, a longer test is held to notice more, as much as it is longer.
+        """
         assert self.limits is not None
-        return (self.limits[name] + LEAST) * (self.runs[name] + 2) / (self.kills[name] + 1)
+        seconds = self.limits[name] + LEAST
+        return seconds * (self.runs[name] + 2) / (self.kills[name] + seconds), seconds
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -286,10 +290,10 @@ class Trials:
                 os.dup2(silence, stream)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             signal.signal(signal.SIGPROF, signal.SIG_DFL)
-            watch = _Watch(trial.tests if trial else None, self._runs, self._kills)
+            watch = Watch(trial.tests if trial else None, self._runs, self._kills)
             if trial is not None:
                 # Importing what was changed may already go on for ever.
-                signal.setitimer(signal.ITIMER_PROF, 5 * GRACE)
+                signal.setitimer(signal.ITIMER_PROF, 10 * GRACE)
                 path = self._root.joinpath(*trial.module.split(".")).with_suffix(".py")
                 sys.meta_path.insert(0, _Changed(trial.module, path, trial.source))
             code = pytest.main(

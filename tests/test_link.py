@@ -42,6 +42,50 @@ def asked(opcode, payload):
     return sealed(bytes([opcode, 9, len(payload)]) + payload)
 
 
+ACCIDENTS = {
+    Error.DAMAGED: [
+        stuffed(WRITE + b"crc!"),
+        (sealed(WRITE)[0], True),
+        (sealed(WRITE)[0][:-1], False),
+        (sealed(WRITE)[0] + b"\x01", False),
+        reaching_too_far(WRITE)],
+    Error.LENGTH: [
+        sealed(WRITE[:2] + bytes([11]) + WRITE[3:]),
+        sealed(WRITE[:2] + bytes([13]) + WRITE[3:]),
+        sealed(WRITE[:2] + bytes([10]) + WRITE[3:-2]),
+        sealed(WRITE[:2] + bytes([8]) + WRITE[3:]),         # would do for one word
+        sealed(WRITE[:2] + bytes([12]) + WRITE[3:-4]),      # wants two
+        sealed(WRITE[:2] + bytes([244]) + frame.write(0, range(60))),
+        sealed(WRITE[:2] + bytes([4]) + WRITE[3:7]),
+        asked(Opcode.READ, frame.read(3, 0)),
+        asked(Opcode.READ, frame.read(3, 60)),
+        asked(Opcode.RESET, b"\0"),
+        asked(Opcode.IDENTIFY, b"\0"),
+        asked(Opcode.INFER, bytes(3)),
+        asked(Opcode.REPEAT, bytes([1, 0, 0, 0, 0])),
+        asked(Opcode.REPEAT, frame.repeat(0)),
+        asked(Opcode.REPEAT, frame.repeat(1 << 16)),
+        asked(Opcode.REPEAT, frame.repeat((1 << 16) + 1))],
+    Error.OPCODE: [
+        sealed(bytes([8]) + WRITE[1:]),
+        sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:])],
+    Error.ADDRESS: [
+        asked(Opcode.WRITE, frame.write(31, [5, 6])),
+        *(asked(Opcode.WRITE, frame.write(1 << bit, [5, 6])) for bit in (5, 6, 29, 30)),
+        asked(Opcode.WRITE, frame.write(frame.RESULTS, [5, 6])),
+        asked(Opcode.WRITE, frame.write(frame.COUNTERS, [5, 6])),
+        asked(Opcode.READ, frame.read(16, 1)),    # never answered
+        asked(Opcode.READ, frame.read(frame.RESULTS + 8, 2)),
+        asked(Opcode.READ, frame.read(frame.RESULTS + (1 << 29), 1)),
+        asked(Opcode.READ, frame.read(frame.COUNTERS + 1, 3)),
+        asked(Opcode.INFER, bytes([0, 0, 0, 4])),
+        asked(Opcode.INFER, bytes([0, 0, 0, 0, *range(22)]))],
+    Error.IMAGE: [
+        asked(Opcode.INFER, bytes([21, 0, 0, 0, 1])),
+        asked(Opcode.INFER, bytes([0, 0, 128, 0, 1]))],
+}
+
+
 def batched(answers, count):
     """So many at a time."""
     return zip(*[iter(answers)] * count, strict=True)
@@ -56,6 +100,28 @@ def check(bed, parts, last=COUNTS, **stalls):
     assert bed(line, expected, **stalls) == expected
     assert bed.memory == model.memory
     return expected[:len(expected) - len(last)]
+
+
+def test_some_of_everything():
+    """In one line what the other tests look at more closely: most mistakes show here."""
+    bed, image = NARROW, image_of(NARROW)
+    rest = image_of(bed, 1) + image_of(bed, 2)
+    answers = check(bed, [
+        part(Opcode.REPEAT, 1, frame.repeat(1)), LOADED, part(Opcode.IDENTIFY, 1),
+        part(Opcode.WRITE, 2, frame.write(3, [1 << 31 | 5, 6, 7])),
+        part(Opcode.READ, 3, frame.read(4, 2)), part(Opcode.ECHO, 4, b"\0echo"),
+        part(Opcode.INFER, 5, frame.infer(0, image[:3], run=False)),
+        part(Opcode.INFER, 6, frame.infer(3, image[3:], run=True, scores=True)),
+        part(Opcode.INFER, 7, frame.infer(0, image, run=False)),
+        part(Opcode.INFER, 8, frame.infer(len(image), rest, run=True)),
+        part(Opcode.REPEAT, 9, frame.repeat(3)),
+        part(Opcode.READ, 10, frame.read(frame.RESULTS, bed.identity.batch * 3)),
+        part(Opcode.READ, 10, frame.read(3, 1)), *(each for bad in ACCIDENTS.values() for each in (
+            bad[0], bad[-1])), part(Opcode.INFER, 11, frame.infer(0, run=True)), *COUNTS,
+        part(Opcode.RESET, 12), part(Opcode.INFER, 12, frame.infer(0, image, run=True))])
+    assert [answer.opcode for answer in answers] == [
+        0xFF, 0x82, 0x81, 0x82, 0x83, 0x86, 0x84, 0x84, 0x84, 0x84, 0x85, 0x83, 0xFF,
+        *[0xFF] * 10, 0xFF, 0x83, 0x87, 0x84]
 
 
 @beds
@@ -234,50 +300,6 @@ def test_a_small_link_has_all_counters():
 def test_nothing_is_done_before_weights_are_there(payload):
     answer, = check(NARROW, [part(payload[0], 1, payload[1])])
     assert answer == Frame(0xFF, 1, bytes([Error.WEIGHTS]))
-
-
-ACCIDENTS = {
-    Error.DAMAGED: [
-        stuffed(WRITE + b"crc!"),
-        (sealed(WRITE)[0], True),
-        (sealed(WRITE)[0][:-1], False),
-        (sealed(WRITE)[0] + b"\x01", False),
-        reaching_too_far(WRITE)],
-    Error.LENGTH: [
-        sealed(WRITE[:2] + bytes([11]) + WRITE[3:]),
-        sealed(WRITE[:2] + bytes([13]) + WRITE[3:]),
-        sealed(WRITE[:2] + bytes([10]) + WRITE[3:-2]),
-        sealed(WRITE[:2] + bytes([8]) + WRITE[3:]),         # would do for one word
-        sealed(WRITE[:2] + bytes([12]) + WRITE[3:-4]),      # wants two
-        sealed(WRITE[:2] + bytes([244]) + frame.write(0, range(60))),
-        sealed(WRITE[:2] + bytes([4]) + WRITE[3:7]),
-        asked(Opcode.READ, frame.read(3, 0)),
-        asked(Opcode.READ, frame.read(3, 60)),
-        asked(Opcode.RESET, b"\0"),
-        asked(Opcode.IDENTIFY, b"\0"),
-        asked(Opcode.INFER, bytes(3)),
-        asked(Opcode.REPEAT, bytes([1, 0, 0, 0, 0])),
-        asked(Opcode.REPEAT, frame.repeat(0)),
-        asked(Opcode.REPEAT, frame.repeat(1 << 16)),
-        asked(Opcode.REPEAT, frame.repeat((1 << 16) + 1))],
-    Error.OPCODE: [
-        sealed(bytes([8]) + WRITE[1:]),
-        sealed(bytes([Opcode.WRITE | frame.ANSWER]) + WRITE[1:])],
-    Error.ADDRESS: [
-        asked(Opcode.WRITE, frame.write(31, [5, 6])),
-        *(asked(Opcode.WRITE, frame.write(1 << bit, [5, 6])) for bit in (5, 6, 29, 30)),
-        asked(Opcode.WRITE, frame.write(frame.RESULTS, [5, 6])),
-        asked(Opcode.WRITE, frame.write(frame.COUNTERS, [5, 6])),
-        asked(Opcode.READ, frame.read(16, 1)),    # never answered
-        asked(Opcode.READ, frame.read(frame.RESULTS + 8, 2)),
-        asked(Opcode.READ, frame.read(frame.RESULTS + (1 << 29), 1)),
-        asked(Opcode.READ, frame.read(frame.COUNTERS + 1, 3)),
-        asked(Opcode.INFER, bytes([0, 0, 0, 4])),
-        asked(Opcode.INFER, bytes([0, 0, 0, 0, *range(22)]))],
-    Error.IMAGE: [
-        asked(Opcode.INFER, bytes([21, 0, 0, 0, 1])),
-        asked(Opcode.INFER, bytes([0, 0, 128, 0, 1]))],
-}
 
 
 @pytest.mark.parametrize("error", ACCIDENTS, ids=lambda error: error.name)

@@ -3,12 +3,13 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 from bench.mutants import LEAST, MOST, changed_files, equivalents, main
 from bench.mutation import mutants
-from bench.trials import Trials
+from bench.trials import Trials, Watch
 from model.errors import CheckFailed
 
 
@@ -212,6 +213,37 @@ def test_what_is_asked_for_must_be_there(checkout, capsys, arguments, message):
 def test_nothing_may_have_been_imported_before():
     with pytest.raises(RuntimeError, match=" must not be imported before it is changed$"):
         Trials(ROOT, 1)
+
+
+def test_what_depends_on_a_change_sees_it(checkout):
+    """Other modules are imported once for all changes of a component."""
+    (checkout / "gateware" / "uses.py").write_text(
+        "from . import toy, plain\n\ndef clip(value, top):\n"
+        "    return plain.same(toy.clip(value, top))\n")
+    (checkout / "gateware" / "plain.py").write_text("def same(value):\n    return value\n")
+    (checkout / "tests" / "test_toy.py").write_text(TESTS.replace("toy", "uses"))
+    (checkout / "tests" / "test_plain.py").write_text(
+        "from gateware.plain import same\n\ndef test_same():\n    assert same(3) == 3\n")
+    result = call("toy", root=checkout, code=1)
+    assert result["survivors"] == ["gateware/toy.py:3: value > top → value >= top"]
+    assert result["all"]["killed"] == 1
+
+
+def test_promising_tests_come_first():
+    seconds, runs, kills = {"quick": 0.1, "long": 2.0, "middle": 0.5}, Counter(), Counter()
+    watch = Watch(seconds, runs, kills)
+
+    def order():
+        return sorted(seconds, key=watch.cost)
+
+    assert order() == ["quick", "middle", "long"]     # as long as nothing is known
+    runs["quick"] += 1
+    assert order() == ["middle", "long", "quick"]
+    runs.update(dict.fromkeys(seconds, 9))
+    kills["long"], kills["middle"] = 9, 2
+    assert order() == ["long", "middle", "quick"]
+    kills["quick"] = 3
+    assert order() == ["quick", "long", "middle"]
 
 
 def test_a_sample_of_a_real_component():
