@@ -24,6 +24,7 @@ CONSTANT = 3
 PAGES    = 4
 
 CRC_BITS = 2   # that the CRC takes in a cycle: with eight it would have twice the look-up tables
+PHASES   = 8 // CRC_BITS   # cycles that a byte takes
 
 
 class Frames(wiring.Component):
@@ -141,8 +142,8 @@ class Frames(wiring.Component):
         m.d.comb += encoder.i.payload.eq(byte)
 
         m.submodules.crc = crc = catalog.CRC32_ISO_HDLC(CRC_BITS).create()
-        phase = Signal(range(8 // CRC_BITS))
-        final = phase == 8 // CRC_BITS - 1
+        phase = Signal(range(PHASES))
+        final = phase == PHASES - 1
         answers = Signal()   # not frames
         m.d.comb += crc.data.eq(Mux(answers, byte, self.byte).word_select(phase, CRC_BITS))
         with m.If(crc.valid):

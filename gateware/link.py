@@ -130,11 +130,11 @@ class Link(wiring.Component):
         offset   = head[:24]
         run      = is_infer & head[24]
         shown    = head[25]                 # scores are asked for as well
-        left     = Signal(8)                # bytes of images to come, or words to read or write
-        size     = Signal(8)                # bytes of results
+        left     = Signal(8, reset_less=True)   # bytes of images to come, or words of memory
+        size     = Signal(8, reset_less=True)   # bytes of results
         step     = Signal(range(frame.HEAD))
         error    = Signal(fault)
-        last     = Signal(8)                # sequence number of the last command carried out
+        last     = Signal(8, reset_less=True)   # sequence number of the last command carried out
         any_last = Signal()
         m.d.comb += frames.recite.eq(is_identify)
 
@@ -233,9 +233,9 @@ class Link(wiring.Component):
 
             # Images. Offset 0 begins with the first one again; any other must be what comes next.
             first   = offset == 0
-            restart = Signal()
-            follows = Signal()
-            room    = Signal()
+            restart = Signal(reset_less=True)
+            follows = Signal(reset_less=True)
+            room    = Signal(reset_less=True)
             with m.State("COUNT"):
                 m.d.sync += restart.eq(first & (left != 0))
                 m.d.sync += follows.eq(first | (left == 0) | (offset == buffer.filled))
@@ -299,7 +299,7 @@ class Link(wiring.Component):
             with m.State("ROUNDS"):
                 most = [identity.most_images(scores=scores) for scores in (False, True)]
                 m.next = "START"
-                with m.If(is_repeat & ((head[:16] == 0) | head[16:].any())):
+                with m.If(is_repeat & ((head == 0) | (head > frame.MAX_ROUNDS))):
                     refuse(Error.LENGTH)
                 with m.Elif(~buffer.whole | (buffer.images == 0)):
                     m.d.comb += buffer.clear.eq(1)
