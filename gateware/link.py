@@ -299,7 +299,7 @@ class Link(wiring.Component):
             with m.State("ROUNDS"):
                 most = [identity.most_images(scores=scores) for scores in (False, True)]
                 m.next = "START"
-                with m.If(is_repeat & ((head == 0) | (head > frame.MAX_ROUNDS))):
+                with m.If(is_repeat & ((head[:16] == 0) | head[16:].any())):
                     refuse(Error.LENGTH)
                 with m.Elif(~buffer.whole | (buffer.images == 0)):
                     m.d.comb += buffer.clear.eq(1)
