@@ -25,9 +25,8 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
 }
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
-# Arguments that name things or say where they come from, and change nothing that is computed; or
-# that say of a register that what it starts from is never looked at.
-NAMING = {"name", "path", "src_loc_at", "maxsize", "reset_less"}
+# Arguments that name things or say where they come from, and change nothing that is computed.
+NAMING = {"name", "path", "src_loc_at", "maxsize"}
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ OURS   = {"gateware", "sim", "boards", "ohmbit", "tests"}   # what is imported f
 MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enormous
 # A test may take so many times as long as unchanged, and so many seconds more: of processor time,
 # so that it does not matter what else the machine does.
-FACTOR, GRACE = 3, 1
+FACTOR, GRACE = 3, 2
 LEAST = 0.3    # seconds that setting about a test costs whether or not it notices anything
 
 
@@ -129,11 +129,10 @@ class Watch:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
         # Conftest has set its own by now. The same trial is to end alike every time, however slow
-        # the machine is; and nobody reads a smaller example.
+        # the machine is.
         hypothesis.settings.register_profile(
             "mutants", parent=hypothesis.settings.get_profile("default"), database=None,
-            deadline=None, derandomize=True, print_blob=False, max_examples=20,
-            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+            deadline=None, derandomize=True, print_blob=False,
             suppress_health_check=list(hypothesis.HealthCheck))
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
@@ -222,19 +221,19 @@ class Trials:
         """
         work = [(n, trial, tuple(sorted({name.partition("::")[0] for name in trial.tests})))
                 for n, trial in enumerate(trials)]
-        with self._loaded({trial.module for trial in trials}, {
-                name for _, _, files in work for file in files for name in self._used[file]}):
+        changed, = {trial.module for trial in trials}
+        with self._loaded(changed, {name for _, _, files in work for file in files
+                                    for name in self._used[file]}):
             yield from self._outcomes(work)
 
     @contextlib.contextmanager
-    def _loaded(self, changed: set[str], names: set[str]) -> Iterator[None]:
+    def _loaded(self, changed: str, names: set[str]) -> Iterator[None]:
         """Have modules of ours imported that do not depend on what is changed."""
-        for module in changed:
-            hidden = _Hidden(module)
-            sys.meta_path.insert(0, hidden)
-            # What tests say to hypothesis, they say when they are imported.
-            load(sorted(name for name in names if ".test_" not in name))
-            sys.meta_path.remove(hidden)
+        hidden = _Hidden(changed)
+        sys.meta_path.insert(0, hidden)
+        # What tests say to hypothesis, they say when they are imported.
+        load(sorted(name for name in names if ".test_" not in name))
+        sys.meta_path.remove(hidden)
         try:
             yield
         finally:
@@ -293,7 +292,7 @@ class Trials:
             watch = Watch(trial.tests if trial else None, self._runs, self._kills)
             if trial is not None:
                 # Importing what was changed may already go on for ever.
-                signal.setitimer(signal.ITIMER_PROF, 10 * GRACE)
+                signal.setitimer(signal.ITIMER_PROF, 5 * GRACE)
                 path = self._root.joinpath(*trial.module.split(".")).with_suffix(".py")
                 sys.meta_path.insert(0, _Changed(trial.module, path, trial.source))
             code = pytest.main(

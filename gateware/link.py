@@ -130,11 +130,11 @@ class Link(wiring.Component):
         offset   = head[:24]
         run      = is_infer & head[24]
         shown    = head[25]                 # scores are asked for as well
-        left     = Signal(8, reset_less=True)   # bytes of images to come, or words of memory
-        size     = Signal(8, reset_less=True)   # bytes of results
+        left     = Signal(8)                # bytes of images to come, or words to read or write
+        size     = Signal(8)                # bytes of results
         step     = Signal(range(frame.HEAD))
         error    = Signal(fault)
-        last     = Signal(8, reset_less=True)   # sequence number of the last command carried out
+        last     = Signal(8)                # sequence number of the last command carried out
         any_last = Signal()
         m.d.comb += frames.recite.eq(is_identify)
 
@@ -233,9 +233,9 @@ class Link(wiring.Component):
 
             # Images. Offset 0 begins with the first one again; any other must be what comes next.
             first   = offset == 0
-            restart = Signal(reset_less=True)
-            follows = Signal(reset_less=True)
-            room    = Signal(reset_less=True)
+            restart = Signal()
+            follows = Signal()
+            room    = Signal()
             with m.State("COUNT"):
                 m.d.sync += restart.eq(first & (left != 0))
                 m.d.sync += follows.eq(first | (left == 0) | (offset == buffer.filled))

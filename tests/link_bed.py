@@ -24,10 +24,10 @@ from .standin import CONTROL, SCORE_BITS, LinkModel, StandIn
 
 
 __all__ = ["Bed", "BEDS", "NARROW", "LOADED", "WRITE", "stuffed", "sealed", "reaching_too_far",
-           "part", "dump", "model_of", "answers", "image_of", "lines"]
+           "part", "dump", "results", "COUNTS", "model_of", "answers", "image_of", "lines"]
 
 
-VALID, LOST, READY = 1 << 8, 1 << 9, 1 << 10   # above the byte that the line says
+I_VALID, I_LOST, O_READY = 1 << 8, 1 << 9, 1 << 10   # above the byte that the line says
 # Cycles for each byte of a frame, for each of an answer, for each score, and more: nothing comes
 # after that.
 BYTE, ANSWER, SCORE, MORE = 16, 7, 3, 600
@@ -85,9 +85,9 @@ class Bed(wiring.Component):
             for _ in range(stall):
                 yield 0
             if byte is None:
-                yield LOST
+                yield I_LOST
             else:
-                while not (yield byte | VALID):
+                while not (yield byte | I_VALID):
                     pass
                 self.quiet = 0
         while True:
@@ -99,7 +99,7 @@ class Bed(wiring.Component):
         patience = MORE + SCORE * self.identity.classes * self.identity.batch + \
             BYTE * max(end - start for start, end in pairwise(ends)) + \
             ANSWER * max(map(len, self.expected.split(b"\0")))
-        pins = next(saying) | READY
+        pins = next(saying) | O_READY
         ctx.set(self.pins, pins)
         async for _, _, seen in ctx.tick().sample(self.seen):
             byte, valid, ready = seen & 0xFF, seen >> 8 & 1, seen >> 9 & 1
@@ -117,7 +117,7 @@ class Bed(wiring.Component):
                 stall -= 1
             if self.quiet > patience:
                 break
-            before, pins = pins, saying.send(ready) | READY * (stall == 0)
+            before, pins = pins, saying.send(ready) | O_READY * (stall == 0)
             if pins != before:
                 ctx.set(self.pins, pins)
         self.memory = [ctx.get(word) for word in self.standin.data]
@@ -186,10 +186,20 @@ def part(opcode, sequence, payload=b""):
 
 def dump(bed):
     """Commands that read all there is, with sequence numbers that no other command has."""
+    return [*reads((0, 15), (15, 1)), *results(bed), *COUNTS]
+
+
+def results(bed):
+    """Those of them that read all scores."""
     depth = bed.identity.batch * bed.identity.classes
-    places = [(0, 15), (15, 1), *((frame.RESULTS + at, min(59, depth - at))
-                                  for at in range(0, depth, 59)), (frame.COUNTERS, len(Counter))]
-    return [part(Opcode.READ, 240 + n, frame.read(*place)) for n, place in enumerate(places)]
+    return reads(*((frame.RESULTS + at, min(59, depth - at)) for at in range(0, depth, 59)), n=242)
+
+
+def reads(*places, n=240):
+    return [part(Opcode.READ, n, frame.read(*place)) for n, place in enumerate(places, n)]
+
+
+COUNTS = reads((frame.COUNTERS, len(Counter)), n=255)
 
 
 def model_of(bed):

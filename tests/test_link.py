@@ -9,13 +9,14 @@ from hypothesis import given, settings, strategies as st
 from gateware.link import Link
 from gateware.scores import layout
 from model import frame
-from model.frame import Counter, Error, Frame, Identity, Opcode, Repeated, Run
+from model.frame import Error, Frame, Identity, Opcode, Repeated, Run
 from sim import bench
 
 from . import strategies
 from .link_accidents import ACCIDENTS
 from .link_bed import (
     BEDS,
+    COUNTS,
     LOADED,
     NARROW,
     Bed,
@@ -24,13 +25,12 @@ from .link_bed import (
     lines,
     model_of,
     part,
+    results,
     sealed,
 )
 from .standin import SCORE_BITS
 from .traffic import idle_bits, ports, widths
 
-
-COUNTS = [part(Opcode.READ, 240, frame.read(frame.COUNTERS, len(Counter)))]
 
 beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
 
@@ -40,8 +40,9 @@ def batched(answers, count):
     return zip(*[iter(answers)] * count, strict=True)
 
 
-def check(bed, parts, last=COUNTS, **stalls):
-    """Hold the link to the model: every answer, and all of memory after the last."""
+def check(bed, parts, last=None, **stalls):
+    """Hold the link to the model: every answer, and after it all of memory, scores and counters."""
+    last = last or [*results(bed), *COUNTS]
     model, parts = model_of(bed), [*parts, *last]
     expected = [answer for data, lost in parts if (answer := model(data, lost)) is not None]
     line = [byte for data, lost in parts for byte in [None] * lost + [*data, 0]]
@@ -90,9 +91,9 @@ def test_the_longest_frame():
     assert frame.unpack_words(answers[3].payload) == words[:14]
 
 
-@pytest.mark.parametrize("bed, stalls", [
-    *((bed, (0,)) for bed in BEDS.values()), (NARROW, (1, 3, 0))], ids=[*BEDS, "narrow, waiting"])
-def test_infer(bed, stalls):
+@beds
+@pytest.mark.parametrize("stall", [0, 1, 3])
+def test_infer(bed, stall):
     identity = bed.identity
     images = [image_of(bed, n) for n in range(identity.batch)]
     _, *answers = check(bed, [LOADED, *(command for scores in (False, True) for command in (
@@ -100,7 +101,7 @@ def test_infer(bed, stalls):
         part(Opcode.INFER, 2, frame.infer(0, run=True, scores=scores)),    # the image stays
         part(Opcode.INFER, 3, frame.infer(0, images[0][:1], run=False)),
         part(Opcode.INFER, 4, frame.infer(1, b"".join(images)[1:], run=True, scores=scores)),
-    ))], dump(bed), o_stalls=stalls)
+    ))], o_stalls=[stall])
     for scores, (first, second, _, third) in enumerate(batched(answers, 4)):
         run = Run.unpack(first.payload, identity, scores=bool(scores))
         assert run == Run.unpack(second.payload, identity, scores=bool(scores))
@@ -375,7 +376,7 @@ def test_sizes_that_do_not_fit_are_refused():
 # The longest is last, as most mistakes are noticed before.
 
 @beds
-@settings(max_examples=3)
+@settings(max_examples=10)
 @given(data=st.data(), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_link_matches_model_whatever_comes(bed, data, i_stalls, o_stalls):
     check(bed, data.draw(lines(bed)), dump(bed), i_stalls=i_stalls, o_stalls=o_stalls)
