@@ -153,7 +153,7 @@ def tally(trials: Trials, name: str, chosen: Sequence[Mutant], tests: dict[str, 
           excused: dict[Key, str]) -> Tally:
     """Run mutants of one component, which is all that a mutant changes."""
     result = Tally(name)
-    outcomes = dict(trials.run([Trial(tests, f"gateware.{name}", mutant.source)
+    outcomes = dict(trials.run([Trial(tests, f"gateware.{name}", mutant.source, mutant.line)
                                 for mutant in chosen]))
     for n, outcome in sorted(outcomes.items()):
         mutant = chosen[n]

@@ -7,6 +7,7 @@ outlives it.
 """
 
 import contextlib
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -19,7 +20,6 @@ import select
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, ModuleType
@@ -30,6 +30,8 @@ import pytest
 
 from model.errors import CheckFailed
 
+from .record import Record
+
 
 __all__ = ["Trial", "Outcome", "Trials", "Watch"]
 
@@ -39,7 +41,7 @@ MEMORY = 4 << 30   # bytes that a child may use: some changes make a memory enor
 # A test may take so many times as long as unchanged, and so many seconds more: of processor time,
 # so that it does not matter what else the machine does.
 FACTOR, GRACE = 3, 2
-LEAST = 0.3    # seconds that setting about a test costs whether or not it notices anything
+GARBAGE = 100_000   # objects before unused ones are looked for: a fifteenth of the time is saved
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,14 @@ class Trial:
         Name with dots.
     source : :class:`str`
         What the module is instead.
+    line : :class:`int`
+        Where in it.
     """
 
     tests: dict[str, float] = field(repr=False)
     module: str = ""
     source: str = field(default="", repr=False)
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,15 +119,15 @@ class Watch:
 
     Parameters
     ----------
-    tests : dict of :class:`float`, or None
-        Seconds that each may count on; None lets all run, in their own order.
-    runs, kills : :class:`collections.Counter`
-        How many changes each has met so far, and how many it has noticed.
+    trial : :class:`Trial`, or None
+        What to try; None lets all tests run, in their own order.
+    record : :class:`Record`
+        What each test did so far.
     """
 
-    def __init__(self, tests: dict[str, float] | None, runs: Counter[str], kills: Counter[str]):
-        self.limits = tests
-        self.runs, self.kills = runs, kills
+    def __init__(self, trial: Trial | None, record: Record):
+        self.limits = trial.tests if trial else None
+        self.costs = record.costs(trial.line, trial.tests) if trial else {}
         self.times: dict[str, float] = {}
         self.failed = ""
 
@@ -138,16 +143,7 @@ class Watch:
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.limits is not None:
             known = [item for item in items if item.nodeid in self.limits]
-            items[:] = sorted(known, key=lambda item: self.cost(item.nodeid))
-
-    def cost(self, name: str) -> tuple[float, float]:
-        """Seconds until this test notices a change, if it goes on as it did so far; its own.
-
-        As long as nothing is known, a longer test is held to notice more, as much as it is longer.
-        """
-        assert self.limits is not None
-        seconds = self.limits[name] + LEAST
-        return seconds * (self.runs[name] + 2) / (self.kills[name] + seconds), seconds
+            items[:] = sorted(known, key=lambda item: self.costs[item.nodeid])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -179,8 +175,8 @@ def load(names: Iterable[str]) -> None:
 class Trials:
     """Runs trials, some at a time, in forks of this process.
 
-    Of a trial's tests those run first that have noticed most changes for their time. The order has
-    no say in whether a change is noticed, only in how soon.
+    Of a trial's tests those run first that have noticed most changes thereabouts for their time.
+    The order has no say in whether a change is noticed, only in how soon.
 
     Parameters
     ----------
@@ -195,8 +191,7 @@ class Trials:
             raise RuntimeError(f"{loaded[0]} must not be imported before it is changed")
         self._root = root
         self._jobs = jobs
-        self._runs: Counter[str] = Counter()
-        self._kills: Counter[str] = Counter()
+        self._record = Record()
         self._used: dict[str, list[str]] = {}   # modules of ours that a file of tests imports
         sys.path.insert(0, str(root))
 
@@ -242,15 +237,15 @@ class Trials:
 
     def _outcomes(self, work: list[tuple[int, Trial | None, tuple[str, ...]]]
                   ) -> Iterator[tuple[int, Outcome]]:
+        record = self._record = Record()
         for n, answer, seconds in self._run(work):
-            self._runs.update(answer["times"] if answer else ())
             if answer is None:
                 yield n, Outcome("timeout", "", seconds)
-            elif answer["code"] == 0:
-                yield n, Outcome("survived", "", seconds)
-            else:
-                self._kills[answer["failed"]] += 1
-                yield n, Outcome("killed", answer["failed"], seconds)
+                continue
+            _, trial, _ = work[n]
+            assert trial is not None
+            record.note(trial.line, answer["times"], answer["failed"])
+            yield n, Outcome("killed" if answer["code"] else "survived", answer["failed"], seconds)
 
     def _run(self, work: list[tuple[int, Trial | None, tuple[str, ...]]]
              ) -> Iterator[tuple[int, dict[str, Any] | None, float]]:
@@ -289,7 +284,9 @@ class Trials:
                 os.dup2(silence, stream)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             signal.signal(signal.SIGPROF, signal.SIG_DFL)
-            watch = Watch(trial.tests if trial else None, self._runs, self._kills)
+            gc.freeze()
+            gc.set_threshold(GARBAGE)
+            watch = Watch(trial, self._record)
             if trial is not None:
                 # Importing what was changed may already go on for ever.
                 signal.setitimer(signal.ITIMER_PROF, 5 * GRACE)

@@ -14,7 +14,7 @@ from model import frame
 from model.frame import Error, Frame
 
 from . import strategies
-from .traffic import memories, ports
+from .traffic import memories, ports, registers
 
 
 CONSTANT = bytes(range(100, 122))
@@ -283,3 +283,11 @@ def test_members_are_as_wide_as_they_have_to_be():
         "o_ready": 1, "open": 1, "opcode": 8, "sequence": 8, "length": 8, "fault": 3,
         "at": (PAGE - 1).bit_length(), "byte": 8, "fresh": 1, "next": 1, "restart": 1,
         "recite": 1, "answer_payload": 8, "answer_valid": 1, "answer_ready": 1, "close": 1}
+
+
+def test_registers_are_as_wide_as_they_have_to_be_and_start_from_zero():
+    """As iCE40's flip-flops do: another start costs look-up tables."""
+    assert registers(Frames(constant=b"")) == {
+        "fsm_state": (3, 0), "opcode": (8, 0), "sequence": (8, 0), "length": (8, 0),
+        "fault": (3, 0), "at": (8, 0), "fresh": (1, 0), "byte": (8, 0), "held": (1, 0),
+        "phase": (2, 0), "step": (2, 0)}

@@ -29,7 +29,7 @@ from .link_bed import (
     sealed,
 )
 from .standin import SCORE_BITS
-from .traffic import idle_bits, ports, widths
+from .traffic import idle_bits, ports, registers, widths
 
 
 beds = pytest.mark.parametrize("bed", BEDS.values(), ids=BEDS)
@@ -330,6 +330,15 @@ def test_members_are_as_wide_as_they_have_to_be():
         "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1,
         "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1,
         "reset": 1, "best": 2, "any_best": 1}
+
+
+def test_registers_are_as_wide_as_they_have_to_be_and_start_from_zero():
+    """As iCE40's flip-flops do: another start costs look-up tables."""
+    found = registers(NARROW.link)
+    assert all(start == 0 for _, start in found.values())
+    assert {name: bits for name, (bits, _) in found.items() if bits > 1} == {
+        "fsm_state": 5, "head": 32, "first": 32, "left": 8, "count": 8, "size": 8, "step": 2,
+        "error": 3, "last": 8}
 
 
 def test_nothing_is_wider_than_it_has_to_be(tmp_path):

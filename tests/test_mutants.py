@@ -3,13 +3,13 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
 
 from bench.mutants import LEAST, MOST, changed_files, equivalents, main
 from bench.mutation import mutants
-from bench.trials import Trials, Watch
+from bench.record import Record
+from bench.trials import Trials
 from model.errors import CheckFailed
 
 
@@ -230,20 +230,37 @@ def test_what_depends_on_a_change_sees_it(checkout):
 
 
 def test_promising_tests_come_first():
-    seconds, runs, kills = {"quick": 0.1, "long": 2.0, "middle": 0.5}, Counter(), Counter()
-    watch = Watch(seconds, runs, kills)
+    seconds, record = {"quick": 0.1, "long": 2.0, "middle": 0.5}, Record()
 
-    def order():
-        return sorted(seconds, key=watch.cost)
+    def order(line=1):
+        costs = record.costs(line, seconds)
+        return sorted(seconds, key=costs.__getitem__)
 
     assert order() == ["quick", "middle", "long"]     # as long as nothing is known
-    runs["quick"] += 1
-    assert order() == ["middle", "long", "quick"]
-    runs.update(dict.fromkeys(seconds, 9))
-    kills["long"], kills["middle"] = 9, 2
+    for _ in range(30):
+        record.note(1, ["quick"])
+    assert order() == ["middle", "quick", "long"]
+    for noticed in ["long"] * 9 + ["middle"] * 2:
+        record.note(1, seconds, noticed)
     assert order() == ["long", "middle", "quick"]
-    kills["quick"] = 3
+    for _ in range(9):
+        record.note(1, ["quick"], "quick")
     assert order() == ["quick", "long", "middle"]
+
+
+def test_what_noticed_changes_nearby_comes_first():
+    seconds, record = {"here": 1.0, "there": 1.0}, Record()
+    for _ in range(9):
+        record.note(500, seconds, "there")
+    for _ in range(3):
+        record.note(10, seconds, "here")
+
+    def order(line):
+        costs = record.costs(line, seconds)
+        return sorted(seconds, key=costs.__getitem__)
+
+    assert order(12) == ["here", "there"]
+    assert order(490) == order(900) == ["there", "here"]    # far from both, all count alike
 
 
 def test_a_sample_of_a_real_component():

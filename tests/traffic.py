@@ -14,7 +14,7 @@ from sim.bench import drain, feed
 
 
 __all__ = ["WithSums", "beats", "offers", "transfers", "simulate", "write", "read", "loaded",
-           "ports", "memories", "idle_bits"]
+           "ports", "registers", "memories", "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -160,6 +160,13 @@ def ports(component):
     """Bits of each of a component's members, those of its streams and buses included."""
     return {"_".join(map(str, path)): len(Value.cast(value))
             for path, member, value in component.signature.flatten(component)}
+
+
+def registers(component):
+    """Bits of each register of a component's own, and what it starts from, by each of its names."""
+    found = re.findall(r"attribute \\init \d+'([01]+)\n *wire width (\d+) .*\\(\w+)",
+                       rtlil.convert(component).partition("\nend\n")[0])
+    return {name: (int(bits), int(init, 2)) for init, bits, name in found}
 
 
 def memories(component):
