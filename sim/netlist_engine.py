@@ -40,7 +40,7 @@ class NetlistEngine(VerilatorEngine):
 
     def netlist(self, accelerator: Any) -> Netlist:
         """The synthesized accelerator; tests change it."""
-        return synthesize(to_rtlil(accelerator, "top"), self._family,
+        return synthesize(to_rtlil(accelerator, "top", family=self._family), self._family,
                           cache=self._cache / "netlists")
 
     def library(self, accelerator: Any, ports: str, *, trace: bool) -> pathlib.Path:

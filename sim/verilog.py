@@ -9,6 +9,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 
+from gateware.family import Target
 from model.errors import CheckFailed
 
 from . import tools
@@ -17,11 +18,14 @@ from . import tools
 __all__ = ["to_rtlil", "to_verilog", "swap_popcounts"]
 
 
-def to_rtlil(component: Any, name: str) -> str:
-    """RTLIL of a component, the same whoever's machine it is written on."""
+def to_rtlil(component: Any, name: str, *, family: str = "generic") -> str:
+    """RTLIL of a component, the same whoever's machine it is written on.
+
+    With another :py:`family`, made of that family's own cells where the component knows them.
+    """
     with warnings.catch_warnings():
         # Amaranth says that a top level without a platform is unusual; ours is one by design.
-        text = rtlil.convert(component, name=name, emit_src=False)
+        text = rtlil.convert(component, name=name, platform=Target(family), emit_src=False)
     return str(text)
 
 
