@@ -7,9 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
+from .batches import Batches
 from .control import Control, network_id
 from .dense import Dense
 from .encoder import buffered_after, encoder
+from .gather import Gather
 from .regroup import Regroup
 from .replay import Replay
 from .scores import Scores, layout
@@ -22,8 +24,12 @@ class Accelerator(wiring.Component):
     """Encoder, layers and scores, joined by streams; weights and thresholds come over a bus.
 
     Computes what :class:`model.network.Network` computes. Every layer works on an image of its
-    own: the throughput is one image in as many cycles as the slowest layer takes, and
-    :mod:`gateware.cost` gives all figures exactly. Made by :func:`gateware.compiler.compile`.
+    own, or on a batch of images, which share each row of weights that is read: the throughput is
+    one batch in as many cycles as the slowest layer takes, and :mod:`gateware.cost` gives all
+    figures exactly. Made by :func:`gateware.compiler.compile`.
+
+    A batch closes once it is full, or with the last image of a run; the next run is begun once
+    that has left. So as many images leave as came.
 
     Parameters
     ----------
@@ -38,7 +44,9 @@ class Accelerator(wiring.Component):
     Members
     -------
     i : :py:`In(stream.Signature(data.ArrayLayout(shape.encoder.bits, simd)))`
-        Pixels, :py:`words` words an image, first pixel lowest; zeros fill up the last word.
+        Pixels, :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
+        images go in batches, a structure: these are its :py:`pixels`, and beside them :py:`last`
+        marks the last word of the last image of a run.
     o : :py:`Out(stream.Signature(layout(shape.classes, shape.score_bits)))`
         A word for each class, in order; :py:`best` holds with the last.
     bus : :py:`In(bus.Signature(addr_width))`
@@ -56,8 +64,10 @@ class Accelerator(wiring.Component):
         simd = mapping.layers[0].simd
         last = len(mapping.layers) - 1
 
+        pixels = data.ArrayLayout(shape.encoder.bits, simd)
+        marked = data.StructLayout({"pixels": pixels, "last": 1})
         members = {
-            "i": In(stream.Signature(data.ArrayLayout(shape.encoder.bits, simd))),
+            "i": In(stream.Signature(marked if mapping.batch > 1 else pixels)),
             "o": Out(stream.Signature(layout(shape.classes, shape.score_bits))),
             "bus": In(bus.Signature(plan.addr_width)),
             "loaded": Out(1),
@@ -119,42 +129,55 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = bus.Decoder(regions, self._plan.addr_width)
         wiring.connect(m, wiring.flipped(self.bus), decoder.bus)
 
-        # The pixels' way to the first layer.
-        shape, layers = self._plan.shape, self._plan.mapping.layers
+        shape, layers, batch = self._plan.shape, self._plan.mapping.layers, self.mapping.batch
         first, last = layers[0], len(layers) - 1
-        m.submodules.encoder = encode = encoder(shape.encoder, simd=first.simd)
+        m.submodules.scores = scores = Scores(
+            layers[-1], bipolar=last > 0 or shape.encoder.bipolar, gain_bits=shape.gain_bits,
+            score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
+            affine=self._init("scores.affine"))
+
+        # The pixels' way to the first layer.
         after = buffered_after(shape.encoder)
-        m.submodules.replay_0 = replay = Replay(
-            width=first.simd * (1 if after else shape.encoder.bits), words=first.folds,
-            times=first.groups)
+        width = first.simd * (1 if after else shape.encoder.bits)
+        m.submodules.encoder = encode = encoder(
+            shape.encoder, simd=first.simd if after else first.simd * batch)
+        m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
         order = [encode, replay] if after else [replay, encode]
-        _join(m, wiring.flipped(self.i), order[0].i)
         _join(m, order[0].o, order[1].i)
         source = order[1].o
+        if batch == 1:
+            _join(m, wiring.flipped(self.i), order[0].i)
+        else:
+            m.submodules.batches = batches = Batches(batch=batch, most=4 * len(layers))
+            pixels = order[0].i
+            m.d.comb += [pixels.valid.eq(self.i.valid & ~batches.hold),
+                         self.i.ready.eq(pixels.ready & ~batches.hold),
+                         Value.cast(pixels.payload).eq(Value.cast(self.i.payload.pixels)),
+                         replay.last.eq(self.i.payload.last),
+                         batches.closed.eq(replay.closed), batches.closing.eq(replay.vectors),
+                         batches.left.eq(scores.left), scores.vectors.eq(batches.vectors)]
 
-        init = {} if self._image is None else self._image
         for n, (folding, following) in enumerate(pairwise(layers)):
             m.submodules[f"layer_{n}"] = layer = Dense(
-                folding, weights=init.get(f"layer{n}.weights"),
-                thresholds=init.get(f"layer{n}.thresholds"))
-            m.submodules[f"regroup_{n + 1}"] = regroup = Regroup(
-                i_width=folding.lanes, o_width=following.simd,
-                i_words=folding.words, o_words=following.folds)
-            m.submodules[f"replay_{n + 1}"] = replay = Replay(
-                width=following.simd, words=following.folds, times=following.groups)
+                folding, weights=self._init(f"layer{n}.weights"),
+                thresholds=self._init(f"layer{n}.thresholds"))
             _join(m, source, layer.i)
-            _join(m, layer.o, regroup.i)
-            _join(m, regroup.o, replay.i)
+            words = layer.o
+            if batch == 1:
+                m.submodules[f"regroup_{n + 1}"] = regroup = Regroup(
+                    i_width=folding.lanes, o_width=following.simd,
+                    i_words=folding.words, o_words=following.folds)
+                _join(m, words, regroup.i)
+                words = regroup.o
+            m.submodules[f"replay_{n + 1}"] = replay = self._replay(
+                len(words.payload), folding.words, following, False)
+            _join(m, words, replay.i)
             source = replay.o
             decoder.add(f"layer{n}.weights", layer.weights_bus)
             decoder.add(f"layer{n}.thresholds", layer.thresholds_bus)
             if self._probes:
                 self._probe(m, n, layer.o, layer.sums, layer.o.payload)
 
-        m.submodules.scores = scores = Scores(
-            layers[-1], bipolar=last > 0 or shape.encoder.bipolar, gain_bits=shape.gain_bits,
-            score_bits=shape.score_bits, weights=init.get(f"layer{last}.weights"),
-            affine=init.get("scores.affine"))
         _join(m, source, scores.i)
         wiring.connect(m, scores.o, wiring.flipped(self.o))
         decoder.add(f"layer{last}.weights", scores.weights_bus)
@@ -167,6 +190,18 @@ class Accelerator(wiring.Component):
         decoder.add("control", control.bus)
         m.d.comb += self.loaded.eq(control.loaded)
         return m
+
+    def _init(self, memory):
+        """Contents of a memory at power-up, or None."""
+        return None if self._image is None else self._image[memory]
+
+    def _replay(self, width, units, following, whole):
+        """The buffer of a layer: of one vector at a time, or of a batch."""
+        if following.batch == 1:
+            return Replay(width=width, words=following.folds, times=following.groups)
+        return Gather(width=width, per_word=1 if whole else following.simd // width, units=units,
+                      words=following.folds, times=following.groups, batch=following.batch,
+                      interleaved=not whole)
 
     def _probe(self, m, n, source, sums, bits=None):
         probe = getattr(self, f"probe_{n}")

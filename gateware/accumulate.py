@@ -14,10 +14,10 @@ __all__ = ["Accumulate"]
 class Accumulate(wiring.Component):
     """Weighted agreements of a vector with each neuron.
 
-    Computes what :meth:`model.accumulate.Accumulate.sums` computes. A vector arrives once for each
-    group of neurons, as :py:`folding` lays it out; a group's sums leave :py:`lanes` at a time,
-    first neuron first, while the next group is worked on. The throughput is one vector in
-    :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
+    Computes what :meth:`model.accumulate.Accumulate.sums` computes. A batch of vectors, side by
+    side, arrives once for each group of neurons, as :py:`folding` lays it out; a group's sums leave
+    :py:`lanes` at a time, first neuron first and for each of them all vectors, while the next group
+    is worked on. The throughput is one batch in :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
     its last word was taken: 3, or 4 where planes have different weights.
 
     Parameters
@@ -29,8 +29,9 @@ class Accumulate(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(folding.simd))`
-        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    i : :py:`In(stream.Signature(folding.simd * folding.batch))`
+        Inputs: for each group, for each fold, for each plane a word of each vector; first vector,
+        and in it first input lowest.
     o : :py:`Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes)))`
         Sums, first neuron lowest.
     bus : :py:`In(bus.Signature(addr_width))`
@@ -41,7 +42,7 @@ class Accumulate(wiring.Component):
         self._folding = folding
         self._init = init
         super().__init__({
-            "i": In(stream.Signature(folding.simd)),
+            "i": In(stream.Signature(folding.simd * folding.batch)),
             "o": Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes))),
             "bus": In(bus.Signature(folding.weights.addr_width)),
         })
@@ -55,7 +56,7 @@ class Accumulate(wiring.Component):
         folding = self._folding
         m.submodules.crossbar = crossbar = Crossbar(
             simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
-            storage=folding.storage)
+            storage=folding.storage, batch=folding.batch)
         wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
 
         # The pipeline stops as a whole while its output waits, rather than let each stage fill up:
@@ -94,7 +95,10 @@ class Accumulate(wiring.Component):
 
         for n in range(Crossbar.latency):
             flags = delay(flags, f"sensed_{n}")
-        counts = list(crossbar.o)
+        # In the order in which sums leave.
+        counts = [crossbar.o[vector * folding.pe + first + lane]
+                  for first in range(0, folding.pe, folding.lanes)
+                  for vector in range(folding.batch) for lane in range(folding.lanes)]
 
         # Weigh the planes. Doubling what came before each plane spares a shifter.
         if folding.serial:
@@ -116,7 +120,7 @@ class Accumulate(wiring.Component):
         last = Signal()
         m.d.comb += add.eq(advance & flags.valid & (flags.plane_last | (not folding.serial)))
         m.d.comb += last.eq(flags.plane_last & flags.fold_last)
-        sums = Signal(data.ArrayLayout(range(folding.top + 1), folding.pe))
+        sums = Signal(data.ArrayLayout(range(folding.top + 1), len(terms)))
         for n, term in enumerate(terms):
             acc   = Signal(range(folding.top + 1), name=f"acc_{n}")
             total = Signal.like(acc, name=f"total_{n}")
@@ -132,7 +136,7 @@ class Accumulate(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += left.eq(left - 1)
             with m.If(~(add & last)):
-                for n in range(folding.pe - folding.lanes):
+                for n in range(len(terms) - folding.lanes):
                     m.d.sync += sums[n].eq(sums[n + folding.lanes])
         with m.If(add & last):
             m.d.sync += left.eq(folding.drain)

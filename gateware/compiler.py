@@ -63,8 +63,14 @@ def affine_rows(scores):
 
 
 def pixel_words(images, shape, mapping):
-    """Words that an accelerator takes for some images, one list after another."""
+    """Words that an accelerator takes for some images, one list after another.
+
+    Where images go in batches, the last of these is marked as the last of a run.
+    """
     folding = mapping.layers[0]
     padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.int64)
     padded[:, :folding.inputs] = shape.encoder.check(images)
-    return pack_fields(padded, shape.encoder.bits, folding.simd)
+    words = pack_fields(padded, shape.encoder.bits, folding.simd)
+    if mapping.batch > 1 and words:
+        words[-1] |= 1 << shape.encoder.bits * folding.simd
+    return words

@@ -59,17 +59,19 @@ class Regroup:
 
 
 class Layer:
-    """When words pass a :class:`gateware.replay.Replay` and what follows it in a layer.
+    """When words pass a :class:`gateware.replay.Replay`, or a Gather, and what follows it in a layer.
+
+    So many :py:`units` fill a bank of the buffer.
 
     The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves.
     :py:`lost[n]` are the cycles in which it stood still in its first :py:`n` stops, and
     :py:`stops` holds the own time of each, in order.
     """
 
-    def __init__(self, folding, sink):
-        self.folding, self.sink = folding, sink
+    def __init__(self, folding, units, sink):
+        self.folding, self.units, self.sink = folding, units, sink
         self.latency = Crossbar.latency + 1 + folding.serial
-        self.words = 0
+        self.taken = 0       # units of the bank that is filled
         self.free = [0, 0]   # cycle in which each bank can be written again
         self.bank = 0
         self.next = 0        # own time from which the next vector's first word can be taken
@@ -82,10 +84,11 @@ class Layer:
     def own(self, real):
         return bisect_left(range(real), real, key=self.real)
 
-    def push(self, offered):
+    def push(self, offered, closes=False):
         taken = max(offered, self.free[self.bank])
-        self.words = (self.words + 1) % self.folding.folds
-        if self.words == 0:
+        self.taken += 1
+        if closes or self.taken == self.units:
+            self.taken = 0
             self.work(max(taken + 1, self.left) + 1)
         return taken
 
@@ -108,6 +111,35 @@ class Layer:
         self.bank ^= 1
 
 
+class Transpose:
+    """When words pass a :class:`gateware.transpose.Transpose`; its output never waits.
+
+    So many :py:`images` come in all.
+    """
+
+    def __init__(self, words, batch, images, sink):
+        self.words, self.batch, self.images, self.sink = words, batch, images, sink
+        self.taken = 0       # words of the bank that is filled
+        self.free = [0, 0]
+        self.bank = 0
+        self.left = -1       # cycle in which the batch before left
+
+    def push(self, offered):
+        taken = max(offered, self.free[self.bank])
+        self.taken += 1
+        if self.taken == self.words * self.batch:
+            self.taken = 0
+            vectors = min(self.batch, self.images)
+            self.images -= vectors
+            valid = max(taken + 1, self.left) + 1
+            for word in range(vectors * self.words):
+                self.left = valid + word
+                self.sink.push(self.left)
+            self.free[self.bank] = self.left
+            self.bank ^= 1
+        return taken
+
+
 class Scores:
     """When sums become scores; its output never waits."""
 
@@ -127,41 +159,51 @@ class Scores:
 class Timing:
     """Cycles for a number of images, from the first word in to the last word out, never stalled.
 
-    :py:`cycles_per_image` is what one more image adds in the long run; :py:`latency` is what an
-    image takes on its own.
+    :py:`cycles_per_image` is what one more image adds in the long run, on average where they go in
+    batches; :py:`latency` is what an image takes on its own.
     """
 
     images: int
     cycles: int
-    cycles_per_image: int
+    cycles_per_image: int | float
     latency: int
 
 
 def timing(mapping, images):
-    """:class:`Timing` of an accelerator that classifies :py:`images` one after another."""
-    done = _done(mapping)
-    steady = done[-1] - done[-2]
-    cycles = done[min(images, len(done)) - 1] + max(images - len(done), 0) * steady
-    return Timing(images, cycles + 1, steady, done[0] + 1)
+    """:class:`Timing` of an accelerator that classifies :py:`images` in one run."""
+    batch = mapping.batch
+    known = 16 * len(mapping.layers)   # batches after which each takes as long as the one before
+    full = _done(mapping, known * batch)
+    steady = full[-1] - full[-1 - batch]
+    more = max(-(-images // batch) - known, 0)
+    images_known = images - more * batch
+    done = _done(mapping, images_known) if images_known % batch else full
+    each = steady / batch if steady % batch else steady // batch
+    return Timing(images, done[images_known - 1] + more * steady + 1, each,
+                  _done(mapping, 1)[0] + 1 if batch > 1 else full[0] + 1)
 
 
-@lru_cache(maxsize=64)
-def _done(mapping):
-    """Cycles of the last scores of so many images that each then takes as long as the one before.
-
-    That is so once every buffer has been full for a while.
-    """
-    sink = scores = Scores(mapping.layers[-1])
-    for n in reversed(range(len(mapping.layers))):
-        folding = mapping.layers[n]
-        sink = Layer(folding, sink)
+@lru_cache(maxsize=256)
+def _done(mapping, images):
+    """Cycle of each image's last score, if so many are classified in one run."""
+    layers, batch = mapping.layers, mapping.batch
+    sink = scores = Scores(layers[-1])
+    if batch > 1:
+        sink = Transpose(layers[-1].words, batch, images, sink)
+    for n in reversed(range(len(layers))):
+        folding = layers[n]
+        if n and batch > 1:
+            sink = Layer(folding, layers[n - 1].words * batch, sink)
+            continue
+        sink = Layer(folding, folding.folds * batch, sink)
         if n:
-            before = mapping.layers[n - 1]
+            before = layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
     offered = 0
-    for _ in range(16 * len(mapping.layers)):
-        for _ in range(mapping.layers[0].folds):
-            offered = sink.push(offered) + 1
+    for image in range(images):
+        for word in range(layers[0].folds):
+            closes = image == images - 1 and word == layers[0].folds - 1
+            offered = sink.push(offered, closes) + 1
     return tuple(scores.done)
 
 

@@ -16,8 +16,9 @@ class Crossbar(wiring.Component):
     """Word lines crossing bit lines, with one binary weight in each cell; senses a part at a time.
 
     Computes what :class:`model.crossbar.Crossbar` computes, for :py:`simd` word lines and
-    :py:`pe` bit lines in each cycle. A row of the memory holds the weights of all those cells:
-    those of the first bit line lowest, and in them the first word line lowest. The throughput is
+    :py:`pe` bit lines in each cycle, and for :py:`batch` vectors at once, which share the weights.
+    A row of the memory holds the weights of all those cells: those of the first bit line lowest,
+    and in them the first word line lowest. The throughput is
     one row a cycle and the latency :py:`latency` = 2 cycles, counted in cycles in which
     :py:`en` is high; which row is next is up to whoever drives :py:`row`.
 
@@ -31,6 +32,8 @@ class Crossbar(wiring.Component):
         Rows at power-up.
     storage : :class:`str`
         Kind of memory, as :class:`gateware.memories.Store` has it.
+    batch : :class:`int`
+        Vectors that meet each row.
 
     Members
     -------
@@ -38,27 +41,28 @@ class Crossbar(wiring.Component):
         Whether the pipeline moves.
     row : :py:`In(range(rows))`
         Row to sense.
-    x : :py:`In(simd)`
-        Bits on the word lines.
-    o : :py:`Out(data.ArrayLayout(range(simd + 1), pe))`
-        Cells that agree, on each bit line.
+    x : :py:`In(simd * batch)`
+        Bits on the word lines, first vector lowest.
+    o : :py:`Out(data.ArrayLayout(range(simd + 1), pe * batch))`
+        Cells that agree, on each bit line; those of the first vector lowest.
     bus : :py:`In(bus.Signature(addr_width))`
         The host's access to the weights, while the pipeline is idle.
     """
 
     latency = 1 + Popcount.latency
 
-    def __init__(self, *, simd, pe, rows, init=None, storage="block"):
+    def __init__(self, *, simd, pe, rows, init=None, storage="block", batch=1):
         self._simd = simd
         self._pe   = pe
+        self._batch = batch
         self._init = init
         self._storage = storage
         self._region = bus.Region(simd * pe, rows)
         super().__init__({
             "en": In(1),
             "row": In(range(rows)),
-            "x": In(simd),
-            "o": Out(data.ArrayLayout(range(simd + 1), pe)),
+            "x": In(simd * batch),
+            "o": Out(data.ArrayLayout(range(simd + 1), pe * batch)),
             "bus": In(bus.Signature(self._region.addr_width)),
         })
 
@@ -76,10 +80,10 @@ class Crossbar(wiring.Component):
         with m.If(self.en):
             m.d.sync += x.eq(self.x)
 
-        for n in range(self._pe):
+        for n in range(self._pe * self._batch):
             m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd)
             m.d.comb += popcount.en.eq(self.en)
-            m.d.comb += popcount.x.eq(x)
-            m.d.comb += popcount.w.eq(weights.data.word_select(n, self._simd))
+            m.d.comb += popcount.x.eq(x.word_select(n // self._pe, self._simd))
+            m.d.comb += popcount.w.eq(weights.data.word_select(n % self._pe, self._simd))
             m.d.comb += self.o[n].eq(popcount.o)
         return m

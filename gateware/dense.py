@@ -28,10 +28,10 @@ class Dense(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(folding.simd))`
-        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    i : :py:`In(stream.Signature(folding.simd * folding.batch))`
+        Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
     o : :py:`Out(stream.Signature(folding.lanes))`
-        Activations, first neuron lowest.
+        Activations, first neuron lowest; of each vector of a batch before the next neurons.
     sums : :py:`Out(data.ArrayLayout(range(folding.top + 1), folding.lanes))`
         What was compared, for probes: of the same neurons as :py:`o`, and valid with it.
     weights_bus : :py:`In(bus.Signature(weights_addr_width))`
@@ -45,7 +45,7 @@ class Dense(wiring.Component):
         self._weights = weights
         self._thresholds = thresholds
         super().__init__({
-            "i": In(stream.Signature(folding.simd)),
+            "i": In(stream.Signature(folding.simd * folding.batch)),
             "o": Out(stream.Signature(folding.lanes)),
             "sums": Out(data.ArrayLayout(range(folding.top + 1), folding.lanes)),
             "weights_bus": In(bus.Signature(folding.weights.addr_width)),
@@ -64,10 +64,14 @@ class Dense(wiring.Component):
 
         # Thresholds are asked for one cycle ahead, whether or not that word comes right away.
         word = Signal(range(folding.words))
+        slot = Signal(range(folding.batch))
         following = Signal.like(word)
         m.d.comb += following.eq(word)
         with m.If(self.o.valid & self.o.ready):
-            m.d.comb += following.eq(Mux(word == folding.words - 1, 0, word + 1))
+            m.d.sync += slot.eq(slot + 1)
+            with m.If(slot == folding.batch - 1):
+                m.d.sync += slot.eq(0)
+                m.d.comb += following.eq(Mux(word == folding.words - 1, 0, word + 1))
         m.d.sync += word.eq(following)
         m.d.comb += thresholds.en.eq(1)
         m.d.comb += thresholds.addr.eq(following)

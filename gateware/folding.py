@@ -31,6 +31,9 @@ class Folding:
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
         Where the weights are: one of :data:`gateware.memories.STORAGE`.
+    batch : :class:`int`
+        Vectors that are worked on at once and share each row of weights; at most :py:`beats`, so
+        that they leave while the next group is worked on.
     """
 
     inputs: int
@@ -39,6 +42,7 @@ class Folding:
     pe: int
     simd: int
     storage: str = "block"
+    batch: int = 1
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -47,6 +51,11 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        if not isinstance(self.batch, int):
+            raise TypeError(f"Batch must be an integer, not {self.batch!r}")
+        if not 1 <= self.batch <= self.beats:
+            raise ValueError(f"Batch must be between 1 and the {self.beats} cycles that a group of "
+                             f"neurons takes, not {self.batch!r}: choose a smaller SIMD, or batch")
 
     @property
     def planes(self):
@@ -77,24 +86,24 @@ class Folding:
 
     @property
     def interval(self):
-        """Cycles that a vector takes."""
+        """Cycles that a batch takes."""
         return self.groups * self.beats
 
     @property
     def lanes(self):
         """Neurons that leave in one cycle: as few as never make the next group wait."""
         return next(lanes for lanes in range(1, self.pe + 1)
-                    if self.pe % lanes == 0 and self.pe // lanes <= self.beats)
+                    if self.pe % lanes == 0 and self.pe // lanes * self.batch <= self.beats)
 
     @property
     def drain(self):
-        """Cycles in which a group's neurons leave."""
-        return self.pe // self.lanes
+        """Cycles in which a group's neurons leave, of all vectors of a batch."""
+        return self.pe // self.lanes * self.batch
 
     @property
     def words(self):
         """Words of :py:`lanes` neurons that leave for each vector."""
-        return self.groups * self.drain
+        return self.groups * (self.pe // self.lanes)
 
     @property
     def top(self):

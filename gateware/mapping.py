@@ -50,6 +50,21 @@ class Mapping:
     layers: tuple[Folding, ...]
     limit: str = ""
 
+    def __post_init__(self):
+        if len({layer.batch for layer in self.layers}) > 1:
+            raise ValueError("Batch must be the same in all layers, not "
+                             f"{', '.join(str(layer.batch) for layer in self.layers)}")
+        for n, (before, after) in enumerate(pairwise(self.layers)):
+            if before.batch > 1 and after.simd % before.lanes:
+                raise ValueError(f"SIMD of layer {n + 1} must be a multiple of the {before.lanes} "
+                                 f"neurons that leave layer {n} at once, not {after.simd}: images "
+                                 "that go in batches are not cut")
+
+    @property
+    def batch(self):
+        """Images that share each row of weights."""
+        return self.layers[0].batch
+
     @property
     def cycles_per_image(self):
         return cost.timing(self, 1).cycles_per_image
@@ -61,15 +76,15 @@ def sizes(shape):
         yield inputs, outputs, shape.encoder.gains if n == 0 else (1,)
 
 
-def uniform(shape, *, pe, simd, storage="block"):
+def uniform(shape, *, pe, simd, storage="block", batch=1):
     """The same PE and SIMD for every layer, or as much of them as the layer has use for."""
     layers = []
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
         width = min(simd, inputs)
         most = outputs
         if n == len(shape.sizes) - 2:   # a class at a time leaves
-            most = min(outputs, -(-inputs // width) * len(gains))
-        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage))
+            most = min(outputs, -(-inputs // width) * len(gains) // batch)
+        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch))
     return Mapping(tuple(layers))
 
 

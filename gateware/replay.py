@@ -6,7 +6,34 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 
-__all__ = ["Replay"]
+__all__ = ["Replay", "send"]
+
+
+def send(m, o, r_port, full, *, words, times):
+    """Read what is in two banks, one after the other, and offer each :py:`times` times.
+
+    A bank is read where its bit of :py:`full` is set, which is cleared as its last word is read.
+    The banks are :py:`words` rows each, the second from the next power of two on.
+    """
+    r_bank  = Signal()
+    r_index = Signal(range(words))
+    r_times = Signal(range(times))
+    advance = Signal()
+    m.d.comb += advance.eq(o.ready | ~o.valid)
+    m.d.comb += r_port.en.eq(advance)
+    m.d.comb += r_port.addr.eq(Cat(r_index[:ceil_log2(words)], r_bank))
+    m.d.comb += o.payload.eq(r_port.data)
+    with m.If(advance):
+        m.d.sync += o.valid.eq(full.bit_select(r_bank, 1))
+        with m.If(full.bit_select(r_bank, 1)):
+            m.d.sync += r_index.eq(r_index + 1)
+            with m.If(r_index == words - 1):
+                m.d.sync += r_index.eq(0)
+                m.d.sync += r_times.eq(r_times + 1)
+                with m.If(r_times == times - 1):
+                    m.d.sync += r_times.eq(0)
+                    m.d.sync += r_bank.eq(~r_bank)
+                    m.d.sync += full.bit_select(r_bank, 1).eq(0)
 
 
 class Replay(wiring.Component):
@@ -68,23 +95,5 @@ class Replay(wiring.Component):
                 m.d.sync += w_bank.eq(~w_bank)
                 m.d.sync += full.bit_select(w_bank, 1).eq(1)
 
-        r_bank  = Signal()
-        r_index = Signal(range(self._words))
-        r_times = Signal(range(self._times))
-        advance = Signal()
-        m.d.comb += advance.eq(self.o.ready | ~self.o.valid)
-        m.d.comb += r_port.en.eq(advance)
-        m.d.comb += r_port.addr.eq(Cat(r_index[:index_bits], r_bank))
-        m.d.comb += self.o.payload.eq(r_port.data)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(full.bit_select(r_bank, 1))
-            with m.If(full.bit_select(r_bank, 1)):
-                m.d.sync += r_index.eq(r_index + 1)
-                with m.If(r_index == self._words - 1):
-                    m.d.sync += r_index.eq(0)
-                    m.d.sync += r_times.eq(r_times + 1)
-                    with m.If(r_times == self._times - 1):
-                        m.d.sync += r_times.eq(0)
-                        m.d.sync += r_bank.eq(~r_bank)
-                        m.d.sync += full.bit_select(r_bank, 1).eq(0)
+        send(m, self.o, r_port, full, words=self._words, times=self._times)
         return m

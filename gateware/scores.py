@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 from .accumulate import Accumulate
 from .memories import Store
+from .transpose import Transpose
 
 
 __all__ = ["Scores", "layout"]
@@ -39,8 +40,12 @@ class Scores(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(folding.simd))`
-        Inputs: for each group, for each fold, for each plane a word; first input lowest.
+    i : :py:`In(stream.Signature(folding.simd * folding.batch))`
+        Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
+    vectors : :py:`In(range(1, folding.batch + 1))`
+        How many vectors there are in the batch that leaves; as many as it has if it is full.
+    left : :py:`Out(1)`
+        High for a cycle when a batch has left all buffers.
     o : :py:`Out(stream.Signature(layout(folding.outputs, score_bits)))`
         Scores; :py:`best` holds with the last.
     sums : :py:`Out(range(folding.top + 1))`
@@ -62,7 +67,9 @@ class Scores(wiring.Component):
         self._weights = weights
         self._affine = affine
         super().__init__({
-            "i": In(stream.Signature(folding.simd)),
+            "i": In(stream.Signature(folding.simd * folding.batch)),
+            "vectors": In(range(1, folding.batch + 1)),
+            "left": Out(1),
             "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
             "sums": Out(range(folding.top + 1)),
             "weights_bus": In(bus.Signature(folding.weights.addr_width)),
@@ -79,6 +86,15 @@ class Scores(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), accumulate.i)
         wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
         wiring.connect(m, wiring.flipped(self.affine_bus), affine.bus)
+        source = accumulate.o
+        if self._folding.batch > 1:
+            m.submodules.transpose = transpose = Transpose(
+                width=len(Value.cast(source.payload)), words=self._folding.words,
+                batch=self._folding.batch)
+            m.d.comb += [transpose.i.valid.eq(source.valid), source.ready.eq(transpose.i.ready),
+                         transpose.i.payload.eq(source.payload),
+                         transpose.vectors.eq(self.vectors), self.left.eq(transpose.left)]
+            source = transpose.o
 
         # Gains and biases are asked for one cycle ahead. Classes that only fill up the last group
         # are taken and dropped.
@@ -87,8 +103,8 @@ class Scores(wiring.Component):
         real = Signal()
         take = Signal()
         m.d.comb += real.eq(index < classes)
-        m.d.comb += accumulate.o.ready.eq(self.o.ready | ~self.o.valid)
-        m.d.comb += take.eq(accumulate.o.valid & accumulate.o.ready)
+        m.d.comb += source.ready.eq(self.o.ready | ~self.o.valid)
+        m.d.comb += take.eq(source.valid & source.ready)
         m.d.comb += following.eq(index)
         with m.If(take):
             m.d.comb += following.eq(Mux(index == self._folding.words - 1, 0, index + 1))
@@ -96,7 +112,7 @@ class Scores(wiring.Component):
         m.d.comb += affine.en.eq(1)
         m.d.comb += affine.addr.eq(Mux(following < classes, following, 0))
 
-        total = accumulate.o.payload[0]
+        total = Value.cast(source.payload)
         bias  = affine.data[:self._score_bits].as_signed()
         scaled = total if self._gain_bits == 0 else \
             total * affine.data[self._score_bits:].as_signed()
@@ -105,8 +121,8 @@ class Scores(wiring.Component):
 
         place = Signal(range(classes))
         with m.If(self.o.ready | ~self.o.valid):
-            m.d.sync += self.o.valid.eq(accumulate.o.valid & real)
-            with m.If(accumulate.o.valid & real):
+            m.d.sync += self.o.valid.eq(source.valid & real)
+            with m.If(source.valid & real):
                 m.d.sync += place.eq(index)
                 m.d.sync += self.sums.eq(total)
                 m.d.sync += self.o.payload.score.eq(score)

@@ -162,8 +162,11 @@ def result_of(accelerator: Any, words: Sequence[int], stamps: npt.ArrayLike,
     trace: dict[str, np.ndarray] = {}
     when = stamps_of_output(accelerator, stamps)
     for n, (events, times) in enumerate(probes):
-        trace |= decode_probe(accelerator, n, events)
-        when |= stamps_of_probe(accelerator, n, times)
+        for known, values in ((trace, decode_probe(accelerator, n, events)),
+                              (when, stamps_of_probe(accelerator, n, times))):
+            # The last batch may have had places that no image took.
+            known |= {name: rows[:len(best)] if len(rows) == _places(accelerator, len(best))
+                      else rows for name, rows in values.items()}
     done = when["class"][:, 0]
     return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
 
@@ -179,7 +182,8 @@ def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str
     folding = accelerator.mapping.layers[n]
     if n == len(accelerator.mapping.layers) - 1:
         return {"scores.sums": np.asarray(stamps).reshape(-1, folding.outputs)}
-    lanes = np.repeat(np.asarray(stamps).reshape(-1, folding.words), folding.lanes, axis=1)
+    words = _in_turn(np.asarray(stamps), folding)
+    lanes = np.repeat(words.reshape(-1, folding.words), folding.lanes, axis=1)
     return dict.fromkeys((f"layer{n}.sums", f"layer{n}.bits"), lanes[:, :folding.outputs])
 
 
@@ -190,13 +194,29 @@ def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np
     width = folding.top.bit_length()
     per_image = folding.outputs if scores else folding.words * folding.lanes
     name = "scores" if scores else f"layer{n}"
-    if len(words) * folding.lanes % per_image:
+    each = per_image // folding.lanes * (1 if scores else folding.batch)
+    if len(words) % each:
+        what = "images" if scores or folding.batch == 1 else f"batches of {folding.batch} images"
         raise CheckFailed(f"{name} put out {len(words):,} words, which is no whole number of "
-                          f"images of {per_image // folding.lanes}")
+                          f"{what} of {each} words")
     mask = (1 << width * folding.lanes) - 1
     sums = unpack_fields([word & mask for word in words], width, folding.lanes)
-    trace = {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}
-    if not scores:
-        fired = unpack_fields([word >> width * folding.lanes for word in words], 1, folding.lanes)
-        trace[f"{name}.bits"] = fired.reshape(-1, per_image)[:, :folding.outputs].astype(bool)
-    return trace
+    if scores:
+        return {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}
+    fired = unpack_fields([word >> width * folding.lanes for word in words], 1, folding.lanes)
+    sums, fired = (_in_turn(values.reshape(-1, folding.lanes), folding).reshape(-1, per_image)
+                   for values in (sums, fired))
+    return {f"{name}.sums": sums[:, :folding.outputs],
+            f"{name}.bits": fired[:, :folding.outputs].astype(bool)}
+
+
+def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:
+    """Words of a hidden layer, image by image; they leave for all images of a batch by turns."""
+    batches = words.reshape(-1, folding.words, folding.batch, *words.shape[1:])
+    return batches.swapaxes(1, 2).reshape(words.shape)
+
+
+def _places(accelerator: Any, images: int) -> int:
+    """Places for images in as many batches as these take."""
+    batch = accelerator.mapping.batch
+    return -(-images // batch) * batch

@@ -145,8 +145,9 @@ class VerilatorEngine:
         for n in range(self._probes):
             folding = dut.mapping.layers[n]
             per_image = folding.words if n < len(dut.mapping.layers) - 1 else classes
+            places = -(-len(images) // folding.batch) * folding.batch
             # One more than there should be, so that an event too many is noticed.
-            seen.append(np.zeros((len(images) * per_image + 1, library.sim_probe_bytes(n)),
+            seen.append(np.zeros((places * per_image + 1, library.sim_probe_bytes(n)),
                                  dtype=np.uint8))
             times.append(np.zeros(len(seen[n]), dtype=np.int64))
             records[n] = _Probe(seen[n].ctypes.data, times[n].ctypes.data, len(seen[n]), 0)

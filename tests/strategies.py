@@ -1,5 +1,7 @@
 """Hypothesis strategies for layers, networks and the traffic through them."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -69,12 +71,14 @@ def _scores(draw, layer):
 
 
 @st.composite
-def foldings(draw, layer, final=False):
-    simd  = draw(st.integers(1, layer.inputs))
-    beats = -(-layer.inputs // simd) * len(layer.gains)
+def foldings(draw, layer, final=False, batch=1, unit=1):
+    """SIMD is a multiple of a unit, and as great as a batch lets it be."""
+    simds = [simd for simd in range(unit, layer.inputs + 1, unit)
+             if -(-layer.inputs // simd) * len(layer.gains) >= batch]
+    simd  = draw(st.sampled_from(simds))
+    beats = -(-layer.inputs // simd) * len(layer.gains) // batch
     pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
-    folding = Folding(layer.inputs, layer.outputs, layer.gains, pe, simd)
-    return folding
+    return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd, batch=batch)
 
 
 @st.composite
@@ -91,9 +95,14 @@ def networks(draw, max_size=16, max_layers=2):
 
 
 @st.composite
-def mappings(draw, network):
+def mappings(draw, network, batches=(1,)):
     count = len(network.all_layers)
-    layers = [draw(foldings(layer, final=n == count - 1))
-              for n, layer in enumerate(network.all_layers)]
+    most = min(layer.inputs * len(layer.gains) for layer in network.all_layers)
+    batch, layers = min(draw(st.sampled_from(batches)), most), []
+    for n, layer in enumerate(network.all_layers):
+        unit = layers[-1].lanes if n and batch > 1 else 1
+        if unit > layer.inputs or -(-layer.inputs // unit) * len(layer.gains) < batch:
+            layers[-1], unit = replace(layers[-1], pe=1), 1
+        layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit)))
     assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
     return Mapping(tuple(layers))

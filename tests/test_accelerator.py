@@ -71,6 +71,22 @@ def test_every_layer_matches_model_in_predicted_cycles(data, network):
     assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
 
 
+@settings(max_examples=40)
+@given(data=st.data(), network=strategies.networks(max_size=12), count=st.integers(1, 9))
+def test_batches_match_model_in_predicted_cycles(data, network, count):
+    mapping = data.draw(strategies.mappings(network, batches=(2, 3, 4, 8)))
+    images = images_for(data, network, count)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping), probes=True))
+    # Again, behind a batch that may not have been full.
+    for run in images, images[::-1]:
+        result = engine.infer(run)
+        compared = compare(network, run, result)
+        assert compared.total == 0, compared.first
+        assert result.cycles == cost.timing(mapping, count).cycles
+    assert len(compared.mismatches) == 2 * len(network.layers) + 3
+
+
 @settings(max_examples=10)
 @given(data=st.data(), network=strategies.networks())
 def test_cycles_of_one_more_image_are_predicted(data, network):
