@@ -152,7 +152,7 @@ class Driver:
         job, = self._line.ask([Job(
             [*((Opcode.INFER, frame.infer(offset, part, run=False)) for offset, part in parts),
              (Opcode.REPEAT, frame.repeat(rounds))], [0] * len(parts) + [2 * frame.WORD],
-            {len(parts): self._accelerator.cycles(len(packed) * rounds)})])
+            {len(parts): self._accelerator.cycles(len(packed), rounds)})])
         return Repeated.unpack(job.answers[-1])
 
     def echo(self, data: bytes) -> bytes:

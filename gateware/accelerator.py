@@ -114,9 +114,9 @@ class Accelerator(wiring.Component):
     def control_address(self):
         return self._plan.control_address
 
-    def cycles(self, images):
-        """Cycles that some images take one after another, from the first word to the last."""
-        return self._plan.cycles(images)
+    def cycles(self, images, rounds=1):
+        """Cycles that some images take, again and again, from the first word to the last."""
+        return self._plan.cycles(images, rounds)
 
     @property
     def hash(self):

@@ -17,8 +17,9 @@ class Accumulate(wiring.Component):
     Computes what :meth:`model.accumulate.Accumulate.sums` computes. A batch of vectors, side by
     side, arrives once for each group of neurons, as :py:`folding` lays it out; a group's sums leave
     :py:`lanes` at a time, first neuron first and for each of them all vectors, while the next group
-    is worked on. The throughput is one batch in :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
-    its last word was taken: 3, or 4 where planes have different weights.
+    is worked on. The throughput is one batch in :py:`folding.interval` cycles; the first sums of a
+    group are valid :py:`latency` cycles after its last word was taken: 3, or 4 where planes have
+    different weights.
 
     Parameters
     ----------

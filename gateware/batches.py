@@ -55,10 +55,11 @@ class Batches(wiring.Component):
         count = Signal(range(self._most + 1))
         short = Signal.like(self.closing)
         m.d.sync += count.eq(count + self.closed - self.left)
+        with m.If(self.left & (count == 1)):
+            m.d.sync += self.hold.eq(0)
+        # One may close as the one before it leaves.
         with m.If(self.closed & (self.closing < self._batch)):
             m.d.sync += self.hold.eq(1)
             m.d.sync += short.eq(self.closing)
-        with m.If(self.left & (count == 1)):
-            m.d.sync += self.hold.eq(0)
         m.d.comb += self.vectors.eq(Mux(self.hold & (count == 1), short, self._batch))
         return m

@@ -17,7 +17,7 @@ from .frames import PAGE, PAGES
 from .system import ROWS
 
 
-__all__ = ["Timing", "timing", "pace", "Estimate", "estimate"]
+__all__ = ["Timing", "timing", "cycles", "pace", "Estimate", "estimate"]
 
 
 class Regroup:
@@ -59,17 +59,19 @@ class Regroup:
 
 
 class Layer:
-    """When words pass a :class:`gateware.replay.Replay`, or a Gather, and what follows it in a layer.
+    """When words pass a layer and the buffer before it.
 
-    So many :py:`units` fill a bank of the buffer.
+    That is a :class:`gateware.replay.Replay`, or for batches a :class:`gateware.gather.Gather`. So
+    many :py:`units` fill a bank of the buffer; by default words of one vector after another.
 
     The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves.
     :py:`lost[n]` are the cycles in which it stood still in its first :py:`n` stops, and
     :py:`stops` holds the own time of each, in order.
     """
 
-    def __init__(self, folding, units, sink):
-        self.folding, self.units, self.sink = folding, units, sink
+    def __init__(self, folding, sink, units=None):
+        self.folding, self.sink = folding, sink
+        self.units = folding.folds * folding.batch if units is None else units
         self.latency = Crossbar.latency + 1 + folding.serial
         self.taken = 0       # units of the bank that is filled
         self.free = [0, 0]   # cycle in which each bank can be written again
@@ -183,6 +185,16 @@ def timing(mapping, images):
                   _done(mapping, 1)[0] + 1 if batch > 1 else full[0] + 1)
 
 
+def cycles(mapping, images, rounds=1):
+    """Cycles of so many runs of some images each, that follow one another."""
+    last = mapping.layers[-1]
+    if images % mapping.batch == 0:
+        return timing(mapping, images * rounds).cycles
+    run = timing(mapping, images).cycles
+    # After a batch that was not full, all that it had, classes to fill it up included, must leave.
+    return run + (rounds - 1) * (run - 2 + last.words - last.outputs)
+
+
 @lru_cache(maxsize=256)
 def _done(mapping, images):
     """Cycle of each image's last score, if so many are classified in one run."""
@@ -193,9 +205,9 @@ def _done(mapping, images):
     for n in reversed(range(len(layers))):
         folding = layers[n]
         if n and batch > 1:
-            sink = Layer(folding, layers[n - 1].words * batch, sink)
+            sink = Layer(folding, sink, layers[n - 1].words * batch)
             continue
-        sink = Layer(folding, folding.folds * batch, sink)
+        sink = Layer(folding, sink)
         if n:
             before = layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)

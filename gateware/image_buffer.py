@@ -49,6 +49,8 @@ class ImageBuffer(wiring.Component):
         At least 1; taken with :py:`start`.
     o : :py:`Out(stream.Signature(width))`
         Words of the images.
+    last : :py:`Out(1)`
+        With a word that is offered: whether it is the last of the last image in a round.
     """
 
     def __init__(self, *, width, words, image_bytes, batch):
@@ -69,6 +71,7 @@ class ImageBuffer(wiring.Component):
             "start": In(1),
             "rounds": In(16),
             "o": Out(stream.Signature(width)),
+            "last": Out(1),
         })
 
     def elaborate(self, platform):
@@ -117,6 +120,7 @@ class ImageBuffer(wiring.Component):
         m.d.comb += r_port.addr.eq(row)
         m.d.comb += self.o.payload.eq(r_port.data)
         with m.If(fetch):
+            m.d.sync += self.last.eq(final)
             m.d.sync += row.eq(Mux(final, 0, row + 1))
             with m.If(final):
                 m.d.sync += [left.eq(left - 1), more.eq(left != 1)]

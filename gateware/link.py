@@ -59,6 +59,8 @@ class Link(wiring.Component):
         The accelerator's memories and registers.
     pixels : :py:`Out(stream.Signature(width))`
         Words of pixels, an image at a time.
+    last : :py:`Out(1)`
+        With a word that is offered: whether a round of images ends with it.
     scores : :py:`In(stream.Signature(result))`
         Scores of that image.
     loaded : :py:`In(1)`
@@ -88,6 +90,7 @@ class Link(wiring.Component):
             "o": Out(stream.Signature(8)),
             "bus": Out(bus.Signature(addr_width)),
             "pixels": Out(stream.Signature(width)),
+            "last": Out(1),
             "scores": In(stream.Signature(result)),
             "loaded": In(1),
             "reset": Out(1),
@@ -114,6 +117,7 @@ class Link(wiring.Component):
         m.submodules.results = results = Results(
             result=self._result, classes=identity.classes, batch=identity.batch)
         wiring.connect(m, buffer.o, wiring.flipped(self.pixels))
+        m.d.comb += self.last.eq(buffer.last)
         wiring.connect(m, wiring.flipped(self.scores), results.i)
         m.d.comb += results.images.eq(buffer.images)
         m.d.comb += results.begin.eq(buffer.o.valid & buffer.o.ready)

@@ -66,15 +66,16 @@ class Plan:
         """Address of the registers of :mod:`gateware.control`."""
         return self.regions["control"].base
 
-    def cycles(self, images):
-        """Cycles that some images take one after another, from the first word to the last."""
-        return cost.timing(self.mapping, images).cycles
+    def cycles(self, images, rounds=1):
+        """Cycles that some images take, again and again, from the first word to the last."""
+        return cost.cycles(self.mapping, images, rounds)
 
     @property
     def hash(self):
         """Eight bytes that tell one hardware from another."""
         encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder)}
-        layers = [[layer.pe, layer.simd, layer.storage, layer.batch] for layer in self.mapping.layers]
+        layers = [[layer.pe, layer.simd, layer.storage, *([layer.batch] if layer.batch > 1 else [])]
+                  for layer in self.mapping.layers]
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
                            layers])
         return hashlib.sha256(text.encode()).digest()[:8]

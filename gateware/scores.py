@@ -42,7 +42,7 @@ class Scores(wiring.Component):
     -------
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
         Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
-    vectors : :py:`In(range(1, folding.batch + 1))`
+    vectors : :py:`In(range(1, folding.batch + 1), init=folding.batch)`
         How many vectors there are in the batch that leaves; as many as it has if it is full.
     left : :py:`Out(1)`
         High for a cycle when a batch has left all buffers.
@@ -59,7 +59,7 @@ class Scores(wiring.Component):
     def __init__(self, folding, *, bipolar, gain_bits, score_bits, weights=None, affine=None):
         if folding.lanes != 1:
             raise ValueError("Folding must leave one class at a time: PE must be at most "
-                             f"{folding.beats}, not {folding.pe}")
+                             f"{folding.beats // folding.batch}, not {folding.pe}")
         self._folding = folding
         self._bipolar = bipolar
         self._gain_bits = gain_bits
@@ -68,7 +68,7 @@ class Scores(wiring.Component):
         self._affine = affine
         super().__init__({
             "i": In(stream.Signature(folding.simd * folding.batch)),
-            "vectors": In(range(1, folding.batch + 1)),
+            "vectors": In(range(1, folding.batch + 1), init=folding.batch),
             "left": Out(1),
             "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
             "sums": Out(range(folding.top + 1)),

@@ -26,10 +26,13 @@ def identity(accelerator, clock_hz):
         Frequency of its clock.
     """
     shape, layers = accelerator.shape, accelerator.mapping.layers
+    room = max(1, ROWS // max(accelerator.words, shape.classes))
+    # Whole batches of the accelerator, as long as there is room for one.
+    room -= room % layers[0].batch if room > layers[0].batch else 0
     return Identity(
         hash=accelerator.hash, clock_hz=clock_hz, control=accelerator.control_address,
         inputs=layers[0].inputs, bits=shape.encoder.sent_bits, classes=shape.classes,
-        score_bits=shape.score_bits, batch=max(1, ROWS // max(accelerator.words, shape.classes)),
+        score_bits=shape.score_bits, batch=room,
         layers=tuple(Layer(layer.inputs, layer.outputs, layer.pe, layer.simd, layer.planes)
                      for layer in layers))
 
@@ -65,7 +68,7 @@ class System(wiring.Component):
         self._divisor = divisor
         told = identity(accelerator, clock_hz)
         self._link = Link(
-            told, words=accelerator.words, width=told.bits * accelerator.i.payload.shape().length,
+            told, words=accelerator.words, width=told.bits * accelerator.mapping.layers[0].simd,
             addr_width=accelerator.bus.signature.addr_width,
             result=accelerator.o.payload.shape())
         super().__init__({
@@ -111,8 +114,11 @@ class System(wiring.Component):
         # A pixel of which only one bit is sent is all ones or all zeros.
         m.d.comb += accelerator.i.valid.eq(link.pixels.valid)
         m.d.comb += link.pixels.ready.eq(accelerator.i.ready)
-        bits = self.identity.bits
-        for n, pixel in enumerate(accelerator.i.payload):
+        bits, pixels = self.identity.bits, accelerator.i.payload
+        if accelerator.mapping.layers[0].batch > 1:
+            m.d.comb += pixels.last.eq(link.last)
+            pixels = pixels.pixels
+        for n, pixel in enumerate(pixels):
             sent = link.pixels.payload.word_select(n, bits)
             m.d.comb += Value.cast(pixel).eq(sent.replicate(len(Value.cast(pixel)) // bits))
         wiring.connect(m, accelerator.o, link.scores)

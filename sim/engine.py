@@ -196,9 +196,9 @@ def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np
     name = "scores" if scores else f"layer{n}"
     each = per_image // folding.lanes * (1 if scores else folding.batch)
     if len(words) % each:
-        what = "images" if scores or folding.batch == 1 else f"batches of {folding.batch} images"
+        what = "images" if scores or folding.batch == 1 else "batches"
         raise CheckFailed(f"{name} put out {len(words):,} words, which is no whole number of "
-                          f"{what} of {each} words")
+                          f"{what} of {each}")
     mask = (1 << width * folding.lanes) - 1
     sums = unpack_fields([word & mask for word in words], width, folding.lanes)
     if scores:

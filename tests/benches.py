@@ -47,7 +47,7 @@ from sim.cosim.case import Answer, Case, Step
 from sim.engine import decode_output, decode_probe
 
 from .commandline import random_network
-from .traffic import beats
+from .traffic import beats, in_turn
 
 
 __all__ = ["Bench", "Script", "DATAPATH"]
@@ -262,13 +262,13 @@ def layer(rng, gains, bipolar, inputs=13, outputs=7):
             rng.random((VECTORS, len(gains), inputs)) < 0.5)
 
 
-def accumulate(rng, gains, pe, simd):
+def accumulate(rng, gains, pe, simd, batch=1):
     golden, planes = layer(rng, gains, bipolar=False)
-    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd)
+    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd, batch=batch)
 
     def check(answer):
         sums = unpack_fields(answer.words["o"], folding.top.bit_length(), folding.lanes)
-        assert (sums.reshape(VECTORS, -1)[:, :golden.outputs] == golden.sums(planes)).all()
+        assert (in_turn(sums, folding)[:, :golden.outputs] == golden.sums(planes)).all()
 
     component = gateware.accumulate.Accumulate(folding, init=weight_rows(golden.weights, folding))
     return Bench(component, Case(
@@ -318,10 +318,11 @@ def scores(rng, gain, pe, simd):
         "", feed={"i": beats(folding, planes)}, drain={"o": VECTORS * 5}, watch=["sums"]), check)
 
 
-def accelerator(rng):
+def accelerator(rng, batch=1):
     network = random_network(12, 7, 5, 3, bits=3)
-    mapping = Mapping((Folding(12, 7, (4, 2, 1), 3, 5), Folding(7, 5, (1,), 2, 3),
-                       Folding(5, 3, (1,), 2, 2)))
+    mapping = Mapping((Folding(12, 7, (4, 2, 1), 3, 5, batch=batch),
+                       Folding(7, 5, (1,), 2, 3, batch=batch),
+                       Folding(5, 3, (1,), 2 if batch == 1 else 1, 2, batch=batch)))
     component = compile(network.shape, mapping, image=image(network, mapping), probes=True)
     images = rng.integers(0, 8, (VECTORS, 12))
 
@@ -332,8 +333,10 @@ def accelerator(rng):
         assert (best == argmax(expected["scores"])).all()
         for n, (each, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
             name = f"layer{n}" if n < 2 else "scores"
-            assert len(answer.words[f"probe_{n}"]) == VECTORS * (folding.words if n < 2 else 3)
-            trace = decode_probe(component, n, answer.words[f"probe_{n}"])
+            places = VECTORS if n == 2 else -(-VECTORS // batch) * batch
+            assert len(answer.words[f"probe_{n}"]) == places * (folding.words if n < 2 else 3)
+            trace = {key: rows[:VECTORS] for key, rows in
+                     decode_probe(component, n, answer.words[f"probe_{n}"]).items()}
             assert (each.acc_of(trace[f"{name}.sums"]) == expected[f"{name}.acc"]).all()
             if n < 2:
                 assert (trace[f"{name}.bits"] == expected[f"{name}.bits"]).all()
@@ -368,5 +371,8 @@ DATAPATH = {
     "dense_bipolar": (gateware.dense.Dense, lambda rng: dense(rng, (1,), 3, 5)),
     "scores_gain": (gateware.scores.Scores, lambda rng: scores(rng, 99, 2, 5)),
     "scores_plain": (gateware.scores.Scores, lambda rng: scores(rng, 1, 1, 13)),
+    "accumulate_batches": (gateware.accumulate.Accumulate,
+                           lambda rng: accumulate(rng, (1,), 4, 3, batch=2)),
     "accelerator": (Accelerator, accelerator),
+    "accelerator_batches": (Accelerator, lambda rng: accelerator(rng, 3)),
 }

@@ -42,7 +42,7 @@ class StandIn(wiring.Component):
         self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
         self.mapping = SimpleNamespace(layers=[SimpleNamespace(
             folds=words, simd=simd, inputs=words * simd - (words * simd > 1), outputs=classes,
-            pe=1, planes=bits)])
+            pe=1, planes=bits, batch=1)])
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(bits, simd))),
             "o": Out(stream.Signature(layout(classes, SCORE_BITS))),
@@ -50,8 +50,8 @@ class StandIn(wiring.Component):
             "loaded": Out(1),
         })
 
-    def cycles(self, images):
-        return images * (self.words + self.classes)
+    def cycles(self, images, rounds=1):
+        return rounds * images * (self.words + self.classes)
 
     def elaborate(self, platform):
         m = Module()

@@ -14,10 +14,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from cobs import cobs
 
+import gateware.cost
 from gateware.access import Access
 from gateware.compiler import compile, image
 from gateware.control import network_id
-from gateware.cost import timing
 from gateware.counters import Counters
 from gateware.folding import Folding
 from gateware.image_buffer import ImageBuffer
@@ -258,10 +258,11 @@ def whole_link():
         drain={"o": len(expected)}, limit=60_000), check, speeds=("waiting",))
 
 
-def system(rng):
+def system(rng, batch):
     """A small network at two pins, which does all that it can be asked to do."""
     network = random_network(6, 4, 3, bits=3)
-    mapping = Mapping((Folding(6, 4, (4, 2, 1), 2, 4), Folding(4, 3, (1,), 1, 2)))
+    mapping = Mapping((Folding(6, 4, (4, 2, 1), 2, 4, batch=batch),
+                       Folding(4, 3, (1,), 1, 2, batch=batch)))
     contents = image(network, mapping)
     component = System(compile(network.shape, mapping, image=contents), divisor=DIVISOR,
                        clock_hz=12_000_000)
@@ -273,11 +274,11 @@ def system(rng):
     scores = network.trace(pixels)["scores"]
     best = argmax(scores)
 
-    def cycles(images):
-        return timing(mapping, images).cycles
+    def cycles(images, rounds=1):
+        return gateware.cost.cycles(mapping, images, rounds)
 
     run = Run(cycles(3), tuple(best.tolist()), tuple(map(tuple, scores.tolist())))
-    repeated = Repeated(cycles(15), frame.signature(scores, best, 5))
+    repeated = Repeated(cycles(3, 5), frame.signature(scores, best, 5))
     registers = [1, network_id(contents)]
     counters = [18, 8, 0]
     exchange = [
@@ -285,7 +286,7 @@ def system(rng):
         (Opcode.INFER, frame.infer(0, packed[:4], run=False), b"", 0),
         (Opcode.INFER, frame.infer(4, packed[4:], run=True, scores=True), run.pack(identity),
          cycles(3)),
-        (Opcode.REPEAT, frame.repeat(5), repeated.pack(), cycles(15)),
+        (Opcode.REPEAT, frame.repeat(5), repeated.pack(), cycles(3, 5)),
         (Opcode.READ, frame.read(accelerator.control_address, 2), frame.pack_words(registers), 0),
         (Opcode.WRITE, frame.write(address, [row ^ 0xff]), b"", 0),
         (Opcode.READ, frame.read(address, 1), frame.pack_words([row ^ 0xff]), 0),
@@ -333,5 +334,6 @@ SYSTEM = {
     "result_bytes": (ResultBytes, result_bytes),
     "counters": (Counters, counters),
     "link": (Link, lambda rng: whole_link()),
-    "system": (System, system),
+    "system": (System, lambda rng: system(rng, 1)),
+    "system_batches": (System, lambda rng: system(rng, 2)),
 }

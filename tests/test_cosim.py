@@ -26,6 +26,7 @@ from sim.cosim import runner
 from sim.cosim.case import Case, Step
 from sim.cosim.runner import build, missing
 
+from .batch_benches import BATCHES
 from .benches import DATAPATH
 from .link_benches import LINK
 from .system_benches import SYSTEM
@@ -38,7 +39,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **LINK, **SYSTEM}
+BENCHES = {**DATAPATH, **BATCHES, **LINK, **SYSTEM}
 
 
 def made(names):

@@ -68,11 +68,13 @@ class Bed:
         ctx.set(dut.start, 0)
         ctx.set(dut.rounds, 0)
         found, wait, held, cycles = [], next(stalls), None, 0
+        each = self.state(ctx)[1] * self.words
         while len(found) < count:
             assert cycles < 20 + 10 * count
             ctx.set(dut.o.ready, wait == 0)
-            _, _, valid, word = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            _, _, valid, word, last = await ctx.tick().sample(dut.o.valid, dut.o.payload, dut.last)
             cycles += 1
+            assert not valid or last == ((len(found) + 1) % each == 0)
             assert held is None or (valid, word) == (1, held)
             held = word if valid and wait else None
             if valid and not wait:
@@ -152,7 +154,8 @@ def test_members_are_as_wide_as_they_have_to_be(size):
     assert ports(dut) == {
         "i_payload": 8, "i_valid": 1, "i_ready": 1, "clear": 1,
         "filled": (batch * image_bytes).bit_length(), "images": batch.bit_length(), "whole": 1,
-        "start": 1, "rounds": 16, "o_payload": width, "o_valid": 1, "o_ready": 1}
+        "start": 1, "rounds": 16, "o_payload": width, "o_valid": 1, "o_ready": 1,
+        "last": 1}
 
 
 def test_many_rounds():

@@ -327,7 +327,7 @@ def test_members_are_as_wide_as_they_have_to_be():
            "bus_r_valid": 1}
     assert ports(link) == {
         "i_payload": 8, "i_valid": 1, "i_ready": 1, "lost": 1, "o_payload": 8, "o_valid": 1,
-        "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1,
+        "o_ready": 1, **bus, "pixels_payload": 12, "pixels_valid": 1, "pixels_ready": 1, "last": 1,
         "scores_payload": SCORE_BITS + 2 + 1, "scores_valid": 1, "scores_ready": 1, "loaded": 1,
         "reset": 1, "best": 2, "any_best": 1}
 

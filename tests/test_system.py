@@ -111,6 +111,13 @@ def test_as_many_images_as_memories_hold(sizes, batch):
     assert identity(StandIn(**sizes), 10 ** 7).batch == batch
 
 
+@pytest.mark.parametrize("words, batch, expected", [(60, 3, 3), (60, 5, 4), (60, 4, 4), (30, 3, 6)])
+def test_buffers_hold_whole_batches(words, batch, expected):
+    standin = StandIn(words=words)
+    standin.mapping.layers[0].batch = batch
+    assert identity(standin, 10 ** 7).batch == expected
+
+
 def test_what_a_system_is_made_of():
     standin = StandIn()
     system = System(standin, divisor=9, clock_hz=10 ** 7)

@@ -13,8 +13,8 @@ from model.packing import pack
 from sim.bench import drain, feed
 
 
-__all__ = ["WithSums", "beats", "offers", "transfers", "simulate", "write", "read", "loaded",
-           "ports", "registers", "memories", "idle_bits"]
+__all__ = ["WithSums", "beats", "in_turn", "offers", "transfers", "simulate", "write", "read",
+           "loaded", "ports", "registers", "memories", "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -39,13 +39,20 @@ class WithSums(Elaboratable):
 
 
 def beats(folding, planes):
-    """Words that a layer takes for vectors of bits, vectors × planes × inputs."""
+    """Words that a layer takes for vectors of bits, vectors × planes × inputs, in full batches."""
     padded = np.zeros((*planes.shape[:2], folding.folds * folding.simd), dtype=bool)
     padded[:, :, :folding.inputs] = planes
     folds = padded.reshape(*planes.shape[:2], folding.folds, folding.simd)
-    words = folds.transpose(0, 2, 1, 3)
-    return [word for vector in words for _ in range(folding.groups)
-            for word in pack(vector, folding.simd)]
+    batches = folds.reshape(-1, folding.batch, *folds.shape[1:])
+    words = batches.transpose(0, 3, 2, 1, 4)
+    return [word for batch in words for _ in range(folding.groups)
+            for word in pack(batch, folding.simd * folding.batch)]
+
+
+def in_turn(values, folding):
+    """Of the values of a layer, in the order in which they leave: vectors × neurons."""
+    batches = np.reshape(values, (-1, folding.words, folding.batch, folding.lanes))
+    return batches.swapaxes(1, 2).reshape(-1, folding.words * folding.lanes)
 
 
 def offers(dut, payloads, limit=1_000):

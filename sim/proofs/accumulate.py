@@ -91,7 +91,7 @@ PROOFS = (
                 "advance.eq(1)", case=1, cycles=12),
          Change("gateware.accumulate", "fold == folding.folds - 1", "fold == 0", case=1,
                 cycles=12),
-         Change("gateware.folding", "self.pe // lanes <= self.beats)",
+         Change("gateware.folding", "self.pe // lanes * self.batch <= self.beats)",
                 "self.pe // lanes <= 2 * self.beats)", case=4, cycles=12)),
     ),
     Proof(

@@ -71,6 +71,7 @@ def rules(h: Harness, *, width: int, words: int, image_bytes: int, batch: int) -
         h.m.d.sync += remaining.eq(remaining - last)
     with h.m.If(dut.start):
         h.m.d.sync += remaining.eq(dut.rounds)
+    h.claim("the last word of a round is marked", ~dut.o.valid | (dut.last == last))
     h.claim("words leave until all have left, as often as they shall, and no longer",
             sending == (remaining != 0))
     h.claim("it is known whether there is more to read", inside["more"] == (rounds != 0))

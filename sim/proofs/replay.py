@@ -63,11 +63,11 @@ PROOFS = (
         "the source keeps what it offers", "induction", safe,
         tuple(case(5 + words + words * times, words=words, times=times)
               for words, times in ((1, 1), (1, 3), (2, 1), (3, 2), (4, 1), (5, 3))),
-        (Change("gateware.replay", "r_times == self._times - 1", "r_times == self._times - 2",
+        (Change("gateware.replay", "r_times == times - 1", "r_times == times - 2",
                 case=3, cycles=14),
          Change("gateware.replay", "self.i.ready.eq(~full.bit_select(w_bank, 1))",
                 "self.i.ready.eq(1)", case=3, cycles=14),
-         Change("gateware.replay", "m.d.comb += advance.eq(self.o.ready | ~self.o.valid)",
+         Change("gateware.replay", "m.d.comb += advance.eq(o.ready | ~o.valid)",
                 "m.d.comb += advance.eq(1)", case=3, cycles=14)),
     ),
     Proof(

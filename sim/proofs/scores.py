@@ -113,7 +113,7 @@ PROOFS = (
                 "self.o.payload.score >= best_score", case=1, cycles=14),
          Change("gateware.scores", "best_score = Signal(signed(self._score_bits))",
                 "best_score = Signal(self._score_bits)", case=1, cycles=14),
-         Change("gateware.scores", "accumulate.o.ready.eq(self.o.ready | ~self.o.valid)",
+         Change("gateware.scores", "source.ready.eq(self.o.ready | ~self.o.valid)",
                 "accumulate.o.ready.eq(1)", case=1, cycles=14)),
     ),
     Proof(
