@@ -83,7 +83,7 @@ def uniform(shape, *, pe, simd, storage="block", batch=1):
         width = min(simd, inputs)
         most = outputs
         if n == len(shape.sizes) - 2:   # a class at a time leaves
-            most = min(outputs, -(-inputs // width) * len(gains) // batch)
+            most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch))
         layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch))
     return Mapping(tuple(layers))
 

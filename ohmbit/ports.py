@@ -41,6 +41,11 @@ def describe_ports(name: str, network: pathlib.Path, accelerator: Any, timing: A
         if empty else "The memories hold the network from configuration on: `loaded` is high " \
                       "after reset."
     fills = "writes all memories over the bus from the files, " if empty else ""
+    marked = "" if accelerator.mapping.batch == 1 else f"""
+Images are worked on {accelerator.mapping.batch} at a time. A set highest bit of `i__payload` marks
+the last word of a run of images, so that what came is not left waiting for more; the next run is
+taken once it has left.
+"""
     return f"""# {name}
 
 The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
@@ -73,7 +78,7 @@ one for each class in order:
 {fields}
 `score` is signed. `last` is high with the last class, and with it `best` is the class of the
 greatest score, the lowest of equals.
-
+{marked}
 | layer | inputs | outputs | PE | SIMD | cycles |
 |---|---|---|---|---|---|
 {layers}

@@ -39,6 +39,8 @@ class Result:
     when : dict of arrays of :class:`int`, or None
         The cycle in which each of these values and each score passed, by the same names, counted
         as :py:`done` is.
+    batch : :class:`int`
+        Images that the accelerator works on at once.
     """
 
     scores: np.ndarray
@@ -47,6 +49,7 @@ class Result:
     done: np.ndarray
     trace: dict[str, np.ndarray] | None = field(default=None, repr=False)
     when: dict[str, np.ndarray] | None = field(default=None, repr=False)
+    batch: int = 1
 
     @property
     def latency(self) -> int | None:
@@ -54,11 +57,13 @@ class Result:
         return None if self._together else int(self.done[0])
 
     @property
-    def cycles_per_image(self) -> int | None:
-        """Cycles that the last image added; None where images come and go together."""
-        if self._together or len(self.done) < 2:
-            return self.latency
-        return int(self.done[-1] - self.done[-2])
+    def cycles_per_image(self) -> int | float | None:
+        """Cycles that each image of the last full batch added; None where that cannot be told."""
+        full = len(self.done) // self.batch
+        if self._together or full < 2:
+            return self.latency if self.batch == 1 else None
+        added = int(self.done[full * self.batch - 1] - self.done[(full - 1) * self.batch - 1])
+        return added / self.batch if added % self.batch else added // self.batch
 
     @property
     def _together(self) -> bool:
@@ -168,7 +173,8 @@ def result_of(accelerator: Any, words: Sequence[int], stamps: npt.ArrayLike,
             known |= {name: rows[:len(best)] if len(rows) == _places(accelerator, len(best))
                       else rows for name, rows in values.items()}
     done = when["class"][:, 0]
-    return Result(scores, best, int(done[-1]), done, trace if probes else None, when)
+    return Result(scores, best, int(done[-1]), done, trace if probes else None, when,
+                  accelerator.mapping.batch)
 
 
 def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:

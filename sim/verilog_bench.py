@@ -1,9 +1,11 @@
 """A test bench in Verilog that goes with an emitted accelerator, and checks itself."""
 
+import math
 import pathlib
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import Value
 
 from gateware import compiler, cost
 from gateware.control import LOADED, NETWORK, network_id
@@ -48,18 +50,19 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
     expected = _score_words(accelerator, network.scores_of(images))
     o_width = max(field.offset + field.width for _, field in accelerator.o.payload.shape())
     timing = cost.timing(mapping, len(images))
-    settle = timing.latency + 2 * timing.cycles_per_image
+    interval = math.ceil(timing.cycles_per_image)
+    settle = timing.latency + 2 * interval * mapping.batch
     words = sum(region.depth * region.chunks for region in memories.values())
     # On average each side waits for half an interval with each image, and two cycles at each word.
     limit = 1000 + 6 * words + 2 * settle + 2 * timing.cycles + 8 * len(images) * (
-        2 * timing.cycles_per_image + 4 * (accelerator.words + shape.classes))
+        2 * interval + 4 * (accelerator.words + shape.classes))
     fields = {
         "name": name, "source": source, "images": len(images), "words": accelerator.words,
-        "classes": shape.classes, "i_width": mapping.layers[0].simd * shape.encoder.bits,
+        "classes": shape.classes, "i_width": len(Value.cast(accelerator.i.payload)),
         "o_width": o_width, "score_bits": shape.score_bits,
         "best_mask": (1 << o_width - 1 - shape.score_bits) - 1,
         "addr_width": accelerator.plan.addr_width, "cycles": timing.cycles,
-        "interval": timing.cycles_per_image, "settle": settle, "limit": limit,
+        "interval": interval, "settle": settle, "limit": limit,
         "declarations": "\n".join(
             f"  reg [{32 * region.chunks - 1}:0] {_identifier(memory)} [0:{region.depth - 1}];"
             for memory, region in memories.items()),

@@ -83,8 +83,26 @@ def test_batches_match_model_in_predicted_cycles(data, network, count):
         result = engine.infer(run)
         compared = compare(network, run, result)
         assert compared.total == 0, compared.first
-        assert result.cycles == cost.timing(mapping, count).cycles
+        timing = cost.timing(mapping, count)
+        assert result.cycles == timing.cycles
+        assert result.batch == mapping.batch
     assert len(compared.mismatches) == 2 * len(network.layers) + 3
+
+
+@settings(max_examples=6)
+@given(data=st.data(), network=strategies.networks(max_size=8))
+def test_cycles_of_one_more_batch_are_predicted(data, network):
+    mapping = data.draw(strategies.mappings(network, batches=(2, 3)))
+    count = 20 * mapping.batch
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping)))
+    result = engine.infer(images_for(data, network, count + 1))
+    assert result.cycles == cost.timing(mapping, count + 1).cycles
+    each = cost.timing(mapping, 1).cycles_per_image
+    assert result.cycles_per_image == mapping.cycles_per_image == each
+    for images in (count, 200 * mapping.batch + 1):
+        assert cost.timing(mapping, images + mapping.batch).cycles \
+            == cost.timing(mapping, images).cycles + each * mapping.batch
 
 
 @settings(max_examples=10)

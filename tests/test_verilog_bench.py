@@ -38,9 +38,9 @@ def simulate(folder):
     return done.returncode, done.stdout + done.stderr
 
 
-def emit(network, folder, *, empty=False, pe=3, simd=5, images=6):
+def emit(network, folder, *, empty=False, pe=3, simd=5, images=6, batch=1):
     """All that `ohmbit verilog` writes for a network, but for the page."""
-    mapping = uniform(network.shape, pe=pe, simd=simd)
+    mapping = uniform(network.shape, pe=pe, simd=simd, batch=batch)
     image = compiler.image(network, mapping)
     accelerator = compiler.compile(network.shape, mapping, image=None if empty else image)
     work = BUILD / f"{folder.name}-{os.getpid()}"
@@ -257,14 +257,16 @@ def test_a_dataset_that_is_asked_for_must_be_there(ohmbit_, network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder, sizes, pe, simd, empty", [
-    ("bitserial", (64, 32, 16, 10), 7, 11, True), ("threshold", (64, 32, 16, 10), 7, 11, False),
-    ("bitserial", (30, 10), 4, 30, False), ("bitserial", (5, 3, 1), 1, 1, True),
-    ("threshold", (9, 40, 3), 40, 2, True)])
-def test_other_sizes(tmp_path, encoder, sizes, pe, simd, empty):
+@pytest.mark.parametrize("encoder, sizes, pe, simd, empty, batch", [
+    ("bitserial", (64, 32, 16, 10), 7, 11, True, 1),
+    ("threshold", (64, 32, 16, 10), 7, 11, False, 1), ("bitserial", (30, 10), 4, 30, False, 1),
+    ("bitserial", (5, 3, 1), 1, 1, True, 1), ("threshold", (9, 40, 3), 40, 2, True, 1),
+    # Images at once: more than come, and fewer.
+    ("threshold", (24, 9, 3), 1, 2, True, 5), ("bitserial", (9, 6, 3), 1, 2, False, 2)])
+def test_other_sizes(tmp_path, encoder, sizes, pe, simd, empty, batch):
     network = random_network(*sizes)
     if encoder == "threshold":
         network = on_thresholds(network, level=16)
-    emit(network, tmp_path / "out", empty=empty, pe=pe, simd=simd)
+    emit(network, tmp_path / "out", empty=empty, pe=pe, simd=simd, batch=batch)
     code, said = simulate(tmp_path / "out")
     assert code == 0 and said.startswith("PASS: "), said

@@ -80,7 +80,7 @@ class Simulation:
     boundary_images: int
     accuracy: float
     cycles: int
-    cycles_per_image: int | None
+    cycles_per_image: int | float | None
     latency: int | None
     predicted_cycles: int
     seconds: float
