@@ -18,7 +18,7 @@ class Accumulate(wiring.Component):
     group of neurons, as :py:`folding` lays it out; a group's sums leave :py:`lanes` at a time,
     first neuron first, while the next group is worked on. The throughput is one vector in
     :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
-    its last word was taken: 3, or 4 where planes have different weights.
+    its last word was taken, which are those of :py:`folding.latency`.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ class Accumulate(wiring.Component):
 
     @property
     def latency(self):
-        return Crossbar.latency + 1 + self._folding.serial
+        return self._folding.latency
 
     def elaborate(self, platform):
         m = Module()
         folding = self._folding
         m.submodules.crossbar = crossbar = Crossbar(
             simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
-            storage=folding.storage)
+            storage=folding.storage, levels=folding.levels)
         wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
 
         # The pipeline stops as a whole while its output waits, rather than let each stage fill up:
@@ -92,7 +92,7 @@ class Accumulate(wiring.Component):
                 m.d.sync += delayed.eq(flags)
             return delayed
 
-        for n in range(Crossbar.latency):
+        for n in range(crossbar.latency):
             flags = delay(flags, f"sensed_{n}")
         counts = list(crossbar.o)
 

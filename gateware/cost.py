@@ -12,7 +12,6 @@ from functools import lru_cache
 from math import gcd
 
 from .bus import WORD, Region
-from .crossbar import Crossbar
 from .frames import PAGE, PAGES
 from .system import ROWS
 
@@ -68,7 +67,7 @@ class Layer:
 
     def __init__(self, folding, sink):
         self.folding, self.sink = folding, sink
-        self.latency = Crossbar.latency + 1 + folding.serial
+        self.latency = folding.latency
         self.words = 0
         self.free = [0, 0]   # cycle in which each bank can be written again
         self.bank = 0

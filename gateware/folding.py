@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from amaranth.utils import bits_for
 
+from .adder_tree import stages
 from .bus import Region
 
 
@@ -31,6 +32,8 @@ class Folding:
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
         Where the weights are: one of :data:`gateware.memories.STORAGE`.
+    levels : :class:`int`
+        Adders between registers, as :class:`gateware.popcount.Popcount` has it.
     """
 
     inputs: int
@@ -39,6 +42,7 @@ class Folding:
     pe: int
     simd: int
     storage: str = "block"
+    levels: int = 0
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -47,6 +51,10 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        if not isinstance(self.levels, int):
+            raise TypeError(f"Levels must be an integer, not {self.levels!r}")
+        if self.levels < 0:
+            raise ValueError(f"Levels must be at least 0, not {self.levels!r}")
 
     @property
     def planes(self):
@@ -79,6 +87,11 @@ class Folding:
     def interval(self):
         """Cycles that a vector takes."""
         return self.groups * self.beats
+
+    @property
+    def latency(self):
+        """Cycles from a group's last word to its first sums: memory, popcount, planes, sum."""
+        return 1 + stages(self.simd, self.levels) + self.serial + 1
 
     @property
     def lanes(self):
