@@ -73,8 +73,8 @@ def foldings(draw, layer, final=False):
     simd  = draw(st.integers(1, layer.inputs))
     beats = -(-layer.inputs // simd) * len(layer.gains)
     pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
-    folding = Folding(layer.inputs, layer.outputs, layer.gains, pe, simd)
-    return folding
+    return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd,
+                   levels=draw(st.integers(0, 2)))
 
 
 @st.composite
