@@ -18,8 +18,8 @@ class Accumulate(wiring.Component):
     side, arrives once for each group of neurons, as :py:`folding` lays it out; a group's sums leave
     :py:`lanes` at a time, first neuron first and for each of them all vectors, while the next group
     is worked on. The throughput is one batch in :py:`folding.interval` cycles; the first sums of a
-    group are valid :py:`latency` cycles after its last word was taken: 3, or 4 where planes have
-    different weights.
+    group are valid :py:`latency` cycles after its last word was taken, which are those of
+    :py:`folding.latency`.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ class Accumulate(wiring.Component):
 
     @property
     def latency(self):
-        return Crossbar.latency + 1 + self._folding.serial
+        return self._folding.latency
 
     def elaborate(self, platform):
         m = Module()
         folding = self._folding
         m.submodules.crossbar = crossbar = Crossbar(
             simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
-            storage=folding.storage, batch=folding.batch)
+            storage=folding.storage, levels=folding.levels, batch=folding.batch)
         wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
 
         # The pipeline stops as a whole while its output waits, rather than let each stage fill up:
@@ -94,7 +94,7 @@ class Accumulate(wiring.Component):
                 m.d.sync += delayed.eq(flags)
             return delayed
 
-        for n in range(Crossbar.latency):
+        for n in range(crossbar.latency):
             flags = delay(flags, f"sensed_{n}")
         # In the order in which sums leave.
         counts = [crossbar.o[vector * folding.pe + first + lane]

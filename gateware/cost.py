@@ -12,7 +12,6 @@ from functools import lru_cache
 from math import gcd
 
 from .bus import WORD, Region
-from .crossbar import Crossbar
 from .frames import PAGE, PAGES
 from .system import ROWS
 
@@ -72,7 +71,7 @@ class Layer:
     def __init__(self, folding, sink, units=None):
         self.folding, self.sink = folding, sink
         self.units = folding.folds * folding.batch if units is None else units
-        self.latency = Crossbar.latency + 1 + folding.serial
+        self.latency = folding.latency
         self.taken = 0       # units of the bank that is filled
         self.free = [0, 0]   # cycle in which each bank can be written again
         self.bank = 0

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
+from .adder_tree import stages
 from .memories import Store
 from .popcount import Popcount
 
@@ -18,9 +19,9 @@ class Crossbar(wiring.Component):
     Computes what :class:`model.crossbar.Crossbar` computes, for :py:`simd` word lines and
     :py:`pe` bit lines in each cycle, and for :py:`batch` vectors at once, which share the weights.
     A row of the memory holds the weights of all those cells: those of the first bit line lowest,
-    and in them the first word line lowest. The throughput is
-    one row a cycle and the latency :py:`latency` = 2 cycles, counted in cycles in which
-    :py:`en` is high; which row is next is up to whoever drives :py:`row`.
+    and in them the first word line lowest. The throughput is one row a cycle and the latency
+    :py:`latency` cycles, counted in cycles in which :py:`en` is high: 1 for the memory, and those
+    of the popcounts. Which row is next is up to whoever drives :py:`row`.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Crossbar(wiring.Component):
         Rows at power-up.
     storage : :class:`str`
         Kind of memory, as :class:`gateware.memories.Store` has it.
+    levels : :class:`int`
+        Adders between registers, as :class:`gateware.popcount.Popcount` has it.
     batch : :class:`int`
         Vectors that meet each row.
 
@@ -49,14 +52,13 @@ class Crossbar(wiring.Component):
         The host's access to the weights, while the pipeline is idle.
     """
 
-    latency = 1 + Popcount.latency
-
-    def __init__(self, *, simd, pe, rows, init=None, storage="block", batch=1):
+    def __init__(self, *, simd, pe, rows, init=None, storage="block", levels=0, batch=1):
         self._simd = simd
         self._pe   = pe
         self._batch = batch
         self._init = init
         self._storage = storage
+        self._levels = levels
         self._region = bus.Region(simd * pe, rows)
         super().__init__({
             "en": In(1),
@@ -65,6 +67,10 @@ class Crossbar(wiring.Component):
             "o": Out(data.ArrayLayout(range(simd + 1), pe * batch)),
             "bus": In(bus.Signature(self._region.addr_width)),
         })
+
+    @property
+    def latency(self):
+        return 1 + stages(self._simd, self._levels)
 
     def elaborate(self, platform):
         m = Module()
@@ -75,13 +81,14 @@ class Crossbar(wiring.Component):
         m.d.comb += weights.en.eq(self.en)
         m.d.comb += weights.addr.eq(self.row)
 
-        # The memory answers in the cycle after it is asked, so the inputs wait that long too.
+        # The memory answers in the cycle after it is asked, so the inputs wait that long too, each
+        # as its opposite: popcounts count differences.
         x = Signal.like(self.x)
         with m.If(self.en):
-            m.d.sync += x.eq(self.x)
+            m.d.sync += x.eq(~self.x)
 
         for n in range(self._pe * self._batch):
-            m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd)
+            m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd, levels=self._levels)
             m.d.comb += popcount.en.eq(self.en)
             m.d.comb += popcount.x.eq(x.word_select(n // self._pe, self._simd))
             m.d.comb += popcount.w.eq(weights.data.word_select(n % self._pe, self._simd))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from amaranth.utils import bits_for
 
+from .adder_tree import stages
 from .bus import Region
 
 
@@ -31,6 +32,8 @@ class Folding:
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
         Where the weights are: one of :data:`gateware.memories.STORAGE`.
+    levels : :class:`int`
+        Adders between registers, as :class:`gateware.popcount.Popcount` has it.
     batch : :class:`int`
         Vectors that are worked on at once and share each row of weights; at most :py:`beats`, so
         that they leave while the next group is worked on.
@@ -42,6 +45,7 @@ class Folding:
     pe: int
     simd: int
     storage: str = "block"
+    levels: int = 0
     batch: int = 1
 
     def __post_init__(self):
@@ -51,6 +55,10 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        if not isinstance(self.levels, int):
+            raise TypeError(f"Levels must be an integer, not {self.levels!r}")
+        if self.levels < 0:
+            raise ValueError(f"Levels must be at least 0, not {self.levels!r}")
         if not isinstance(self.batch, int):
             raise TypeError(f"Batch must be an integer, not {self.batch!r}")
         if not 1 <= self.batch <= self.beats:
@@ -88,6 +96,11 @@ class Folding:
     def interval(self):
         """Cycles that a batch takes."""
         return self.groups * self.beats
+
+    @property
+    def latency(self):
+        """Cycles from a group's last word to its first sums: memory, popcount, planes, sum."""
+        return 1 + stages(self.simd, self.levels) + self.serial + 1
 
     @property
     def lanes(self):

@@ -84,7 +84,8 @@ def uniform(shape, *, pe, simd, storage="block", batch=1):
         most = outputs
         if n == len(shape.sizes) - 2:   # a class at a time leaves
             most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch))
-        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch))
+        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage,
+                              batch=batch))
     return Mapping(tuple(layers))
 
 

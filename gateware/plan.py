@@ -74,7 +74,11 @@ class Plan:
     def hash(self):
         """Eight bytes that tell one hardware from another."""
         encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder)}
-        layers = [[layer.pe, layer.simd, layer.storage, *([layer.batch] if layer.batch > 1 else [])]
+        # What most layers do not have is left out, so that they keep the hash from before there
+        # was such a thing.
+        layers = [[layer.pe, layer.simd, layer.storage,
+                   *([{"levels": layer.levels}] if layer.levels else []),
+                   *([{"batch": layer.batch}] if layer.batch > 1 else [])]
                   for layer in self.mapping.layers]
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
                            layers])

@@ -1,55 +1,68 @@
-"""Counting the places in which two words agree."""
+"""Counting the places in which two words differ."""
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .adder_tree import adder_tree, stages
+from .carry_chain import Addition, in_chains, in_tables, pack, value
+from .family import Target, family
+
 
 __all__ = ["Popcount"]
 
 
-def tree(bits):
-    """Number of set bits in :py:`bits`.
-
-    Amaranth widens each sum by one bit. Adding up a balanced tree keeps the result
-    ``ceil_log2(len(bits) + 1)`` or so bits wide; ``sum(bits)`` would make it as wide as the input.
-    """
-    if len(bits) == 1:
-        return bits
-    half = len(bits) // 2
-    return tree(bits[:half]) + tree(bits[half:])
+CHAIN = 32
 
 
 class Popcount(wiring.Component):
-    """XNOR and count: on how many of its places a word of inputs agrees with a word of weights.
+    """XOR and count: on how many of its places a word of inputs differs from a word of weights.
 
-    The throughput is one word a cycle and the latency :py:`latency` = 1 cycle, counted in cycles
-    in which :py:`en` is high. Every way of counting, for whatever FPGA or simulator, has these
-    ports and this latency and no others, so that one can take another's place.
+    The throughput is one word a cycle and the latency :py:`latency` cycles, counted in cycles in
+    which :py:`en` is high. All families give the same in every cycle, so that one can take
+    another's place, and so can whatever counts faster in some simulator.
+
+    The adders are those of :func:`gateware.adder_tree.adder_tree`, laid end to end in carry chains
+    by :mod:`gateware.carry_chain`. ECP5 has carry cells that find the differences as well. For
+    other families the first level of adders is made of look-up tables, which find a third of them.
 
     Parameters
     ----------
     width : :class:`int`
         Bits in a word, at least 1.
+    levels : :class:`int`
+        Adders between registers, at least 1; or 0 for no more registers than the last one.
+    chain : :class:`int`
+        Cells of a carry chain, at least 2: more take less area, and longer.
+    constant : :class:`bool`
+        Whether the weights never change. The first adders are look-up tables then, of which those
+        that several popcounts have in common are made once.
+    family : :class:`str`, or None
+        One of :data:`gateware.family.FAMILIES`; that of the platform if None.
 
     Members
     -------
     en : :py:`In(1)`
-        While low, :py:`o` holds.
+        While low, nothing moves, and :py:`o` holds.
     x : :py:`In(width)`
         Inputs.
     w : :py:`In(width)`
         Weights.
     o : :py:`Out(range(width + 1))`
-        Number of agreements.
+        Number of differences.
     """
 
-    latency = 1
-
-    def __init__(self, width):
-        if width < 1:
-            raise ValueError(f"Width must be at least 1, not {width!r}")
+    def __init__(self, width, *, levels=0, chain=CHAIN, constant=False, family=None):
+        for name, given, least in (("Width", width, 1), ("Levels", levels, 0), ("Chain", chain, 2)):
+            if not isinstance(given, int):
+                raise TypeError(f"{name} must be an integer, not {given!r}")
+            if given < least:
+                raise ValueError(f"{name} must be at least {least}, not {given!r}")
         self._width = width
+        self._levels = levels
+        self._chain = chain
+        self._constant = constant
+        self._family = family and Target(family).family
         super().__init__({
             "en": In(1),
             "x": In(width),
@@ -61,12 +74,43 @@ class Popcount(wiring.Component):
     def width(self):
         return self._width
 
+    @property
+    def latency(self):
+        return stages(self._width, self._levels)
+
     def elaborate(self, platform):
         m = Module()
-        # No reset: what is counted before the first valid word is never looked at, and the ports
-        # of the module are then its members and a clock.
-        count = Signal.like(self.o, reset_less=True)
-        m.d.comb += self.o.eq(count)
-        with m.If(self.en):
-            m.d.sync += count.eq(tree(~(self.x ^ self.w)))
+        cells = self._family or family(platform)
+        tables = cells != "ecp5" or self._constant
+
+        def register(bits, name):
+            # No reset: what is counted before the first valid word is never looked at, and the
+            # ports of the module are then its members and a clock.
+            held = Signal(len(bits), name=name, reset_less=True)
+            with m.If(self.en):
+                m.d.sync += held.eq(bits)
+            return held
+
+        # What no adder has taken yet: bits of the word by their place, and sums by their adder.
+        differ = Signal(self._width)
+        m.d.comb += differ.eq(self.x ^ self.w)
+        numbers = {n: [(differ[n],) if tables else (self.x[n], self.w[n])]
+                   for n in range(self._width)}
+        tree = adder_tree(self._width)
+        for level, adders in enumerate(tree, 1):
+            additions = [Addition(numbers.pop(adder.a), numbers.pop(adder.b),
+                                  *numbers.pop(adder.carry, [None])) for adder in adders]
+            if tables and level == 1:
+                sums = [in_tables(addition) for addition in additions]
+            else:
+                sums = [each for chain in pack(additions, self._chain)
+                        for each in in_chains(m, chain, cells)]
+            numbers |= {adder: [(bit,) for bit in each]
+                        for adder, each in zip(adders, sums, strict=True)}
+            if level < len(tree) and self._levels and level % self._levels == 0:
+                held = iter(register(Cat(numbers.values()), f"level_{level}"))
+                numbers = {key: [tuple(next(held) for _ in bit) for bit in number]
+                           for key, number in numbers.items()}
+        count, = numbers.values()
+        m.d.comb += self.o.eq(register(Cat(value(bit) for bit in count), "count"))
         return m

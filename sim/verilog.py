@@ -55,8 +55,14 @@ def swap_popcounts(verilog: str) -> str:
     def module(match: re.Match[str]) -> str:
         widths = dict((name, width or "") for width, name in re.findall(
             r"^  (?:input|output) (\[\d+:0\] )?(\w+);$", match.group(), re.M))
+        # Each register of a popcount is one cycle of its latency.
+        latency = len(re.findall(r"^  reg ", match.group(), re.M))
+        held = [f"held_{n}" for n in range(1, latency)]
+        moves = "".join(f" {to} <= {value};" for to, value in zip(
+            [*held, "o"], ["$countones(x ^ w)", *held], strict=True))
         return (f"module {match.group(1)}(input clk, input rst, input en, input {widths['x']}x, "
                 f"input {widths['w']}w, output reg {widths['o']}o);\n"
-                f"  always @(posedge clk) if (en) o <= $countones(~(x ^ w));\nendmodule\n")
+                + "".join(f"  reg {widths['o']}{name};\n" for name in held)
+                + f"  always @(posedge clk) if (en) begin{moves} end\nendmodule\n")
 
     return header.sub(module, verilog)

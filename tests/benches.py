@@ -135,14 +135,16 @@ def streams(component, words, expected):
     return Bench(component, Case("", feed={"i": words}, drain={"o": len(expected)}), check)
 
 
-def popcount(rng, width):
-    script = Script()
+def popcount(rng, width, levels=0):
+    component, script = Popcount(width, levels=levels), Script()
     pairs = [tuple(pack(rng.random(width) < 0.5, width)[0] for _ in range(2)) for _ in range(12)]
-    for x, w in [*pairs, (0, 0), (0, (1 << width) - 1)]:
-        count = {"o": width - (x ^ w).bit_count()}
+    counts = [{}] * (component.latency - 1)
+    for x, w in [*pairs, (0, 0), (0, (1 << width) - 1), *[(0, 0)] * component.latency]:
+        counts.append({"o": (x ^ w).bit_count()})
+        count = counts.pop(0)
         script.step({"en": 1, "x": x, "w": w}, after=count)
         script.step({"en": 0, "x": ~x & (1 << width) - 1}, after=count)
-    return script.bench(Popcount(width))
+    return script.bench(component)
 
 
 def store(rng, width, depth, storage):
@@ -165,11 +167,11 @@ def store(rng, width, depth, storage):
     return script.bench(component)
 
 
-def crossbar(rng, simd, pe, rows):
+def crossbar(rng, simd, pe, rows, levels=0):
     weights, x = rng.random((rows, pe, simd)) < 0.5, rng.random((9, simd)) < 0.5
     order = rng.integers(0, rows, 9)
     component = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows,
-                                           init=pack(weights, simd * pe))
+                                           init=pack(weights, simd * pe), levels=levels)
     script, width = Script(), simd.bit_length()
     for n in range(9 + component.latency):
         # What is on the inputs while the pipeline stands still must not matter.
@@ -351,9 +353,12 @@ DATAPATH = {
     "popcount_1": (Popcount, lambda rng: popcount(rng, 1)),
     "popcount_13": (Popcount, lambda rng: popcount(rng, 13)),
     "popcount_70": (Popcount, lambda rng: popcount(rng, 70)),
+    "popcount_levels": (Popcount, lambda rng: popcount(rng, 70, levels=2)),
     "store_block": (Store, lambda rng: store(rng, 40, 5, "block")),
     "store_logic": (Store, lambda rng: store(rng, 33, 3, "logic")),
     "crossbar": (gateware.crossbar.Crossbar, lambda rng: crossbar(rng, 11, 3, 5)),
+    "crossbar_levels": (gateware.crossbar.Crossbar,
+                        lambda rng: crossbar(rng, 17, 2, 3, levels=1)),
     "control_loaded": (Control, lambda rng: control(loaded=True)),
     "control_empty": (Control, lambda rng: control(loaded=False)),
     "decoder": (bus.Decoder, decoder),

@@ -78,7 +78,8 @@ def foldings(draw, layer, final=False, batch=1, unit=1):
     simd  = draw(st.sampled_from(simds))
     beats = -(-layer.inputs // simd) * len(layer.gains) // batch
     pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
-    return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd, batch=batch)
+    return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd,
+                   levels=draw(st.integers(0, 2)), batch=batch)
 
 
 @st.composite

@@ -45,9 +45,10 @@ def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
 
 
 @pytest.mark.parametrize("gains", [(1,), (1, 1, 1), (4, 2, 1)])
-@pytest.mark.parametrize("pe, simd", [(1, 1), (4, 12), (3, 5), (2, 12)])
-def test_one_word_each_cycle(gains, pe, simd):
-    folding = Folding(12, 4, gains, pe, simd)
+@pytest.mark.parametrize("pe, simd, levels, counting", [
+    (1, 1, 0, 1), (4, 12, 0, 1), (3, 5, 1, 2), (2, 12, 2, 2), (4, 12, 1, 3)])
+def test_one_word_each_cycle(gains, pe, simd, levels, counting):
+    folding = Folding(12, 4, gains, pe, simd, levels=levels)
     planes = np.ones((10, len(gains), 12), dtype=bool)
 
     def run(limit):
@@ -56,9 +57,9 @@ def test_one_word_each_cycle(gains, pe, simd):
         return dut
 
     # Words go in one a cycle; the last group's sums follow its last word.
-    cycles = 10 * folding.interval - 1 + 3 + (gains == (4, 2, 1)) + folding.drain
+    cycles = 10 * folding.interval - 1 + 2 + counting + (gains == (4, 2, 1)) + folding.drain
     dut = run(cycles + 1)
-    assert dut.latency == 3 + (gains == (4, 2, 1))
+    assert dut.latency == 2 + counting + (gains == (4, 2, 1))
     with pytest.raises(TimeoutError):
         run(cycles)
 

@@ -76,8 +76,8 @@ def test_every_component_matches_its_twin(simulator):
 
 
 MUTANTS = {
-    "popcount_70": (Popcount, "tree(bits[:half]) + tree", "tree(bits[:half]) | tree"),
-    "popcount_13": (Popcount, "~(self.x ^ self.w)", "self.x ^ self.w"),
+    "popcount_70": (Popcount, "pop(adder.b),", "pop(adder.b)[::-1],"),
+    "popcount_13": (Popcount, "self.x ^ self.w", "~(self.x ^ self.w)"),
     "accumulate_serial": (Accumulate, "part << 1", "part << 2"),
     "dense_bipolar": (Dense, "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
     "regroup_wider": (Regroup, "word >> self._unit", "word >> 1"),
@@ -158,7 +158,7 @@ def test_streams_are_held_to_their_rules(monkeypatch, tmp_path):
 @needs_icarus
 def test_a_case_goes_on_where_the_one_before_ended():
     ready = build({"popcount": Popcount(4)}, "icarus")
-    count = Case("popcount", steps=[Step({"en": 1, "x": 9, "w": 9}), Step({"en": 0})],
+    count = Case("popcount", steps=[Step({"en": 1, "x": 9, "w": 6}), Step({"en": 0})],
                  watch=["o"])
     look = Case("popcount", watch=["o"], reset=False)
     answers = ready.run([count, look])

@@ -21,13 +21,15 @@ def test_count_is_a_dot_product():
     assert (2 * Crossbar(weights).counts(x) - 32 == bipolar).all()
 
 
-@given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5))
-def test_gateware_matches_model(data, simd, pe, rows):
+@given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5),
+       levels=st.integers(0, 3))
+def test_gateware_matches_model(data, simd, pe, rows, levels):
     weights = data.draw(strategies.bits(rows, pe, simd))
     x = data.draw(strategies.bits(8, simd))
     order = data.draw(st.lists(st.integers(0, rows - 1), min_size=8, max_size=8))
     moves = data.draw(st.lists(st.booleans(), min_size=40, max_size=40)) + [True] * 20
-    dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe))
+    dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe),
+                                     levels=levels)
     seen = []
 
     async def tb(ctx):
@@ -61,6 +63,8 @@ def test_members_are_as_wide_as_they_have_to_be(simd, pe, rows):
         "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1,
         "bus_addr": (rows - 1).bit_length()}
     assert dut.latency == 2
+    assert [gateware.crossbar.Crossbar(simd=31, pe=1, rows=1, levels=levels).latency
+            for levels in range(1, 5)] == [5, 3, 3, 2]
 
 
 def test_host_reads_and_writes_the_weights():

@@ -7,19 +7,23 @@ from gateware.folding import Folding
     # Nothing divides anything; planes of different weights.
     (Folding(13, 7, (4, 2, 1), 3, 5), {
         "planes": 3, "serial": True, "folds": 3, "groups": 3, "rows": 9, "beats": 9,
-        "interval": 27, "lanes": 1, "drain": 3, "words": 9, "top": 91, "threshold_bits": 7}),
+        "interval": 27, "lanes": 1, "drain": 3, "words": 9, "top": 91, "threshold_bits": 7,
+        "latency": 4}),
     # Planes of one weight.
     (Folding(12, 16, (1, 1, 1), 6, 12), {
         "planes": 3, "serial": False, "folds": 1, "groups": 3, "rows": 3, "beats": 3,
-        "interval": 9, "lanes": 2, "drain": 3, "words": 9, "top": 36, "threshold_bits": 6}),
+        "interval": 9, "lanes": 2, "drain": 3, "words": 9, "top": 36, "threshold_bits": 6,
+        "latency": 3}),
     # Eight neurons in three cycles: three lanes would be enough, but do not divide them.
-    (Folding(7, 16, (1,), 8, 3), {
+    (Folding(7, 16, (1,), 8, 3, levels=1), {
         "planes": 1, "serial": False, "folds": 3, "groups": 2, "rows": 6, "beats": 3,
-        "interval": 6, "lanes": 4, "drain": 2, "words": 4, "top": 7, "threshold_bits": 4}),
+        "interval": 6, "lanes": 4, "drain": 2, "words": 4, "top": 7, "threshold_bits": 4,
+        "latency": 3}),
     # A threshold out of reach takes all of its bits here, and one more than the sums above.
-    (Folding(6, 3, (1,), 3, 6), {
+    (Folding(6, 3, (1,), 3, 6, levels=1), {
         "planes": 1, "serial": False, "folds": 1, "groups": 1, "rows": 1, "beats": 1,
-        "interval": 1, "lanes": 3, "drain": 1, "words": 1, "top": 6, "threshold_bits": 3}),
+        "interval": 1, "lanes": 3, "drain": 1, "words": 1, "top": 6, "threshold_bits": 3,
+        "latency": 4}),
     (Folding(3, 1, (2, 1), 1, 2), {
         "planes": 2, "serial": True, "folds": 2, "groups": 1, "rows": 2, "beats": 4,
         "interval": 4, "lanes": 1, "drain": 1, "words": 1, "top": 9, "threshold_bits": 4}),
@@ -48,6 +52,15 @@ def test_memories_are_as_large_as_their_rows():
 def test_parallelism_must_fit_the_layer(pe, simd, error, message):
     with pytest.raises(error, match=message):
         Folding(12, 4, (1,), pe, simd)
+
+
+@pytest.mark.parametrize("levels, error, message", [
+    (-1, ValueError, "^Levels must be at least 0, not -1$"),
+    (0.5, TypeError, "^Levels must be an integer, not 0.5$"),
+])
+def test_levels_must_be_a_number_of_adders(levels, error, message):
+    with pytest.raises(error, match=message):
+        Folding(12, 4, (1,), 1, 1, levels=levels)
 
 
 def test_parallelism_may_be_all_of_the_layer():

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from gateware.mapping import uniform
+from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
@@ -36,7 +38,9 @@ def test_hash_tells_hardware_apart():
               Plan(Shape(BitSerial(5), (64, 12, 10), 0, 32), mapping),
               Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
-              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic"))]
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic")),
+              *(Plan(LARGE, Mapping(tuple(replace(layer, levels=levels)
+                                          for layer in mapping.layers))) for levels in (1, 2))]
     assert len({plan.hash for plan in plans}) == len(plans)
     assert Plan(LARGE, mapping).hash == plans[0].hash
 
