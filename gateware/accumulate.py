@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from . import bus
 from .crossbar import Crossbar
+from .memories import latency
+from .popcount import Popcount
 
 
 __all__ = ["Accumulate"]
@@ -18,7 +20,8 @@ class Accumulate(wiring.Component):
     group of neurons, as :py:`folding` lays it out; a group's sums leave :py:`lanes` at a time,
     first neuron first, while the next group is worked on. The throughput is one vector in
     :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
-    its last word was taken: 3, or 4 where planes have different weights.
+    its last word was taken: 3, one more where planes have different weights, and another where
+    the memory takes 2 cycles.
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ class Accumulate(wiring.Component):
 
     @property
     def latency(self):
-        return Crossbar.latency + 1 + self._folding.serial
+        return latency(self._folding.storage) + Popcount.latency + 1 + self._folding.serial
 
     def elaborate(self, platform):
         m = Module()
@@ -92,7 +95,7 @@ class Accumulate(wiring.Component):
                 m.d.sync += delayed.eq(flags)
             return delayed
 
-        for n in range(Crossbar.latency):
+        for n in range(crossbar.latency):
             flags = delay(flags, f"sensed_{n}")
         counts = list(crossbar.o)
 

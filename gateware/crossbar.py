@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
-from .memories import Store
+from .memories import Store, latency
 from .popcount import Popcount
 
 
@@ -18,8 +18,8 @@ class Crossbar(wiring.Component):
     Computes what :class:`model.crossbar.Crossbar` computes, for :py:`simd` word lines and
     :py:`pe` bit lines in each cycle. A row of the memory holds the weights of all those cells:
     those of the first bit line lowest, and in them the first word line lowest. The throughput is
-    one row a cycle and the latency :py:`latency` = 2 cycles, counted in cycles in which
-    :py:`en` is high; which row is next is up to whoever drives :py:`row`.
+    one row a cycle and the latency :py:`latency` = 2 cycles, or 3 where the memory takes 2, counted
+    in cycles in which :py:`en` is high; which row is next is up to whoever drives :py:`row`.
 
     Parameters
     ----------
@@ -46,8 +46,6 @@ class Crossbar(wiring.Component):
         The host's access to the weights, while the pipeline is idle.
     """
 
-    latency = 1 + Popcount.latency
-
     def __init__(self, *, simd, pe, rows, init=None, storage="block"):
         self._simd = simd
         self._pe   = pe
@@ -62,6 +60,10 @@ class Crossbar(wiring.Component):
             "bus": In(bus.Signature(self._region.addr_width)),
         })
 
+    @property
+    def latency(self):
+        return latency(self._storage) + Popcount.latency
+
     def elaborate(self, platform):
         m = Module()
         m.submodules.weights = weights = Store(
@@ -71,10 +73,13 @@ class Crossbar(wiring.Component):
         m.d.comb += weights.en.eq(self.en)
         m.d.comb += weights.addr.eq(self.row)
 
-        # The memory answers in the cycle after it is asked, so the inputs wait that long too.
-        x = Signal.like(self.x)
-        with m.If(self.en):
-            m.d.sync += x.eq(self.x)
+        # The memory takes its time to answer, and so the inputs wait that long too.
+        x = self.x
+        for n in range(weights.latency):
+            delayed = Signal.like(self.x, name=f"x_{n}")
+            with m.If(self.en):
+                m.d.sync += delayed.eq(x)
+            x = delayed
 
         for n in range(self._pe):
             m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd)

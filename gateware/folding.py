@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from amaranth.utils import bits_for
 
 from .bus import Region
+from .memories import check
 
 
 __all__ = ["Folding"]
@@ -30,7 +31,8 @@ class Folding:
     simd : :class:`int`
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
-        Where the weights are: one of :data:`gateware.memories.STORAGE`.
+        Where the weights are: one of :data:`gateware.memories.STORAGE`. SPRAM has at most 64 bits
+        in a row and 16,384 rows, and wide block RAM 2,048 rows.
     """
 
     inputs: int
@@ -47,6 +49,7 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        check(self.storage, self.pe * self.simd, self.rows)
 
     @property
     def planes(self):

@@ -1,5 +1,7 @@
 """Hypothesis strategies for layers, networks and the traffic through them."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -91,9 +93,10 @@ def networks(draw, max_size=16, max_layers=2):
 
 
 @st.composite
-def mappings(draw, network):
+def mappings(draw, network, storages=("block", "wide")):
     count = len(network.all_layers)
     layers = [draw(foldings(layer, final=n == count - 1))
               for n, layer in enumerate(network.all_layers)]
     assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
+    layers = [replace(layer, storage=draw(st.sampled_from(storages))) for layer in layers]
     return Mapping(tuple(layers))

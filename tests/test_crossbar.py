@@ -21,13 +21,16 @@ def test_count_is_a_dot_product():
     assert (2 * Crossbar(weights).counts(x) - 32 == bipolar).all()
 
 
-@given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5))
-def test_gateware_matches_model(data, simd, pe, rows):
+@given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5),
+       storage=st.sampled_from(["block", "wide"]))
+def test_gateware_matches_model(data, simd, pe, rows, storage):
     weights = data.draw(strategies.bits(rows, pe, simd))
     x = data.draw(strategies.bits(8, simd))
     order = data.draw(st.lists(st.integers(0, rows - 1), min_size=8, max_size=8))
     moves = data.draw(st.lists(st.booleans(), min_size=40, max_size=40)) + [True] * 20
-    dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe))
+    dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe),
+                                     storage=storage)
+    assert dut.latency == (3 if storage == "wide" else 2)
     seen = []
 
     async def tb(ctx):

@@ -50,6 +50,17 @@ def test_parallelism_must_fit_the_layer(pe, simd, error, message):
         Folding(12, 4, (1,), pe, simd)
 
 
+@pytest.mark.parametrize("layer, storage, message", [
+    ((12, 4, (1,), 1, 1), "tape", "^Storage must be one of auto, .*, spram, wide, not 'tape'$"),
+    ((80, 4, (1,), 1, 65), "spram", "^Rows in SPRAM must be at most 64 bits, .*, not 65$"),
+    ((64, 257, (1,), 1, 1), "spram", "^Rows in SPRAM must be at most 16384, not 16448$"),
+    ((64, 33, (1,), 1, 1), "wide", "^Rows in wide storage must be at most 2048, not 2112$"),
+])
+def test_memory_must_fit_the_rows(layer, storage, message):
+    with pytest.raises(ValueError, match=message):
+        Folding(*layer, storage)
+
+
 def test_parallelism_may_be_all_of_the_layer():
     folding = Folding(12, 4, (1,), 4, 12)
     assert (folding.pe, folding.simd, folding.interval) == (4, 12, 1)
