@@ -34,6 +34,8 @@ class Family:
         Its tools, as :mod:`sim.tools` calls them, in the order in which a build runs them.
     chips : mapping of :class:`str` to pair of :class:`int`
         Look-up tables and block RAMs of each chip.
+    sprams : mapping of :class:`str` to :class:`int`
+        Memories of one port of each chip that has any, as :class:`gateware.spram.Spram` uses them.
     memory_bits, memory_width : :class:`int`
         Bits in a block RAM, and most bits it reads in a cycle.
     luts, memories : mapping of :class:`str` to :class:`int`
@@ -64,11 +66,13 @@ class Family:
     chip: Callable[[Any], str]
     pll: type[clock.PLL] | None = None
     translate: Callable[[list[str]], list[str]] = field(default=lambda command: command)
+    sprams: Mapping[str, int] = field(default_factory=dict)
 
     def resources(self, chip: str) -> Resources:
         luts, memories = self.chips[chip]
         return Resources(luts=luts, memory_blocks=memories, memory_block_bits=self.memory_bits,
-                         memory_block_width=self.memory_width, family=self.name)
+                         memory_block_width=self.memory_width, family=self.name,
+                         spram_blocks=self.sprams.get(chip, 0))
 
 
 @dataclass(frozen=True, eq=False)

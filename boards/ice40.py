@@ -1,5 +1,6 @@
 """The iCE40 from Lattice."""
 
+from gateware import spram
 from sim.synthesis import FAMILIES
 
 from .board import Family
@@ -28,6 +29,7 @@ ICE40 = Family(
         "iCE40HX8K": (7_680, 32),
         "iCE40UP5K": (5_280, 30),
     },
+    sprams={"iCE40UP5K": spram.BLOCKS},
     memory_bits=4_096,
     memory_width=16,
     # A cell holds a look-up table and a flip-flop; either takes all of it.

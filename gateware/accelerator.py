@@ -36,7 +36,8 @@ class Accelerator(wiring.Component):
     plan : :class:`gateware.plan.Plan`
         Sizes, widths, parallelism and addresses.
     image : dict of list of :class:`int`, or None
-        Memory contents at power-up.
+        Memory contents at power-up. Where some weights are in SPRAM, which has none, a host has to
+        write those, and the weights are not there before.
     probes : :class:`bool`
         Whether to add :py:`probe_N`, an output for each layer with the scores last; what happens
         inside is the same with and without. Its payload holds sums, and bits where there are any.
@@ -53,7 +54,7 @@ class Accelerator(wiring.Component):
         The host's access to all memories, while no image is inside; and, at
         :py:`control_address`, to the registers of :mod:`gateware.control`.
     loaded : :py:`Out(1)`
-        Whether the weights are there; from power-up where there was an image.
+        Whether the weights are there; from power-up where there was an image and no SPRAM.
     """
 
     def __init__(self, plan, *, image=None, probes=False):
@@ -186,14 +187,15 @@ class Accelerator(wiring.Component):
             self._probe(m, last, scores.o, scores.sums)
 
         m.submodules.control = control = Control(
-            loaded=self._image is not None, network=network_id(self._image))
+            loaded=self._image is not None and self._plan.fills,
+            network=network_id(self._image))
         decoder.add("control", control.bus)
         m.d.comb += self.loaded.eq(control.loaded)
         return m
 
     def _init(self, memory):
         """Contents of a memory at power-up, or None."""
-        return None if self._image is None else self._image[memory]
+        return None if self._image is None or self._plan.empty(memory) else self._image[memory]
 
     def _replay(self, width, units, following, whole):
         """The buffer of a layer: of one vector at a time, or of a batch."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
+from . import spram, wide
 from .bus import WORD, Region
 from .frames import PAGE, PAGES
 from .system import ROWS
@@ -229,15 +230,17 @@ def pace(before, after):
 
 @dataclass(frozen=True)
 class Estimate:
-    """Look-up tables and block RAMs, nearly."""
+    """Look-up tables, block RAMs and SPRAMs, nearly."""
 
     luts: int
     memory_blocks: int
+    spram_blocks: int = 0
 
     def excess(self, resources):
         """By how much each resource falls short; nothing where the design fits."""
         short = {"luts": self.luts - resources.luts,
-                 "memory": self.memory_blocks - resources.memory_blocks}
+                 "memory": self.memory_blocks - resources.memory_blocks,
+                 "spram": self.spram_blocks - resources.spram_blocks}
         return {name: by for name, by in short.items() if by > 0}
 
 
@@ -267,6 +270,8 @@ def layer(folding, resources):
     memory = blocks(folding.lanes * sum_bits, folding.words, resources)
     if folding.storage == "block":
         memory += blocks(folding.pe * folding.simd, folding.rows, resources)
+    elif folding.storage == "wide":
+        memory += wide.blocks(folding.pe * folding.simd, folding.rows)
     luts = folding.pe * ((LUTS_PER_XNOR + LUTS_TO_READ_BACK) * folding.simd + 2 * sum_bits)
     if folding.storage == "logic":
         luts += folding.inputs * folding.outputs / 4
@@ -293,4 +298,6 @@ def estimate(mapping, resources):
     """:class:`Estimate` of an accelerator with its host link."""
     costs = [link(mapping.layers[0], resources),
              *(layer(folding, resources) for folding in mapping.layers)]
-    return Estimate(sum(luts for _, luts in costs), sum(memory for memory, _ in costs))
+    return Estimate(sum(luts for _, luts in costs), sum(memory for memory, _ in costs),
+                    sum(spram.blocks(folding.pe * folding.simd) for folding in mapping.layers
+                        if folding.storage == "spram"))

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import bus
 from .adder_tree import stages
-from .memories import Store
+from .memories import Store, latency
 from .popcount import Popcount
 
 
@@ -20,8 +20,8 @@ class Crossbar(wiring.Component):
     :py:`pe` bit lines in each cycle, and for :py:`batch` vectors at once, which share the weights.
     A row of the memory holds the weights of all those cells: those of the first bit line lowest,
     and in them the first word line lowest. The throughput is one row a cycle and the latency
-    :py:`latency` cycles, counted in cycles in which :py:`en` is high: 1 for the memory, and those
-    of the popcounts. Which row is next is up to whoever drives :py:`row`.
+    :py:`latency` cycles, counted in cycles in which :py:`en` is high: those of the memory, 1 or 2,
+    and those of the popcounts. Which row is next is up to whoever drives :py:`row`.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Crossbar(wiring.Component):
 
     @property
     def latency(self):
-        return 1 + stages(self._simd, self._levels)
+        return latency(self._storage) + stages(self._simd, self._levels)
 
     def elaborate(self, platform):
         m = Module()
@@ -81,11 +81,14 @@ class Crossbar(wiring.Component):
         m.d.comb += weights.en.eq(self.en)
         m.d.comb += weights.addr.eq(self.row)
 
-        # The memory answers in the cycle after it is asked, so the inputs wait that long too, each
-        # as its opposite: popcounts count differences.
-        x = Signal.like(self.x)
-        with m.If(self.en):
-            m.d.sync += x.eq(~self.x)
+        # The memory takes its time to answer, and so the inputs wait that long too, each as its
+        # opposite: popcounts count differences.
+        x = ~self.x
+        for n in range(weights.latency):
+            delayed = Signal.like(self.x, name=f"x_{n}")
+            with m.If(self.en):
+                m.d.sync += delayed.eq(x)
+            x = delayed
 
         for n in range(self._pe * self._batch):
             m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd, levels=self._levels)

@@ -6,6 +6,7 @@ from amaranth.utils import bits_for
 
 from .adder_tree import stages
 from .bus import Region
+from .memories import check, latency
 
 
 __all__ = ["Folding"]
@@ -31,7 +32,8 @@ class Folding:
     simd : :class:`int`
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
-        Where the weights are: one of :data:`gateware.memories.STORAGE`.
+        Where the weights are: one of :data:`gateware.memories.STORAGE`. SPRAM has at most 64 bits
+        in a row and 16,384 rows, and wide block RAM 2,048 rows.
     levels : :class:`int`
         Adders between registers, as :class:`gateware.popcount.Popcount` has it.
     batch : :class:`int`
@@ -55,6 +57,7 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        check(self.storage, self.pe * self.simd, self.rows)
         if not isinstance(self.levels, int):
             raise TypeError(f"Levels must be an integer, not {self.levels!r}")
         if self.levels < 0:
@@ -100,7 +103,7 @@ class Folding:
     @property
     def latency(self):
         """Cycles from a group's last word to its first sums: memory, popcount, planes, sum."""
-        return 1 + stages(self.simd, self.levels) + self.serial + 1
+        return latency(self.storage) + stages(self.simd, self.levels) + self.serial + 1
 
     @property
     def lanes(self):

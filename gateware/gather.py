@@ -92,7 +92,7 @@ class Gather(wiring.Component):
         slot   = Signal(range(self._batch))
         taken  = Signal()
         final  = Signal()   # unit of its vector
-        m.d.comb += self.i.ready.eq(~full.bit_select(w_bank, 1))
+        m.d.comb += self.i.ready.eq(~full.word_select(w_bank, 1))
         m.d.comb += taken.eq(self.i.valid & self.i.ready)
         m.d.comb += final.eq(word * self._per_word + part == self._units - 1)
         m.d.comb += self.vectors.eq(slot + 1)
@@ -127,7 +127,7 @@ class Gather(wiring.Component):
                 m.d.comb += self.closed.eq(final & (round_ | self.last))
         with m.If(self.closed):
             m.d.sync += w_bank.eq(~w_bank)
-            m.d.sync += full.bit_select(w_bank, 1).eq(1)
+            m.d.sync += full.word_select(w_bank, 1).eq(1)
 
         send(m, self.o, r_port, full, words=self._words, times=self._times)
         return m

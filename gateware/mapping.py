@@ -25,6 +25,8 @@ class Resources:
         Bits in a block RAM, and bits that it reads in a cycle.
     family : :class:`str`
         Name of the FPGA family, such as ``"ice40"``.
+    spram_blocks : :class:`int`
+        Memories of one port, as :class:`gateware.spram.Spram` has them.
     """
 
     luts: int
@@ -32,6 +34,7 @@ class Resources:
     memory_block_bits: int
     memory_block_width: int
     family: str
+    spram_blocks: int = 0
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,17 @@ class Plan:
         """Address of the registers of :mod:`gateware.control`."""
         return self.regions["control"].base
 
+    def empty(self, name):
+        """Whether a memory has no contents at power-up, whatever there is to give it."""
+        layer, _, kind = name.partition(".")
+        return kind == "weights" \
+            and self.mapping.layers[int(layer.removeprefix("layer"))].storage == "spram"
+
+    @property
+    def fills(self):
+        """Whether all memories can have their contents from power-up."""
+        return not any(self.empty(name) for name in self.memories)
+
     def cycles(self, images, rounds=1):
         """Cycles that some images take, again and again, from the first word to the last."""
         return cost.cycles(self.mapping, images, rounds)

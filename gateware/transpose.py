@@ -67,7 +67,7 @@ class Transpose(wiring.Component):
         w_bank  = Signal()
         w_index = Signal(range(self._words))
         w_slot  = Signal(range(self._batch))
-        m.d.comb += self.i.ready.eq(~full.bit_select(w_bank, 1))
+        m.d.comb += self.i.ready.eq(~full.word_select(w_bank, 1))
         m.d.comb += w_port.en.eq(self.i.valid & self.i.ready)
         m.d.comb += w_port.addr.eq(Cat(w_index, w_slot, w_bank))
         m.d.comb += w_port.data.eq(self.i.payload)
@@ -79,13 +79,13 @@ class Transpose(wiring.Component):
                 with m.If(w_index == self._words - 1):
                     m.d.sync += w_index.eq(0)
                     m.d.sync += w_bank.eq(~w_bank)
-                    m.d.sync += full.bit_select(w_bank, 1).eq(1)
+                    m.d.sync += full.word_select(w_bank, 1).eq(1)
 
         r_bank  = Signal()
         r_index = Signal(range(self._words))
         r_slot  = Signal(range(self._batch))
         there   = Signal()
-        m.d.comb += there.eq(full.bit_select(r_bank, 1))
+        m.d.comb += there.eq(full.word_select(r_bank, 1))
         m.d.comb += r_port.en.eq(self.o.ready | ~self.o.valid)
         m.d.comb += r_port.addr.eq(Cat(r_index, r_slot, r_bank))
         m.d.comb += self.o.payload.eq(r_port.data)
@@ -99,6 +99,6 @@ class Transpose(wiring.Component):
                     with m.If(r_slot == self.vectors - 1):
                         m.d.sync += r_slot.eq(0)
                         m.d.sync += r_bank.eq(~r_bank)
-                        m.d.sync += full.bit_select(r_bank, 1).eq(0)
+                        m.d.sync += full.word_select(r_bank, 1).eq(0)
                         m.d.comb += self.left.eq(1)
         return m

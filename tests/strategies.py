@@ -96,7 +96,7 @@ def networks(draw, max_size=16, max_layers=2):
 
 
 @st.composite
-def mappings(draw, network, batches=(1,)):
+def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
     count = len(network.all_layers)
     most = min(layer.inputs * len(layer.gains) for layer in network.all_layers)
     batch, layers = min(draw(st.sampled_from(batches)), most), []
@@ -106,4 +106,5 @@ def mappings(draw, network, batches=(1,)):
             layers[-1], unit = replace(layers[-1], pe=1), 1
         layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit)))
     assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
+    layers = [replace(layer, storage=draw(st.sampled_from(storages))) for layer in layers]
     return Mapping(tuple(layers))

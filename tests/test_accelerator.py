@@ -210,6 +210,29 @@ def test_weights_in_logic_stay(data, network):
         engine.write(contents)
 
 
+@settings(max_examples=10)
+@given(data=st.data(), network=strategies.networks(max_size=8))
+def test_weights_in_spram_are_written_by_the_host(data, network):
+    mapping = data.draw(strategies.mappings(network, ("spram", "block")))
+    images, contents = images_for(data, network, 2), image(network, mapping)
+    in_spram = any(folding.storage == "spram" for folding in mapping.layers)
+    for made in (None, contents):
+        engine = AmaranthEngine()
+        dut = compile(network.shape, mapping, image=made, probes=True)
+        assert dut.plan.fills != in_spram
+        engine.load(dut)
+        if made and in_spram:
+            # What can be there at power-up is, and the rest is nothing yet.
+            assert engine.read() == {name: [0] * len(rows) if dut.plan.empty(name) else rows
+                                     for name, rows in contents.items()}
+        engine.write(contents)
+        assert engine.read() == contents
+        result = engine.infer(images)
+        compared = compare(network, images, result)
+        assert compared.total == 0, compared.first
+        assert result.cycles == cost.timing(mapping, 2).cycles
+
+
 @pytest.mark.parametrize("encoder", [BitSerial(3), Threshold(1, bits=3)])
 def test_members_are_as_wide_as_they_have_to_be(encoder):
     shape = Shape(encoder, (9, 8, 5), 0, 16)

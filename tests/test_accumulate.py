@@ -1,5 +1,7 @@
 # amaranth: UnusedElaboratable=no
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -60,6 +62,8 @@ def test_one_word_each_cycle(gains, pe, simd, levels, counting):
     cycles = 10 * folding.interval - 1 + 2 + counting + (gains == (4, 2, 1)) + folding.drain
     dut = run(cycles + 1)
     assert dut.latency == 2 + counting + (gains == (4, 2, 1))
+    wide = replace(folding, storage="wide")
+    assert gateware.accumulate.Accumulate(wide).latency == dut.latency + 1
     with pytest.raises(TimeoutError):
         run(cycles)
 

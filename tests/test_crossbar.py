@@ -7,6 +7,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
 import gateware.crossbar
+from gateware.adder_tree import stages
 from model.crossbar import Crossbar
 from model.packing import pack, unpack_fields
 
@@ -22,14 +23,15 @@ def test_count_is_a_dot_product():
 
 
 @given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5),
-       levels=st.integers(0, 3))
-def test_gateware_matches_model(data, simd, pe, rows, levels):
+       levels=st.integers(0, 3), storage=st.sampled_from(["block", "wide"]))
+def test_gateware_matches_model(data, simd, pe, rows, levels, storage):
     weights = data.draw(strategies.bits(rows, pe, simd))
     x = data.draw(strategies.bits(8, simd))
     order = data.draw(st.lists(st.integers(0, rows - 1), min_size=8, max_size=8))
     moves = data.draw(st.lists(st.booleans(), min_size=40, max_size=40)) + [True] * 20
     dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe),
-                                     levels=levels)
+                                     levels=levels, storage=storage)
+    assert dut.latency == (2 if storage == "wide" else 1) + stages(simd, levels)
     seen = []
 
     async def tb(ctx):

@@ -27,6 +27,9 @@ from gateware.folding import Folding
     (Folding(3, 1, (2, 1), 1, 2), {
         "planes": 2, "serial": True, "folds": 2, "groups": 1, "rows": 2, "beats": 4,
         "interval": 4, "lanes": 1, "drain": 1, "words": 1, "top": 9, "threshold_bits": 4}),
+    # Sums of four vectors in nine cycles: two words of each, of six neurons.
+    (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), {
+        "rows": 3, "beats": 9, "interval": 9, "lanes": 6, "drain": 8, "words": 2}),
 ])
 def test_layout_in_space_and_time(folding, expected):
     assert {name: getattr(folding, name) for name in expected} == expected
@@ -61,6 +64,28 @@ def test_parallelism_must_fit_the_layer(pe, simd, error, message):
 def test_levels_must_be_a_number_of_adders(levels, error, message):
     with pytest.raises(error, match=message):
         Folding(12, 4, (1,), 1, 1, levels=levels)
+
+
+@pytest.mark.parametrize("batch, error, message", [
+    (0, ValueError, "^Batch must be between 1 and the 9 cycles that a group of neurons takes"),
+    (10, ValueError, "^Batch must be between 1 and the 9 cycles .*, not 10: choose a smaller SIMD"),
+    (2.0, TypeError, "^Batch must be an integer, not 2.0$"),
+])
+def test_a_batch_must_leave_in_time(batch, error, message):
+    Folding(13, 7, (4, 2, 1), 3, 5, batch=9)
+    with pytest.raises(error, match=message):
+        Folding(13, 7, (4, 2, 1), 3, 5, batch=batch)
+
+
+@pytest.mark.parametrize("layer, storage, message", [
+    ((12, 4, (1,), 1, 1), "tape", "^Storage must be one of auto, .*, spram, wide, not 'tape'$"),
+    ((80, 4, (1,), 1, 65), "spram", "^Rows in SPRAM must be at most 64 bits, .*, not 65$"),
+    ((64, 257, (1,), 1, 1), "spram", "^Rows in SPRAM must be at most 16384, not 16448$"),
+    ((64, 33, (1,), 1, 1), "wide", "^Rows in wide storage must be at most 2048, not 2112$"),
+])
+def test_memory_must_fit_the_rows(layer, storage, message):
+    with pytest.raises(ValueError, match=message):
+        Folding(*layer, storage)
 
 
 def test_parallelism_may_be_all_of_the_layer():

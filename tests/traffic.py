@@ -124,13 +124,15 @@ async def write(ctx, bus, address, word):
     ctx.set(bus.w_en, 0)
 
 
-async def read(ctx, bus, address):
-    """Read one word over the bus of a memory, which answers in the next cycle."""
+async def read(ctx, bus, address, *, cycles=1):
+    """Read one word over the bus of a memory, which answers some cycles later."""
     ctx.set(bus.addr, address)
     ctx.set(bus.r_en, 1)
-    await ctx.tick()
-    ctx.set(bus.r_en, 0)
-    assert ctx.get(bus.r_valid)
+    for _ in range(cycles):
+        await ctx.tick()
+        ctx.set(bus.r_en, 0)
+        cycles -= 1
+        assert ctx.get(bus.r_valid) == (cycles == 0)
     return ctx.get(bus.r_data)
 
 

@@ -4,7 +4,8 @@
 // Nine bits are a byte, whose ninth the narrow widths leave out. Addresses count bits, less these:
 // the highest nine are the row, and where a word has more than a byte, the lowest bits enable bytes
 // for writing. What a port writes while the other reads it is undefined on the chip, and comes out
-// inverted here, so that nobody can rely on it. Output registers are not modelled, and refused.
+// inverted here, so that nobody can rely on it. With REGMODE "OUTREG" a port has a register behind what
+// it reads, which moves while its OCE is high.
 
 module DP16KD #(
   parameter DATA_WIDTH_A = 18,
@@ -52,8 +53,8 @@ module DP16KD #(
 );
 
   generate
-    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG")
-      $error("REGMODE of DP16KD must be NOREG");
+    if (DATA_WIDTH_B == 36 && REGMODE_A != REGMODE_B)
+      $error("REGMODE of DP16KD must be the same for both ports where one reads 36 bits");
     if (DATA_WIDTH_B == 36 && WRITEMODE_B != "NORMAL")
       $error("WRITEMODE_B of DP16KD must be NORMAL where it reads 36 bits");
   endgenerate
@@ -154,11 +155,29 @@ module DP16KD #(
     end
   endgenerate
 
+  reg [17:0] rega = 0;
+  reg [35:0] regb = 0;
+  generate
+    if (RESETMODE == "ASYNC") begin
+      always @(posedge clka or posedge RSTA)
+        if (RSTA) rega <= 0; else if (OCEA) rega <= outa;
+      always @(posedge clkb or posedge RSTB)
+        if (RSTB) regb <= 0; else if (OCEB) regb <= outb;
+    end else begin
+      always @(posedge clka)
+        if (RSTA) rega <= 0; else if (OCEA) rega <= outa;
+      always @(posedge clkb)
+        if (RSTB) regb <= 0; else if (OCEB) regb <= outb;
+    end
+  endgenerate
+  wire [17:0] lasta = REGMODE_A == "OUTREG" ? rega : outa;
+  wire [35:0] lastb = REGMODE_B == "OUTREG" ? regb : outb;
+
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9,
           DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0}
-      = DATA_WIDTH_B == 36 ? outb[17:0] : outa;
+      = DATA_WIDTH_B == 36 ? lastb[17:0] : lasta;
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9,
           DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0}
-      = DATA_WIDTH_B == 36 ? outb[35:18] : outb[17:0];
+      = DATA_WIDTH_B == 36 ? lastb[35:18] : lastb[17:0];
 
 endmodule
