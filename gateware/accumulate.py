@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import bus
 from .crossbar import Crossbar
+from .sense import Sense
 
 
 __all__ = ["Accumulate"]
@@ -18,7 +19,8 @@ class Accumulate(wiring.Component):
     group of neurons, as :py:`folding` lays it out; a group's sums leave :py:`lanes` at a time,
     first neuron first, while the next group is worked on. The throughput is one vector in
     :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency` cycles after
-    its last word was taken: 3, or 4 where planes have different weights.
+    its last word was taken: 3, one more where planes have different weights, and one more where
+    tiles sense anything but their counts.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ class Accumulate(wiring.Component):
 
     @property
     def latency(self):
-        return Crossbar.latency + 1 + self._folding.serial
+        return Crossbar.latency + self._folding.sensing + 1 + self._folding.serial
 
     def elaborate(self, platform):
         m = Module()
@@ -80,11 +82,18 @@ class Accumulate(wiring.Component):
                 m.d.sync += row.eq(Mux(row == folding.rows - 1, 0, row + 1))
 
         # What is known of a word travels beside it.
-        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1})
+        tile = {"tile_first": 1, "tile_last": 1} if folding.sensing else {}
+        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1, **tile})
         flags = Signal(Flags)
         m.d.comb += flags.valid.eq(self.i.valid)
         m.d.comb += flags.plane_last.eq(plane_last)
         m.d.comb += flags.fold_last.eq(fold_last)
+        if folding.sensing:
+            line = Signal(range(folding.tile_folds))
+            m.d.comb += flags.tile_first.eq(line == 0)
+            m.d.comb += flags.tile_last.eq(fold_last | (line == folding.tile_folds - 1))
+            with m.If(self.i.valid & advance & plane_last):
+                m.d.sync += line.eq(Mux(flags.tile_last, 0, line + 1))
 
         def delay(flags, name):
             delayed = Signal(Flags, name=name)
@@ -96,6 +105,22 @@ class Accumulate(wiring.Component):
             flags = delay(flags, f"sensed_{n}")
         counts = list(crossbar.o)
 
+        # A tile's words become one, which is what its bit lines are sensed as.
+        if folding.sensing:
+            for n, count in enumerate(counts):
+                m.submodules[f"sense_{n}"] = sense = Sense(
+                    simd=folding.simd, planes=folding.planes, words=folding.tile_folds,
+                    rows=folding.tile_inputs, edge=folding.edge_inputs, sense=folding.sense)
+                m.d.comb += sense.en.eq(advance & flags.valid)
+                m.d.comb += sense.first.eq(flags.tile_first)
+                m.d.comb += sense.last.eq(flags.fold_last)
+                m.d.comb += sense.i.eq(count)
+                counts[n] = sense.o
+            whole = Signal(Flags)
+            m.d.comb += whole.eq(flags)
+            m.d.comb += whole.valid.eq(flags.valid & flags.tile_last)
+            flags = delay(whole, "whole")
+
         # Weigh the planes. Doubling what came before each plane spares a shifter.
         if folding.serial:
             fresh = Signal(init=1)
@@ -103,7 +128,8 @@ class Accumulate(wiring.Component):
             with m.If(advance & flags.valid):
                 m.d.sync += fresh.eq(flags.plane_last)
             for n, count in enumerate(counts):
-                part = Signal(range(folding.simd * sum(folding.gains) + 1), name=f"part_{n}")
+                most = folding.tile_inputs if folding.sensing else folding.simd
+                part = Signal(range(most * sum(folding.gains) + 1), name=f"part_{n}")
                 terms.append(part)
                 with m.If(advance & flags.valid):
                     m.d.sync += part.eq(Mux(fresh, 0, part << 1) + count)

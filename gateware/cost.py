@@ -68,7 +68,7 @@ class Layer:
 
     def __init__(self, folding, sink):
         self.folding, self.sink = folding, sink
-        self.latency = Crossbar.latency + 1 + folding.serial
+        self.latency = Crossbar.latency + folding.sensing + 1 + folding.serial
         self.words = 0
         self.free = [0, 0]   # cycle in which each bank can be written again
         self.bank = 0

@@ -4,10 +4,18 @@ from dataclasses import dataclass
 
 from amaranth.utils import bits_for
 
+from model.sense import Sense
+
 from .bus import Region
 
 
-__all__ = ["Folding"]
+__all__ = ["Folding", "divides"]
+
+
+def divides(simd, inputs, tile_rows=None, sense="exact"):
+    """Whether words of :py:`simd` inputs end where tiles do, or need not, as counts are exact."""
+    rows = min(tile_rows or inputs, inputs)
+    return rows == inputs or rows % simd == 0 or Sense(rows, sense).exact
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,11 @@ class Folding:
         Inputs worked on in one cycle, at most :py:`inputs`.
     storage : :class:`str`
         Where the weights are: one of :data:`gateware.memories.STORAGE`.
+    tile_rows : :class:`int`, or None
+        Inputs that a tile takes, as :class:`model.accumulate.Accumulate` has it. Where tiles are
+        not exact, a multiple of :py:`simd` if less than :py:`inputs`.
+    sense : :class:`str` or :class:`int`
+        How a tile senses, as :class:`model.sense.Sense` has it.
     """
 
     inputs: int
@@ -39,6 +52,8 @@ class Folding:
     pe: int
     simd: int
     storage: str = "block"
+    tile_rows: int | None = None
+    sense: str | int = "exact"
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -47,6 +62,11 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
+        if self.tile_rows is not None:
+            Sense(self.tile_rows)
+        if not divides(self.simd, self.inputs, self.tile_rows, self.sense):
+            raise ValueError(f"SIMD must divide the {self.tile_rows} rows of a tile, "
+                             f"not {self.simd}")
 
     @property
     def planes(self):
@@ -60,6 +80,26 @@ class Folding:
     @property
     def folds(self):
         return -(-self.inputs // self.simd)
+
+    @property
+    def tile_inputs(self):
+        """Inputs of each tile but the last."""
+        return min(self.tile_rows or self.inputs, self.inputs)
+
+    @property
+    def tile_folds(self):
+        """Words of each tile but the last."""
+        return -(-self.tile_inputs // self.simd)
+
+    @property
+    def edge_inputs(self):
+        """Inputs of the last tile."""
+        return (self.inputs - 1) % self.tile_inputs + 1
+
+    @property
+    def sensing(self):
+        """Whether tiles give anything but their counts."""
+        return not Sense(self.tile_inputs, self.sense).exact
 
     @property
     def groups(self):

@@ -75,6 +75,8 @@ class Plan:
         """Eight bytes that tell one hardware from another."""
         encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder)}
         layers = [[layer.pe, layer.simd, layer.storage] for layer in self.mapping.layers]
+        # Nothing is added where nothing senses, so that the hash is the one that it was before.
+        tiles = [self.shape.tiles] if self.shape.tiles else []
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
-                           layers])
+                           layers, *tiles])
         return hashlib.sha256(text.encode()).digest()[:8]
