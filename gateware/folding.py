@@ -62,8 +62,7 @@ class Folding:
                 raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
             if not 1 <= value <= limit:
                 raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
-        if self.tile_rows is not None:
-            Sense(self.tile_rows)
+        Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
         if not divides(self.simd, self.inputs, self.tile_rows, self.sense):
             raise ValueError(f"SIMD must divide the {self.tile_rows} rows of a tile, "
                              f"not {self.simd}")

@@ -54,9 +54,7 @@ class Accumulate:
                 or not gains:
             raise ValueError(f"Gains must be all 1, or powers of two down to 1, not {self.gains!r}")
         object.__setattr__(self, "gains", gains)
-        if self.tile_rows is not None:
-            Grid(self.weights, rows=self.tile_rows)
-        Sense(self.inputs, self.sense)
+        Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
 
     @cached_property
     def crossbar(self) -> Crossbar:

@@ -198,11 +198,13 @@ class Network:
                    for n, (inputs, outputs) in enumerate(pairwise(sizes))]
         encoder = ENCODERS[kind](**header["encoder"])
         tiles = [(None, "exact")] * len(weights) if header["format"] == 1 else header["tiles"]
+        if len(tiles) != len(weights):
+            raise ValueError(f"tiles of {len(tiles)} layers are there, not of {len(weights)}")
         ways: list[Any] = [{"tile_rows": rows, "sense": sense} for rows, sense in tiles]
         layers = tuple(Dense(w, arrays[f"layer{n}.thresholds"],
                              gains=encoder.gains if n == 0 else (1,),
                              bipolar=encoder.bipolar if n == 0 else True, **way)
-                       for n, (w, way) in enumerate(zip(weights[:-1], ways[:-1], strict=True)))
+                       for n, (w, way) in enumerate(zip(weights[:-1], ways, strict=False)))
         scores = Scores(weights[-1], arrays["scores.gain"], arrays["scores.bias"], **ways[-1])
         return cls(encoder, layers, scores, header["dataset"], tuple(header["class_names"]))
 
