@@ -36,9 +36,9 @@ class Held:
 def hold(layer: Dense, grid: Grid) -> Held:
     """Replace a layer's thresholds by the nearest ones that bias cells of a grid hold.
 
-    An output has K = tiles down × bias rows of these cells, and their inputs are always set, in
-    every plane. With s of them set they add B = Σ g · (2 · s − K) to its accumulator, and the
-    neuron fires when acc + B ≥ 0: its threshold is −B. What is nearest is decided on sums, as
+    An output has K of these cells, the bias rows of each tile down, and their inputs are always
+    set, in every plane. With s of them set they add B = Σ g · (2 · s − K) to its accumulator, and
+    the neuron fires when acc + B ≥ 0: its threshold is −B. What is nearest is decided on sums, as
     :meth:`model.accumulate.Accumulate.sum_threshold` has them before it clips, the lower one of
     two equally near. Beyond s = 0 and s = K thresholds saturate.
 
@@ -49,7 +49,7 @@ def hold(layer: Dense, grid: Grid) -> Held:
     if not grid.bias_rows:
         none = np.zeros(layer.outputs, dtype=bool)
         return Held(layer, none.astype(np.int64), none, none)
-    cells = grid.down * grid.bias_rows
+    cells = grid.bias_cells
     unit = sum(layer.gains)
     offers = unit * (cells - 2 * np.arange(cells + 1))   # thresholds by set cells, falling
     offset = layer.offset[:, None]

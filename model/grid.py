@@ -90,14 +90,13 @@ class Grid:
         return self.word_lines * self.columns
 
     @property
-    def used(self) -> int:
-        """Cells that hold a weight, or a part of a bias."""
-        return self.outputs * (self.inputs + self.down * self.bias_rows)
+    def bias_cells(self) -> int:
+        """Cells that can hold a part of an output's bias."""
+        return self.down * self.bias_rows
 
-    @property
-    def share(self) -> float:
-        """Part of the cells that is used."""
-        return self.used / self.cells
+    def used(self, *, biased: bool = False) -> int:
+        """Cells that hold a weight, or, if there are biases to hold, a part of one."""
+        return self.outputs * (self.inputs + self.bias_cells * biased)
 
     @cached_property
     def tiles(self) -> tuple[tuple[Crossbar, ...], ...]:

@@ -31,16 +31,17 @@ def test_counts_of_tiles_add_up(data, inputs, outputs, rows, columns, sense):
 
 @pytest.mark.parametrize("size, expected", [
     # 784 inputs and 300 outputs: 7 x 3 tiles, the last of which have 16 rows and 44 columns.
-    ({"rows": 128, "columns": 128}, (7, 3, 21, 21 * 128, 21 * 128, 235_200, 235_200 / 344_064)),
-    ({"rows": 27, "columns": 32, "bias_rows": 5},
-     (30, 10, 300, 300 * 32, 300 * 32, 300 * (784 + 150), 280_200 / 307_200)),
-    ({"rows": 1_000, "columns": 300}, (1, 1, 1, 1_000, 300, 235_200, 0.784)),
+    ({"rows": 128, "columns": 128}, (7, 3, 21, 21 * 128, 21 * 128, 344_064, 0)),
+    # 30 x 10 tiles of 32 x 32 cells, and 150 cells for the bias of each output.
+    ({"rows": 27, "columns": 32, "bias_rows": 5}, (30, 10, 300, 300 * 32, 300 * 32, 307_200, 150)),
+    ({"rows": 1_000, "columns": 300}, (1, 1, 1, 1_000, 300, 300_000, 0)),
 ])
 def test_what_a_layer_takes(size, expected):
     grid = Grid(np.ones((300, 784), dtype=bool), **size)
-    assert (grid.down, grid.across, grid.count, grid.word_lines, grid.bit_lines, grid.used,
-            grid.share) == expected
-    assert grid.cells == grid.word_lines * size["columns"]
+    assert (grid.down, grid.across, grid.count, grid.word_lines, grid.bit_lines, grid.cells,
+            grid.bias_cells) == expected
+    assert grid.used() == 235_200
+    assert grid.used(biased=True) == 235_200 + 300 * grid.bias_cells
 
 
 @pytest.mark.parametrize("options, error, message", [

@@ -110,8 +110,8 @@ def test_one_wrong_bit_of_a_look_up_table_is_named():
 
 @needs_verilator
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder, sizes, tiles, parallel", SENSING.values(), ids=SENSING)
-def test_tiles_that_sense(encoder, sizes, tiles, parallel):
+def test_tiles_that_sense():
+    encoder, sizes, tiles, parallel = SENSING["3 bits"]
     net, mapping = sensing(encoder, sizes, tiles, parallel)
     engine = NetlistEngine("ice40")
     engine.load(compile(net.shape, mapping, probes=True))

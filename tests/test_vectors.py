@@ -128,8 +128,7 @@ def test_a_neuron_that_hardly_ever_changes_is_found_in_a_deeper_layer():
     assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 1
 
 
-@pytest.mark.parametrize("bits", [1, 3])
-@pytest.mark.parametrize("sense", [2, "sign"])
+@pytest.mark.parametrize("sense, bits", [(2, 3), ("sign", 1)])
 def test_layers_that_sense(sense, bits):
     network = random_network(24, 12, 9, 3, bits=bits)
     layers = tuple(replace(layer, tile_rows=8, sense=sense) for layer in network.layers)
