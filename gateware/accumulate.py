@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import bus
 from .crossbar import Crossbar
+from .sense import Sense
 
 
 __all__ = ["Accumulate"]
@@ -82,11 +83,18 @@ class Accumulate(wiring.Component):
                 m.d.sync += row.eq(Mux(row == folding.rows - 1, 0, row + 1))
 
         # What is known of a word travels beside it.
-        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1})
+        tile = {"tile_first": 1, "tile_last": 1} if folding.sensing else {}
+        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1, **tile})
         flags = Signal(Flags)
         m.d.comb += flags.valid.eq(self.i.valid)
         m.d.comb += flags.plane_last.eq(plane_last)
         m.d.comb += flags.fold_last.eq(fold_last)
+        if folding.sensing:
+            line = Signal(range(folding.tile_folds))
+            m.d.comb += flags.tile_first.eq(line == 0)
+            m.d.comb += flags.tile_last.eq(fold_last | (line == folding.tile_folds - 1))
+            with m.If(self.i.valid & advance & plane_last):
+                m.d.sync += line.eq(Mux(flags.tile_last, 0, line + 1))
 
         def delay(flags, name):
             delayed = Signal(Flags, name=name)
@@ -101,6 +109,22 @@ class Accumulate(wiring.Component):
                   for first in range(0, folding.pe, folding.lanes)
                   for vector in range(folding.batch) for lane in range(folding.lanes)]
 
+        # A tile's words become one, which is what its bit lines are sensed as.
+        if folding.sensing:
+            for n, count in enumerate(counts):
+                m.submodules[f"sense_{n}"] = sense = Sense(
+                    simd=folding.simd, planes=folding.planes, words=folding.tile_folds,
+                    rows=folding.tile_inputs, edge=folding.edge_inputs, sense=folding.sense)
+                m.d.comb += sense.en.eq(advance & flags.valid)
+                m.d.comb += sense.first.eq(flags.tile_first)
+                m.d.comb += sense.last.eq(flags.fold_last)
+                m.d.comb += sense.i.eq(count)
+                counts[n] = sense.o
+            whole = Signal(Flags)
+            m.d.comb += whole.eq(flags)
+            m.d.comb += whole.valid.eq(flags.valid & flags.tile_last)
+            flags = delay(whole, "whole")
+
         # Weigh the planes. Doubling what came before each plane spares a shifter.
         if folding.serial:
             fresh = Signal(init=1)
@@ -108,7 +132,8 @@ class Accumulate(wiring.Component):
             with m.If(advance & flags.valid):
                 m.d.sync += fresh.eq(flags.plane_last)
             for n, count in enumerate(counts):
-                part = Signal(range(folding.simd * sum(folding.gains) + 1), name=f"part_{n}")
+                most = folding.tile_inputs if folding.sensing else folding.simd
+                part = Signal(range(most * sum(folding.gains) + 1), name=f"part_{n}")
                 terms.append(part)
                 with m.If(advance & flags.valid):
                     m.d.sync += part.eq(Mux(fresh, 0, part << 1) + count)

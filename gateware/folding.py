@@ -4,12 +4,20 @@ from dataclasses import dataclass
 
 from amaranth.utils import bits_for
 
+from model.sense import Sense
+
 from .adder_tree import stages
 from .bus import Region
 from .memories import check, latency
 
 
-__all__ = ["Folding"]
+__all__ = ["Folding", "divides"]
+
+
+def divides(simd, inputs, tile_rows=None, sense="exact"):
+    """Whether words of :py:`simd` inputs end where tiles do, or need not, as counts are exact."""
+    rows = min(tile_rows or inputs, inputs)
+    return rows == inputs or rows % simd == 0 or Sense(rows, sense).exact
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,11 @@ class Folding:
     batch : :class:`int`
         Vectors that are worked on at once and share each row of weights; at most :py:`beats`, so
         that they leave while the next group is worked on.
+    tile_rows : :class:`int`, or None
+        Inputs that a tile takes, as :class:`model.accumulate.Accumulate` has it. Where tiles are
+        not exact, a multiple of :py:`simd` if less than :py:`inputs`.
+    sense : :class:`str` or :class:`int`
+        How a tile senses, as :class:`model.sense.Sense` has it.
     """
 
     inputs: int
@@ -49,6 +62,8 @@ class Folding:
     storage: str = "block"
     levels: int = 0
     batch: int = 1
+    tile_rows: int | None = None
+    sense: str | int = "exact"
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -67,6 +82,10 @@ class Folding:
         if not 1 <= self.batch <= self.beats:
             raise ValueError(f"Batch must be between 1 and the {self.beats} cycles that a group of "
                              f"neurons takes, not {self.batch!r}: choose a smaller SIMD, or batch")
+        Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
+        if not divides(self.simd, self.inputs, self.tile_rows, self.sense):
+            raise ValueError(f"SIMD must divide the {self.tile_rows} rows of a tile, "
+                             f"not {self.simd}")
 
     @property
     def planes(self):
@@ -80,6 +99,26 @@ class Folding:
     @property
     def folds(self):
         return -(-self.inputs // self.simd)
+
+    @property
+    def tile_inputs(self):
+        """Inputs of each tile but the last."""
+        return min(self.tile_rows or self.inputs, self.inputs)
+
+    @property
+    def tile_folds(self):
+        """Words of each tile but the last."""
+        return -(-self.tile_inputs // self.simd)
+
+    @property
+    def edge_inputs(self):
+        """Inputs of the last tile."""
+        return (self.inputs - 1) % self.tile_inputs + 1
+
+    @property
+    def sensing(self):
+        """Whether tiles give anything but their counts."""
+        return not Sense(self.tile_inputs, self.sense).exact
 
     @property
     def groups(self):
@@ -102,8 +141,9 @@ class Folding:
 
     @property
     def latency(self):
-        """Cycles from a group's last word to its first sums: memory, popcount, planes, sum."""
-        return latency(self.storage) + stages(self.simd, self.levels) + self.serial + 1
+        """Cycles from a group's last word to its first sums."""
+        return (latency(self.storage) + stages(self.simd, self.levels) + self.sensing + self.serial
+                + 1)
 
     @property
     def lanes(self):

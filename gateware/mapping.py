@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from . import cost
-from .folding import Folding
+from .folding import Folding, divides
 
 
 __all__ = ["Resources", "Mapping", "fit", "uniform"]
@@ -79,16 +79,26 @@ def sizes(shape):
         yield inputs, outputs, shape.encoder.gains if n == 0 else (1,)
 
 
+def tiling(shape, n):
+    """How a layer is spread over tiles, as :class:`gateware.folding.Folding` takes it."""
+    return dict(zip(("tile_rows", "sense"), shape.tiles[n], strict=True)) if shape.tiles else {}
+
+
 def uniform(shape, *, pe, simd, storage="block", batch=1):
-    """The same PE and SIMD for every layer, or as much of them as the layer has use for."""
+    """The same PE and SIMD for every layer, or as much of them as the layer has use for.
+
+    Where a layer's tiles sense, its SIMD is the next lower one that divides a tile's rows.
+    """
     layers = []
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        width = min(simd, inputs)
+        tiles = tiling(shape, n)
+        width = next(width for width in range(min(simd, inputs), 0, -1)
+                     if divides(width, inputs, **tiles))
         most = outputs
         if n == len(shape.sizes) - 2:   # a class at a time leaves
             most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch))
-        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage,
-                              batch=batch))
+        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch=batch,
+                              **tiles))
     return Mapping(tuple(layers))
 
 
@@ -111,7 +121,8 @@ def fit(shape, resources, *, target=None, effort=4_600):
         minutes to hours.
     """
     final = len(shape.sizes) - 2
-    choices = [list(_foldings(*layer, final=n == final, resources=resources))
+    choices = [list(_foldings(*layer, final=n == final, resources=resources,
+                              tiles=tiling(shape, n)))
                for n, layer in enumerate(sizes(shape))]
     least = max(min(folding.interval for folding, _ in layer) for layer in choices)
     candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
@@ -148,13 +159,15 @@ def _slowest(choices, cycles):
     return Mapping(tuple(layers))
 
 
-def _foldings(inputs, outputs, gains, *, final, resources):
+def _foldings(inputs, outputs, gains, *, final, resources, tiles):
     """Parallelisms worth looking at, each with the figure by which the least is chosen."""
     simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
+    if not all(divides(simd, inputs, **tiles) for simd in simds):
+        simds = [simd for simd in range(1, inputs + 1) if divides(simd, inputs, **tiles)]
     pes   = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
     for simd in simds:
         for pe in pes:
-            folding = Folding(inputs, outputs, gains, pe, simd)
+            folding = Folding(inputs, outputs, gains, pe, simd, **tiles)
             if final and folding.lanes != 1:
                 continue
             blocks, luts = cost.layer(folding, resources)

@@ -91,6 +91,7 @@ class Plan:
                    *([{"levels": layer.levels}] if layer.levels else []),
                    *([{"batch": layer.batch}] if layer.batch > 1 else [])]
                   for layer in self.mapping.layers]
+        tiles = [self.shape.tiles] if self.shape.tiles else []
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
-                           layers])
+                           layers, *tiles])
         return hashlib.sha256(text.encode()).digest()[:8]

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .crossbar import Crossbar
+from .grid import Grid
+from .sense import Sense
 
 
 __all__ = ["Accumulate"]
@@ -21,6 +23,9 @@ class Accumulate:
     and the offset n · Σ g; where they are unsigned, x = (1 + x') / 2 with a bipolar x', scale is 1
     and the offset is Σ g times the number of the neuron's negative weights.
 
+    The inputs may be spread over tiles, whose bit lines are sensed: a tile's count of one plane is
+    taken for what :class:`model.sense.Sense` makes of it before it is weighed and added up.
+
     Parameters
     ----------
     weights : array of :class:`bool`, outputs × inputs
@@ -30,11 +35,17 @@ class Accumulate:
         before it, down to 1.
     bipolar : :class:`bool`
         Whether a clear input stands for −1, rather than 0.
+    tile_rows : :class:`int`, or None
+        Inputs that a tile takes; all of them if None. The last tile takes those that are left.
+    sense : :class:`str` or :class:`int`
+        How a tile senses, as :class:`model.sense.Sense` has it.
     """
 
     weights: np.ndarray
     gains: tuple[int, ...] = field(default=(1,), kw_only=True)
     bipolar: bool = field(default=True, kw_only=True)
+    tile_rows: int | None = field(default=None, kw_only=True)
+    sense: str | int = field(default="exact", kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", Crossbar(self.weights).weights)
@@ -43,10 +54,22 @@ class Accumulate:
                 or not gains:
             raise ValueError(f"Gains must be all 1, or powers of two down to 1, not {self.gains!r}")
         object.__setattr__(self, "gains", gains)
+        Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
 
     @cached_property
     def crossbar(self) -> Crossbar:
         return Crossbar(self.weights)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The tiles, with columns for all outputs."""
+        return Grid(self.weights, rows=self.tile_rows or self.inputs, columns=self.outputs,
+                    sense=self.sense)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every count is sensed as what it is."""
+        return Sense(min(self.tile_rows or self.inputs, self.inputs), self.sense).exact
 
     @property
     def inputs(self) -> int:
@@ -73,11 +96,14 @@ class Accumulate:
         return sum(self.gains) * np.count_nonzero(~self.weights, axis=1)
 
     def sums(self, planes: npt.ArrayLike) -> np.ndarray:
-        """Weighted agreements of bits, … × planes × inputs, with each neuron: … × outputs."""
+        """Weighted agreements of bits, … × planes × inputs, as sensed, with each neuron:
+        … × outputs.
+        """
         planes = np.asarray(planes)
         if planes.ndim < 2 or planes.shape[-2] != len(self.gains):
             raise ValueError(f"Inputs must have {len(self.gains)} planes, not shape {planes.shape}")
-        return np.asarray(self.gains) @ self.crossbar.counts(planes)
+        counts = self.crossbar.counts if self.exact else self.grid.counts
+        return np.asarray(self.gains) @ counts(planes)
 
     def acc(self, planes: npt.ArrayLike) -> np.ndarray:
         """The accumulators: … × outputs."""

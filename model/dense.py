@@ -24,6 +24,8 @@ class Dense(Accumulate):
         One row for each neuron.
     gains, bipolar
         Planes of the inputs. :class:`model.network.Network` sets them for its first layer.
+    tile_rows, sense
+        Tiles, as :class:`model.accumulate.Accumulate` has them.
     thresholds : array of :class:`int`, outputs
         Between −top, which always fires, and top + 1, which never does, where top is the number of
         inputs times the sum of the gains.

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from .scores import Scores, argmax
 __all__ = ["Network", "Shape"]
 
 
-FORMAT   = 1
+FORMATS  = (1, 2)   # the second says how each layer is spread over tiles
 ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold)}
 
 
@@ -32,12 +33,16 @@ class Shape:
     """All that hardware is made for; networks of one shape can take each other's place in it.
 
     :py:`sizes` holds the number of inputs, of neurons in each hidden layer, and of classes.
+    :py:`tiles` holds :py:`tile_rows` and :py:`sense` of each layer, as
+    :class:`model.accumulate.Accumulate` has them; nothing where all layers are exact, whose
+    hardware does not depend on it.
     """
 
     encoder: Encoder
     sizes: tuple[int, ...]
     gain_bits: int
     score_bits: int
+    tiles: tuple[tuple[int | None, str | int], ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -110,7 +115,12 @@ class Network:
     def shape(self) -> Shape:
         return Shape(self.encoder,
                      (self.inputs, *(layer.outputs for layer in self.all_layers)),
-                     self.scores.gain_bits, self.scores.score_bits)
+                     self.scores.gain_bits, self.scores.score_bits,
+                     () if all(layer.exact for layer in self.all_layers) else self._tiles)
+
+    @property
+    def _tiles(self) -> tuple[tuple[int | None, str | int], ...]:
+        return tuple((layer.tile_rows, layer.sense) for layer in self.all_layers)
 
     def trace(self, images: npt.ArrayLike) -> dict[str, np.ndarray]:
         """Every intermediate: :py:`layerN.acc` and :py:`layerN.bits` of each hidden layer, then
@@ -138,8 +148,9 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an ``.npz`` file, whole or not at all."""
-        header = {"format": FORMAT, "encoder": {"kind": type(self.encoder).__name__,
-                                                **vars(self.encoder)},
+        tiles = {"tiles": self._tiles} if set(self._tiles) != {(None, "exact")} else {}
+        header = {"format": FORMATS[bool(tiles)], **tiles,
+                  "encoder": {"kind": type(self.encoder).__name__, **vars(self.encoder)},
                   "sizes": self.shape.sizes, "dataset": self.dataset,
                   "class_names": self.class_names}
         arrays = {"ohmbit": np.array(json.dumps(header)),
@@ -176,8 +187,9 @@ class Network:
         if "ohmbit" not in arrays.files:
             raise ValueError("it was not written by ohmbit")
         header = json.loads(str(arrays["ohmbit"]))
-        if header["format"] != FORMAT:
-            raise ValueError(f"its format is {header['format']}, and this ohmbit reads {FORMAT}")
+        if header["format"] not in FORMATS:
+            raise ValueError(f"its format is {header['format']}, and this ohmbit reads "
+                             f"{' and '.join(map(str, FORMATS))}")
         kind = header["encoder"].pop("kind")
         if kind not in ENCODERS:
             raise ValueError(f"its encoder {kind!r} is unknown to this ohmbit")
@@ -185,11 +197,15 @@ class Network:
         weights = [_unpack64(arrays[f"layer{n}.weights"], inputs, outputs)
                    for n, (inputs, outputs) in enumerate(pairwise(sizes))]
         encoder = ENCODERS[kind](**header["encoder"])
+        tiles = [(None, "exact")] * len(weights) if header["format"] == 1 else header["tiles"]
+        if len(tiles) != len(weights):
+            raise ValueError(f"tiles of {len(tiles)} layers are there, not of {len(weights)}")
+        ways: list[Any] = [{"tile_rows": rows, "sense": sense} for rows, sense in tiles]
         layers = tuple(Dense(w, arrays[f"layer{n}.thresholds"],
                              gains=encoder.gains if n == 0 else (1,),
-                             bipolar=encoder.bipolar if n == 0 else True)
-                       for n, w in enumerate(weights[:-1]))
-        scores = Scores(weights[-1], arrays["scores.gain"], arrays["scores.bias"])
+                             bipolar=encoder.bipolar if n == 0 else True, **way)
+                       for n, (w, way) in enumerate(zip(weights[:-1], ways, strict=False)))
+        scores = Scores(weights[-1], arrays["scores.gain"], arrays["scores.bias"], **ways[-1])
         return cls(encoder, layers, scores, header["dataset"], tuple(header["class_names"]))
 
 

@@ -24,6 +24,8 @@ class Scores(Accumulate):
     gains, bipolar
         Planes of the inputs. :class:`model.network.Network` sets them where there is no layer
         before this one.
+    tile_rows, sense
+        Tiles, as :class:`model.accumulate.Accumulate` has them.
     gain : array of :class:`int`, classes
         Between −32,768 and 32,767.
     bias : array of :class:`int`, classes

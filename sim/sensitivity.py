@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from model.accumulate import Accumulate
 from model.dense import Dense
+from model.errors import InputError
 from model.network import Network
 
 from .vectors import coverage
@@ -96,9 +97,15 @@ class Sensitivity:
 def sensitivity(network: Network, images: npt.ArrayLike) -> Sensitivity:
     """Follow every single change of a parameter through some images.
 
+    Each layer must be exact: where tiles sense anything but their counts, what a change does to a
+    sum depends on all else in its tile.
+
     Takes time and memory in proportion to images × weights; where there are several hidden layers,
     to images × neurons × weights of the layers behind them.
     """
+    if network.shape.tiles:
+        raise InputError("single changes cannot be followed through tiles that sense anything but "
+                         "their counts: take the network whose layers are exact")
     images = network.encoder.check(images)
     counts = _Changes(network)
     widest = max(layer.weights.size for layer in network.all_layers)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from model.dense import Dense
 from model.encoder import Threshold
 from model.network import Network
 
@@ -66,9 +67,9 @@ def boundary(network: Network, images: npt.ArrayLike, *, seed: int = 0) -> np.nd
     """Images to add to others, so that each neuron meets its threshold and the sum one below it.
 
     Together they reach all that the first layer can reach, and set every pixel at least once. In
-    layers behind it they reach what a search finds; :func:`coverage` says how much that is. There
-    are as few as greedy choice makes them: what the given images reach already is left out, and
-    an image is made for many neurons at once.
+    layers behind it, and where tiles sense anything but their counts, they reach what a search
+    finds; :func:`coverage` says how much that is. There are as few as greedy choice makes them:
+    what the given images reach already is left out, and an image is made for many neurons at once.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ class _Sums:
     """A network seen as sums of values that go from 0 to the most there is.
 
     With v the value of a pixel, or a bit, and m the most it can be, a sum adds v for each positive
-    weight and m − v for each negative one, whatever the encoder.
+    weight and m − v for each negative one, whatever the encoder. Where tiles sense anything but
+    their counts, that is what a sum is near to; :meth:`forward` has it as it is.
     """
 
     def __init__(self, network: Network) -> None:
@@ -134,9 +136,10 @@ class _Sums:
     def forward(self, values: np.ndarray, depth: int | None = None) -> list[np.ndarray]:
         """Sums of so many layers, images × neurons each. Floating point holds them exactly."""
         result, x = [], values.astype(np.float64)
-        for sign, offset, threshold in list(zip(self.signs, self.offsets, self.thresholds,
-                                                strict=True))[:depth]:
-            result.append(x @ sign.T + offset)
+        for layer, sign, offset, threshold in list(zip(
+                self.network.layers, self.signs, self.offsets, self.thresholds,
+                strict=True))[:depth]:
+            result.append(x @ sign.T + offset if layer.exact else layer.sums(_planes(x, layer)))
             x = (result[-1] >= threshold).astype(np.float64)
         return result
 
@@ -149,14 +152,23 @@ class _Sums:
         """What each layer could reach if all inputs that are not constant were free."""
         result = []
         low, high = np.zeros(self.network.inputs), np.full(self.network.inputs, self.most)
-        for sign, offset, threshold in zip(self.signs, self.offsets, self.thresholds, strict=True):
+        for layer, sign, offset, threshold in zip(self.network.layers, self.signs, self.offsets,
+                                                  self.thresholds, strict=True):
             up, down = np.maximum(sign, 0), np.maximum(-sign, 0)
             least = up @ low - down @ high + offset
             greatest = up @ high - down @ low + offset
+            if not layer.exact:   # a converter may turn a sum either way, but not out of its range
+                least, greatest = np.zeros_like(least), np.full_like(greatest, layer.top)
             sides = np.stack([threshold - 1, threshold], axis=1)
             result.append((sides >= least[:, None]) & (sides <= greatest[:, None]))
             low, high = (least >= threshold).astype(float), (greatest >= threshold).astype(float)
         return tuple(result)
+
+
+def _planes(values: np.ndarray, layer: Dense) -> np.ndarray:
+    """The bits of values, as a layer takes them."""
+    weights = np.array(layer.gains)[:, None]
+    return (values.astype(np.int64)[:, None, :] & weights) != 0
 
 
 def _aim(sums: _Sums, missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:

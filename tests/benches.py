@@ -20,6 +20,7 @@ import gateware.crossbar
 import gateware.dense
 import gateware.encoder
 import gateware.scores
+import gateware.sense
 import model.crossbar
 from gateware import bus
 from gateware.accelerator import Accelerator
@@ -45,6 +46,7 @@ from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.packing import pack, pack_fields, unpack, unpack_fields
 from model.scores import Scores, argmax
+from model.sense import Sense
 from sim.cosim.case import Answer, Case, Step
 from sim.engine import decode_output, decode_probe
 
@@ -219,6 +221,21 @@ def crossbar(rng, simd, pe, rows, levels=0):
     return script.bench(component)
 
 
+def sense(rng, planes, words, edge):
+    converter = {"rows": 4 * words - 1, "edge": edge, "sense": 2}
+    script = Script()
+    for driven in (converter["rows"], converter["rows"], edge):
+        cells = rng.random((planes, driven)) < 0.5
+        sums, count = Sense(driven, 2)(cells.sum(axis=1)), -(-driven // 4)
+        for word, plane in np.ndindex(count, planes):
+            last = word == count - 1
+            script.step({"en": 0, "i": int(rng.integers(5)), "first": int(rng.integers(2))})
+            script.step({"en": 1, "first": int(word == 0), "last": int(last and driven == edge),
+                         "i": int(cells[plane, 4 * word:4 * word + 4].sum())},
+                        after={"o": int(sums[plane])} if last else {})
+    return script.bench(gateware.sense.Sense(simd=4, planes=planes, words=words, **converter))
+
+
 def control(loaded):
     network, script = 0x89AB_CDEF, Script()
     script.read(LOADED, loaded)
@@ -298,9 +315,10 @@ def layer(rng, gains, bipolar, inputs=13, outputs=7):
             rng.random((VECTORS, len(gains), inputs)) < 0.5)
 
 
-def accumulate(rng, gains, pe, simd, batch=1):
+def accumulate(rng, gains, pe, simd, batch=1, **tiles):
     golden, planes = layer(rng, gains, bipolar=False)
-    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd, batch=batch)
+    golden = replace(golden, **tiles)
+    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd, batch=batch, **tiles)
 
     def check(answer):
         sums = unpack_fields(answer.words["o"], folding.top.bit_length(), folding.lanes)
@@ -397,6 +415,8 @@ DATAPATH = {
     "crossbar": (gateware.crossbar.Crossbar, lambda rng: crossbar(rng, 11, 3, 5)),
     "crossbar_levels": (gateware.crossbar.Crossbar,
                         lambda rng: crossbar(rng, 17, 2, 3, levels=1)),
+    "sense": (gateware.sense.Sense, lambda rng: sense(rng, 3, 3, 6)),
+    "sense_word": (gateware.sense.Sense, lambda rng: sense(rng, 1, 1, 2)),
     "control_loaded": (Control, lambda rng: control(loaded=True)),
     "control_empty": (Control, lambda rng: control(loaded=False)),
     "decoder": (bus.Decoder, decoder),
@@ -410,6 +430,8 @@ DATAPATH = {
                           lambda rng: accumulate(rng, (4, 2, 1), 3, 5)),
     "accumulate_planes": (gateware.accumulate.Accumulate,
                           lambda rng: accumulate(rng, (1, 1, 1), 7, 13)),
+    "accumulate_sensed": (gateware.accumulate.Accumulate,
+                          lambda rng: accumulate(rng, (4, 2, 1), 3, 2, tile_rows=6, sense=2)),
     "dense_serial": (gateware.dense.Dense, lambda rng: dense(rng, (4, 2, 1), 4, 6)),
     "dense_bipolar": (gateware.dense.Dense, lambda rng: dense(rng, (1,), 3, 5)),
     "scores_gain": (gateware.scores.Scores, lambda rng: scores(rng, 99, 2, 5)),

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gateware.folding import Folding
+from gateware.folding import Folding, divides
 from gateware.mapping import Mapping, sizes
 from model.accumulate import Accumulate
 from model.dense import Dense
@@ -15,8 +15,8 @@ from model.network import Network
 from model.scores import Scores
 
 
-__all__ = ["stalls", "bits", "encoders", "accumulates", "denses", "scoreses", "foldings",
-           "networks", "mappings"]
+__all__ = ["stalls", "bits", "encoders", "senses", "tiles", "accumulates", "denses", "scoreses",
+           "foldings", "networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -35,12 +35,23 @@ def bits(*shape):
         lambda seed: np.random.default_rng(seed).random(shape) < 0.5)
 
 
+senses = st.one_of(st.just("exact"), st.just("sign"), st.integers(1, 8), st.integers(1, 3))
+
+
+def tiles(inputs):
+    """How a layer is spread over tiles: every other one exact and in one piece."""
+    rows = st.one_of(st.none(), st.integers(1, inputs + 2))
+    return st.one_of(st.just({}), st.fixed_dictionaries({"tile_rows": rows, "sense": senses}))
+
+
 @st.composite
-def accumulates(draw, max_inputs=24, max_outputs=6):
+def accumulates(draw, max_inputs=24, max_outputs=6, exact=False):
     encoder = draw(encoders)
     inputs  = draw(st.integers(1, max_inputs))
     outputs = draw(st.integers(1, max_outputs))
-    return Accumulate(draw(bits(outputs, inputs)), gains=encoder.gains, bipolar=encoder.bipolar)
+    way     = {} if exact else draw(tiles(inputs))
+    return Accumulate(draw(bits(outputs, inputs)), gains=encoder.gains, bipolar=encoder.bipolar,
+                      **way)
 
 
 def _near(draw, layer):
@@ -54,7 +65,8 @@ def _near(draw, layer):
 @st.composite
 def denses(draw, max_inputs=24, max_outputs=6):
     layer = draw(accumulates(max_inputs, max_outputs))
-    return Dense(layer.weights, _near(draw, layer), gains=layer.gains, bipolar=layer.bipolar)
+    return Dense(layer.weights, _near(draw, layer), gains=layer.gains, bipolar=layer.bipolar,
+                 tile_rows=layer.tile_rows, sense=layer.sense)
 
 
 @st.composite
@@ -67,31 +79,39 @@ def _scores(draw, layer):
     gain = draw(st.one_of(st.just(np.ones(layer.outputs, dtype=np.int64)),
                           hnp.arrays(np.int64, layer.outputs, elements=st.integers(-99, 99))))
     bias = draw(hnp.arrays(np.int64, layer.outputs, elements=st.integers(-20, 20)))
-    return Scores(layer.weights, gain, bias, gains=layer.gains, bipolar=layer.bipolar)
+    return Scores(layer.weights, gain, bias, gains=layer.gains, bipolar=layer.bipolar,
+                  tile_rows=layer.tile_rows, sense=layer.sense)
+
+
+def _simds(layer, batch, unit):
+    """Multiples of a unit that tiles and a batch allow."""
+    return [simd for simd in range(unit, layer.inputs + 1, unit)
+            if -(-layer.inputs // simd) * len(layer.gains) >= batch
+            and divides(simd, layer.inputs, layer.tile_rows, layer.sense)]
 
 
 @st.composite
 def foldings(draw, layer, final=False, batch=1, unit=1):
-    """SIMD is a multiple of a unit, and as great as a batch lets it be."""
-    simds = [simd for simd in range(unit, layer.inputs + 1, unit)
-             if -(-layer.inputs // simd) * len(layer.gains) >= batch]
-    simd  = draw(st.sampled_from(simds))
+    simd  = draw(st.sampled_from(_simds(layer, batch, unit)))
     beats = -(-layer.inputs // simd) * len(layer.gains) // batch
     pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
     return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd,
-                   levels=draw(st.integers(0, 2)), batch=batch)
+                   levels=draw(st.integers(0, 2)), batch=batch,
+                   tile_rows=layer.tile_rows, sense=layer.sense)
 
 
 @st.composite
-def networks(draw, max_size=16, max_layers=2):
+def networks(draw, max_size=16, max_layers=2, exact=False):
     encoder = draw(encoders)
     chain   = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
     layers, gains, bipolar = [], encoder.gains, encoder.bipolar
-    for inputs, outputs in zip(chain[:-2], chain[1:-1], strict=True):
+    exact = exact or draw(st.booleans())
+    ways = [{} if exact else draw(tiles(inputs)) for inputs in chain[:-1]]
+    for inputs, outputs, way in zip(chain[:-2], chain[1:-1], ways[:-1], strict=True):
         layer = Accumulate(draw(bits(outputs, inputs)), gains=gains, bipolar=bipolar)
-        layers.append(Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar))
+        layers.append(Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar, **way))
         gains, bipolar = (1,), True
-    last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=gains, bipolar=bipolar)
+    last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=gains, bipolar=bipolar, **ways[-1])
     return Network(encoder, tuple(layers), _scores(draw, last))
 
 
@@ -102,7 +122,7 @@ def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
     batch, layers = min(draw(st.sampled_from(batches)), most), []
     for n, layer in enumerate(network.all_layers):
         unit = layers[-1].lanes if n and batch > 1 else 1
-        if unit > layer.inputs or -(-layer.inputs // unit) * len(layer.gains) < batch:
+        if not _simds(layer, batch, unit):
             layers[-1], unit = replace(layers[-1], pe=1), 1
         layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit)))
     assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))

@@ -11,13 +11,14 @@ from gateware.compiler import weight_rows
 from gateware.folding import Folding
 from model.accumulate import Accumulate
 from model.packing import unpack_fields
+from model.sense import Sense
 from sim import bench
 
 from . import strategies
 from .traffic import beats, idle_bits, in_turn, loaded, offers, ports
 
 
-@given(data=st.data(), layer=strategies.accumulates())
+@given(data=st.data(), layer=strategies.accumulates(exact=True))
 def test_model_is_integer_arithmetic(data, layer):
     planes = data.draw(strategies.bits(4, len(layer.gains), layer.inputs))
     x = 2 * planes - 1 if layer.bipolar else planes.astype(int)
@@ -28,6 +29,28 @@ def test_model_is_integer_arithmetic(data, layer):
                                     min_size=layer.outputs, max_size=layer.outputs))
     fires = layer.sums(planes) >= layer.sum_threshold(thresholds)
     assert (fires == (expected >= thresholds)).all()
+
+
+@given(data=st.data(), layer=strategies.accumulates())
+def test_model_senses_each_plane_of_each_tile(data, layer):
+    planes = data.draw(strategies.bits(3, len(layer.gains), layer.inputs))
+    size, expected = layer.tile_rows or layer.inputs, np.zeros((3, layer.outputs), dtype=int)
+    for vector, neuron in np.ndindex(expected.shape):
+        for gain, plane in zip(layer.gains, planes[vector], strict=True):
+            for left in range(0, layer.inputs, size):
+                tile = plane[left:left + size] == layer.weights[neuron, left:left + size]
+                expected[vector, neuron] += gain * int(Sense(len(tile), layer.sense)(tile.sum()))
+    assert (layer.sums(planes) == expected).all()
+    assert (expected >= 0).all() and (expected <= layer.top).all()
+    assert layer.exact or layer.sense != "exact"
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"tile_rows": 0}, "^Rows must be at least 1, not 0$"),
+    ({"sense": 9}, "^Sense must be exact, sign, or 1 to 8 bits, not 9$")])
+def test_tiles_must_be_tiles(options, message):
+    with pytest.raises(ValueError, match=message):
+        Accumulate(np.ones((1, 1), dtype=bool), **options)
 
 
 @given(data=st.data(), layer=strategies.accumulates(), i_stalls=strategies.stalls,
@@ -46,11 +69,15 @@ def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
     assert (sums <= folding.top).all()
 
 
+SENSING = {"tile_rows": 6, "sense": 2}
+
+
 @pytest.mark.parametrize("gains", [(1,), (1, 1, 1), (4, 2, 1)])
-@pytest.mark.parametrize("pe, simd, levels, counting", [
-    (1, 1, 0, 1), (4, 12, 0, 1), (3, 5, 1, 2), (2, 12, 2, 2), (4, 12, 1, 3)])
-def test_one_word_each_cycle(gains, pe, simd, levels, counting):
-    folding = Folding(12, 4, gains, pe, simd, levels=levels)
+@pytest.mark.parametrize("pe, simd, levels, counting, tile", [
+    (1, 1, 0, 1, {}), (4, 12, 0, 1, {}), (3, 5, 1, 2, {}), (2, 12, 2, 2, {}), (4, 12, 1, 3, {}),
+    (1, 1, 0, 1, SENSING), (4, 6, 1, 2, SENSING), (3, 2, 0, 1, SENSING)])
+def test_one_word_each_cycle(gains, pe, simd, levels, counting, tile):
+    folding = Folding(12, 4, gains, pe, simd, levels=levels, **tile)
     planes = np.ones((10, len(gains), 12), dtype=bool)
 
     def run(limit):
@@ -59,11 +86,12 @@ def test_one_word_each_cycle(gains, pe, simd, levels, counting):
         return dut
 
     # Words go in one a cycle; the last group's sums follow its last word.
-    cycles = 10 * folding.interval - 1 + 2 + counting + (gains == (4, 2, 1)) + folding.drain
+    latency = 2 + counting + (gains == (4, 2, 1)) + bool(tile)
+    cycles = 10 * folding.interval - 1 + latency + folding.drain
     dut = run(cycles + 1)
-    assert dut.latency == 2 + counting + (gains == (4, 2, 1))
+    assert dut.latency == latency
     wide = replace(folding, storage="wide")
-    assert gateware.accumulate.Accumulate(wide).latency == dut.latency + 1
+    assert gateware.accumulate.Accumulate(wide).latency == latency + 1
     with pytest.raises(TimeoutError):
         run(cycles)
 

@@ -78,7 +78,8 @@ def test_layer_takes_and_gives_words_when_the_gateware_does(data, planes, inputs
                                                             vectors):
     pixels  = BitSerial(planes)
     folding = Folding(inputs, outputs, pixels.gains, data.draw(st.integers(1, outputs)),
-                      data.draw(st.integers(1, inputs)))
+                      data.draw(st.integers(1, inputs)),
+                      sense=data.draw(st.sampled_from(["exact", "sign"])))
     m = Module()
     m.submodules.replay = replay = Replay(
         width=folding.simd * planes, words=folding.folds, times=folding.groups)

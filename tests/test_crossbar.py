@@ -10,6 +10,7 @@ import gateware.crossbar
 from gateware.adder_tree import stages
 from model.crossbar import Crossbar
 from model.packing import pack, unpack_fields
+from model.sense import Sense
 
 from . import strategies
 from .traffic import ports
@@ -20,6 +21,62 @@ def test_count_is_a_dot_product():
     weights, x = rng.random((5, 32)) < 0.5, rng.random((7, 32)) < 0.5
     bipolar = (2 * x - 1) @ (2 * weights - 1).T
     assert (2 * Crossbar(weights).counts(x) - 32 == bipolar).all()
+
+
+@given(data=st.data(), bit_lines=st.integers(1, 6), word_lines=st.integers(1, 20))
+def test_cells_are_differential_pairs(data, bit_lines, word_lines):
+    tile = Crossbar(data.draw(strategies.bits(bit_lines, word_lines)))
+    x = data.draw(strategies.bits(3, word_lines))
+    first, second = tile.devices
+    assert (first ^ second).all()
+    # A device is driven on one level of the word line, and the pair on either.
+    assert (tile.counts(x) == (x[:, None] & first | ~x[:, None] & second).sum(axis=-1)).all()
+
+
+@given(data=st.data(), bit_lines=st.integers(1, 6), word_lines=st.integers(1, 5))
+def test_rows_and_words_are_programmed_and_read_back(data, bit_lines, word_lines):
+    before = tile = Crossbar(data.draw(strategies.bits(bit_lines, word_lines)), sense=2)
+    weights = tile.weights.copy()
+    for _ in range(3):
+        first = data.draw(st.integers(0, bit_lines - 1))
+        line = data.draw(st.integers(0, word_lines - 1))
+        bits = data.draw(st.integers(1, bit_lines - first).flatmap(strategies.bits))
+        tile = tile.program(line, bits, first=first)
+        weights[first:first + len(bits), line] = bits
+        assert [tile.read(n).tolist() for n in range(word_lines)] == weights.T.tolist()
+    assert tile.sense == 2
+    tile = tile.program(0, ~weights[:, 0])
+    assert (tile.read(0) == ~weights[:, 0]).all()
+    tile.read(0)[:] = 0    # is nobody's but the caller's
+    assert (tile.read(0) == ~weights[:, 0]).all()
+    assert (before.read(0) == before.weights[:, 0]).all() and before is not tile
+
+
+@pytest.mark.parametrize("act, error, message", [
+    (lambda tile: tile.program(3, np.ones(2, dtype=bool)), ValueError,
+     "^Word line must be between 0 and 2, not 3$"),
+    (lambda tile: tile.read(-1), ValueError, "^Word line must be between 0 and 2, not -1$"),
+    (lambda tile: tile.program(0, np.ones(3, dtype=bool)), ValueError,
+     "^A row or word must be within 2 bit lines, not 3 from 0 on$"),
+    (lambda tile: tile.program(0, np.ones(2, dtype=bool), first=1), ValueError,
+     "^A row or word must be within 2 bit lines, not 2 from 1 on$"),
+    (lambda tile: tile.program(0, np.ones(1, dtype=bool), first=-1), ValueError,
+     "^A row or word must be within 2 bit lines, not 1 from -1 on$"),
+    (lambda tile: tile.program(0, np.ones(2)), TypeError,
+     "^A row or word must be a vector of bool, not 1-dimensional float64$"),
+])
+def test_only_what_is_there_is_programmed(act, error, message):
+    with pytest.raises(error, match=message):
+        act(Crossbar(np.ones((2, 3), dtype=bool)))
+
+
+@given(data=st.data(), word_lines=st.integers(1, 30), sense=strategies.senses)
+def test_bit_lines_are_sensed(data, word_lines, sense):
+    tile = Crossbar(data.draw(strategies.bits(4, word_lines)), sense=sense)
+    x = data.draw(strategies.bits(3, word_lines))
+    assert (tile.sensed(x) == Sense(word_lines, sense)(tile.counts(x))).all()
+    with pytest.raises(ValueError, match="^Sense must be exact, sign, or 1 to 8 bits, not 12$"):
+        Crossbar(tile.weights, sense=12)
 
 
 @given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5),

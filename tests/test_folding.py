@@ -88,6 +88,40 @@ def test_memory_must_fit_the_rows(layer, storage, message):
         Folding(*layer, storage)
 
 
+# Tiles of 5 inputs: 5, 5 and 3.
+TILES = {"tile_rows": 5, "sense": 2}
+
+
+@pytest.mark.parametrize("folding, expected", [
+    (Folding(13, 7, (2, 1), 3, 5, **TILES), (5, 1, 3, True)),
+    (Folding(13, 7, (2, 1), 3, 1, **TILES), (5, 5, 3, True)),
+    (Folding(12, 7, (1,), 3, 2, tile_rows=6, sense="sign"), (6, 3, 6, True)),
+    # As many inputs as the tile has room for, or fewer: one tile, and any SIMD.
+    (Folding(12, 7, (1,), 3, 5, tile_rows=12, sense=1), (12, 3, 12, True)),
+    (Folding(12, 7, (1,), 3, 5, tile_rows=13, sense=1), (12, 3, 12, True)),
+    (Folding(12, 7, (1,), 3, 5, sense=1), (12, 3, 12, True)),
+    # Exact, or as good as that: any SIMD.
+    (Folding(12, 7, (1,), 3, 5, tile_rows=7), (7, 2, 5, False)),
+    (Folding(12, 7, (1,), 3, 5, tile_rows=7, sense=3), (7, 2, 5, False)),
+    (Folding(12, 7, (1,), 3, 5), (12, 3, 12, False)),
+])
+def test_tiles(folding, expected):
+    assert (folding.tile_inputs, folding.tile_folds, folding.edge_inputs, folding.sensing) \
+        == expected
+
+
+@pytest.mark.parametrize("tiles, error, message", [
+    ({"tile_rows": 8, "sense": 3}, ValueError, "^SIMD must divide the 8 rows of a tile, not 3$"),
+    ({"tile_rows": 11, "sense": 3}, ValueError, "^SIMD must divide the 11 rows of a tile, not 3$"),
+    ({"tile_rows": 0}, ValueError, "^Rows must be at least 1, not 0$"),
+    ({"tile_rows": 2.0}, TypeError, "^Rows must be an integer, not 2.0$"),
+    ({"sense": 9}, ValueError, "^Sense must be exact, sign, or 1 to 8 bits, not 9$"),
+])
+def test_words_must_end_where_tiles_do(tiles, error, message):
+    with pytest.raises(error, match=message):
+        Folding(12, 4, (1,), 1, 3, **tiles)
+
+
 def test_parallelism_may_be_all_of_the_layer():
     folding = Folding(12, 4, (1,), 4, 12)
     assert (folding.pe, folding.simd, folding.interval) == (4, 12, 1)

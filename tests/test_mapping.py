@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -49,6 +50,39 @@ def test_uniform(shape, pe, simd, expected):
     assert {layer.storage for layer in mapping.layers} == {"block"}
     stored = uniform(shape, pe=pe, simd=simd, storage="distributed")
     assert {layer.storage for layer in stored.layers} == {"distributed"}
+
+
+TILES = ((8, 2), (None, "sign"))
+
+
+@pytest.mark.parametrize("tiles, pe, simd, expected", [
+    # The next lower divisor of a tile's rows; any for one tile of all inputs.
+    (TILES, 2, 7, [(2, 4), (2, 7)]), (TILES, 2, 4, [(2, 4), (2, 4)]), (TILES, 1, 1, [(1, 1)] * 2),
+    (TILES, 9, 99, [(9, 8), (1, 10)]), (((8, "exact"), (7, 2)), 2, 9, [(2, 9), (2, 7)]),
+    (((8, 4), (5, 2)), 2, 9, [(2, 9), (2, 5)]),
+])
+def test_uniform_words_end_where_tiles_do(tiles, pe, simd, expected):
+    shape = replace(shape_of(BitSerial(5), 64, 10, 10), tiles=tiles)
+    mapping = uniform(shape, pe=pe, simd=simd)
+    assert parallelism(mapping) == expected
+    assert tuple((layer.tile_rows, layer.sense) for layer in mapping.layers) == tiles
+    assert {(layer.tile_rows, layer.sense) for layer in uniform(
+        replace(shape, tiles=()), pe=pe, simd=simd).layers} == {(None, "exact")}
+
+
+@pytest.mark.parametrize("tiles, simds", [
+    (((16, 2), (8, "sign")), ({1, 2, 4, 8, 16}, {1, 2, 4, 8})),
+    (((63, 2), (None, "sign")), ({1, 3, 7, 9, 21, 63}, set(range(1, 13)))),
+])
+def test_fit_words_end_where_tiles_do(tiles, simds):
+    shape = replace(shape_of(BitSerial(2), 64, 12, 10), tiles=tiles)
+    mapping = fit(shape, ICE40)
+    assert tuple((layer.tile_rows, layer.sense) for layer in mapping.layers) == tiles
+    assert all(layer.simd in able for layer, able in zip(mapping.layers, simds, strict=True))
+    # Every SIMD that a tile allows is tried.
+    shape = replace(shape, sizes=(64, 2), tiles=tiles[:1])
+    fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
+    assert fast.layers[0].simd == max(simds[0])
 
 
 def test_cycles_per_image_are_those_of_the_long_run():

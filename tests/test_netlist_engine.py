@@ -20,7 +20,7 @@ from sim.engine import Waveform
 from sim.netlist_engine import NetlistEngine
 from sim.synthesis import Netlist
 
-from .test_verilator_engine import network
+from .test_verilator_engine import SENSING, network, sensing
 
 
 needs_verilator = pytest.mark.skipif(
@@ -106,6 +106,17 @@ def test_one_wrong_bit_of_a_look_up_table_is_named():
     sums = TINY.scores.acc_of(result.trace["scores.sums"])
     wrong = (sums != expected).any(axis=0)
     assert wrong[lane::layer.pe].any() and not np.delete(wrong, np.s_[lane::layer.pe]).any()
+
+
+@needs_verilator
+@pytest.mark.slow
+def test_tiles_that_sense():
+    encoder, sizes, tiles, parallel = SENSING["3 bits"]
+    net, mapping = sensing(encoder, sizes, tiles, parallel)
+    engine = NetlistEngine("ice40")
+    engine.load(compile(net.shape, mapping, probes=True))
+    engine.write(image(net, mapping))
+    hold(engine, net, mapping, np.random.default_rng(2).integers(0, 2 ** encoder.bits, (50, 64)))
 
 
 def test_families_and_boards():

@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def network():
     return Network(encoder, (hidden,), scores, "digits", ("a", "b", "c"))
 
 
-@given(data=st.data(), network=strategies.networks())
+@given(data=st.data(), network=strategies.networks(exact=True))
 def test_trace_is_integer_arithmetic(data, network):
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)
     image = st.lists(pixels, min_size=network.inputs, max_size=network.inputs)
@@ -39,6 +40,47 @@ def test_trace_is_integer_arithmetic(data, network):
     scores = network.scores.gain * (x @ (2 * network.scores.weights - 1).T) + network.scores.bias
     assert (trace["scores"] == scores).all()
     assert network(images).tolist() == [row.tolist().index(max(row)) for row in scores]
+
+
+def tiled(network, *tiles):
+    """The network with other tiles: rows and sense of each layer."""
+    ways = [{"tile_rows": rows, "sense": sense} for rows, sense in tiles]
+    return replace(network, scores=replace(network.scores, **ways[-1]), layers=tuple(
+        replace(layer, **way) for layer, way in zip(network.layers, ways, strict=False)))
+
+
+@given(data=st.data(), network=strategies.networks())
+def test_layers_sense_as_they_say(data, network):
+    images = data.draw(st.integers(0, 999).map(lambda seed: np.random.default_rng(seed).integers(
+        0, 2 ** network.encoder.bits, (5, network.inputs))))
+    trace, planes = network.trace(images), network.encoder(images)
+    for n, layer in enumerate(network.layers):
+        assert (trace[f"layer{n}.acc"] == layer.acc_of(layer.sums(planes))).all()
+        planes = (trace[f"layer{n}.acc"] >= layer.thresholds)[:, None]
+    assert (trace["scores.acc"] == network.scores.acc_of(network.scores.sums(planes))).all()
+
+
+def test_shape_tells_tiles_that_hardware_depends_on():
+    assert network().shape.tiles == ()
+    # Five inputs have four counts between none and all: seven codes are enough.
+    assert tiled(network(), (7, "exact"), (None, 3)).shape == network().shape
+    assert tiled(network(), (7, "exact"), (None, 2)).shape.tiles == ((7, "exact"), (None, 2))
+
+
+@pytest.mark.parametrize("tiles", [
+    ((7, "exact"), (None, 2)), ((None, "sign"), (5, 1)), ((128, "exact"), (128, "exact"))])
+def test_file_keeps_tiles(tmp_path, tiles):
+    saved = tiled(network(), *tiles)
+    saved.save(tmp_path / "net.npz")
+    loaded = Network.load(tmp_path / "net.npz")
+    assert tuple((layer.tile_rows, layer.sense) for layer in loaded.all_layers) == tiles
+    assert loaded.shape == saved.shape
+    with np.load(tmp_path / "net.npz") as file:
+        assert json.loads(str(file["ohmbit"]))["format"] == 2
+    network().save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as file:
+        header = json.loads(str(file["ohmbit"]))
+    assert header["format"] == 1 and "tiles" not in header   # as any ohmbit reads it
 
 
 @pytest.mark.parametrize("encoder", [BitSerial(3), Threshold(2, bits=3)])
@@ -103,6 +145,15 @@ BAD = {
               "Thresholds must be integers, not float64"),
     "range": (lambda path: changed(path, **{"layer0.thresholds": np.full(5, 999)}),
               "Thresholds must be between -490 and 491, not 999 to 999"),
+    "tiles": (lambda path: changed(path, ohmbit=header(path, format=2)), "tiles"),
+    "few tiles": (lambda path: changed(path, ohmbit=header(
+        path, format=2, tiles=[[None, "exact"]])),
+                  "tiles of 1 layers are there, not of 2"),
+    "no tile": (lambda path: changed(path, ohmbit=header(
+        path, format=2, tiles=[[0, "exact"], [9, 2]])), "Rows must be at least 1, not 0"),
+    "no sense": (lambda path: changed(path, ohmbit=header(
+        path, format=2, tiles=[[7, "exact"], [None, 9]])),
+                 "Sense must be exact, sign, or 1 to 8 bits, not 9"),
     "names": (lambda path: changed(path, ohmbit=header(path, class_names=["a"])),
               r"Class names must be one per class \(3\), not 1"),
 }

@@ -39,8 +39,11 @@ def test_hash_tells_hardware_apart():
               Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic")),
-              *(Plan(LARGE, Mapping(tuple(replace(layer, levels=levels)
-                                          for layer in mapping.layers))) for levels in (1, 2))]
+              *(Plan(LARGE, Mapping(tuple(replace(layer, **more) for layer in mapping.layers)))
+                for more in ({"levels": 1}, {"levels": 2}, {"batch": 2}, {"batch": 3}))]
+    for tiles in (((8, 2), (8, 2)), ((8, 2), (8, "sign")), ((16, 2), (8, 2))):
+        shape = replace(LARGE, tiles=tiles)
+        plans.append(Plan(shape, uniform(shape, pe=1, simd=1)))
     assert len({plan.hash for plan in plans}) == len(plans)
     assert Plan(LARGE, mapping).hash == plans[0].hash
 

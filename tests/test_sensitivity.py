@@ -9,6 +9,7 @@ import pytest
 
 from model import data, train
 from model.encoder import BitSerial, Threshold
+from model.errors import InputError
 from model.network import Network
 from model.scores import Scores
 from sim.sensitivity import sensitivity
@@ -201,3 +202,15 @@ def test_command_fails_where_too_much_is_missed(ohmbit_, network, images, monkey
     outcome = ohmbit_("sensitivity", network, "--dataset", images)
     assert outcome.code == 1
     assert re.search(r"12 of 888 changes of weights go unnoticed on 31 images", outcome.line)
+
+
+def test_tiles_that_sense_are_refused():
+    network = random_network(12, 7, 3)
+    sensing = replace(network, scores=replace(network.scores, sense="sign"))
+    with pytest.raises(InputError, match="^single changes cannot be followed through tiles that "):
+        sensitivity(sensing, np.zeros((1, 12), dtype=int))
+    # Tiles of which each count is sensed as what it is change nothing.
+    exact = replace(network, scores=replace(network.scores, tile_rows=3, sense=2))
+    images = np.random.default_rng(0).integers(0, 32, (9, 12))
+    for kind, noticed in sensitivity(exact, images).kinds.items():
+        assert (noticed.probes == sensitivity(network, images).kinds[kind].probes).all()

@@ -128,6 +128,26 @@ def test_a_neuron_that_hardly_ever_changes_is_found_in_a_deeper_layer():
     assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 1
 
 
+@pytest.mark.parametrize("sense, bits", [(2, 3), ("sign", 1)])
+def test_layers_that_sense(sense, bits):
+    network = random_network(24, 12, 9, 3, bits=bits)
+    layers = tuple(replace(layer, tile_rows=8, sense=sense) for layer in network.layers)
+    network = replace(network, layers=layers)
+    given = np.random.default_rng(0).integers(0, 2 ** bits, (40, 24))
+    found, trace = coverage(network, given), network.trace(given)
+    for n, layer in enumerate(layers):
+        sums = (trace[f"layer{n}.acc"] + layer.offset) // layer.scale
+        threshold = layer.sum_threshold(layer.thresholds)
+        expected = np.stack([sums == threshold - 1, sums == threshold], axis=2).any(axis=0)
+        assert (found.reached[n] == expected).all()
+        assert not (found.reached[n] & ~found.possible[n]).any()
+    few = given[:2]
+    more = coverage(network, np.concatenate([few, boundary(network, few)]))
+    # A sum that is all or nothing of each tile meets no threshold in between.
+    assert sum(reached.sum() for reached in more.reached) - (sense != "sign") \
+        >= sum(reached.sum() for reached in coverage(network, few).reached)
+
+
 def test_few_are_added_to_digits():
     digits = data.load("digits")
     network = train.train(digits, epochs=20)

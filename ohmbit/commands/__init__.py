@@ -9,6 +9,7 @@ from .flash import flash
 from .run import run
 from .sensitivity import sensitivity
 from .simulate import simulate
+from .tile import tile
 from .train import train
 from .verilog import verilog
 
@@ -17,4 +18,4 @@ __all__ = ["COMMANDS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, eval, simulate, sensitivity, verilog, build, flash, run, boards, doctor)}
+    demo, train, eval, tile, simulate, sensitivity, verilog, build, flash, run, boards, doctor)}

@@ -20,12 +20,12 @@ __all__ = ["PROOFS"]
 
 
 def sums(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: int, simd: int,
-         vectors: int) -> None:
+         vectors: int, **tiles: Any) -> None:
     """Sums, word by word of lanes."""
-    folding = Folding(inputs, outputs, gains, pe, simd)
+    folding = Folding(inputs, outputs, gains, pe, simd, **tiles)
     layer = Layer(h, folding, vectors)
     dut = h.add(gateware.accumulate.Accumulate(folding))
-    twin = Table(twin_sums(inputs, gains))
+    twin = Table(twin_sums(inputs, gains, **tiles))
     width = len(Const(folding.top))
     # Sums of neurons that only fill up the last group are nobody's, and not looked at.
     lanes: list[list[Any]] = []
@@ -73,6 +73,14 @@ SHAPES: tuple[dict[str, Any], ...] = (
     {"inputs": 2, "outputs": 1, "gains": (1, 1), "pe": 1, "simd": 2},
 )
 
+# Tiles of two words and of one, whose last is used in part, and that count planes apart.
+SENSED: tuple[dict[str, Any], ...] = (
+    {"inputs": 3, "outputs": 2, "gains": (1,), "pe": 2, "simd": 1, "tile_rows": 2, "sense": "sign"},
+    {"inputs": 3, "outputs": 1, "gains": (2, 1), "pe": 1, "simd": 1, "tile_rows": 2,
+     "sense": "sign"},
+    {"inputs": 4, "outputs": 1, "gains": (1,), "pe": 1, "simd": 4, "sense": 2},
+)
+
 
 PROOFS = (
     Proof(
@@ -97,15 +105,19 @@ PROOFS = (
     Proof(
         "accumulate.sums",
         "The sums that leave are those of the twin, for all weights, written over the bus, and all "
-        "inputs.",
+        "inputs, of exact layers and of tiles that sense.",
         "so many vectors come once the weights are written", "bounded", sums,
         tuple(case(cycles, **shape, vectors=vectors) for cycles, vectors, shape
-              in zip((15, 16, 16, 14, 16, 14), (1, 1, 1, 1, 2, 2), SHAPES, strict=True)),
+              in zip((15, 16, 16, 14, 16, 14, 17, 20, 14), (1, 1, 1, 1, 2, 2, 1, 1, 1),
+                     (*SHAPES, *SENSED), strict=True)),
         (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "(part << 1)", case=3),
          Change("gateware.accumulate", "Mux(last, 0, total)", "total", case=1),
          Change("gateware.crossbar", "m.d.sync += x.eq(self.x)", "m.d.comb += x.eq(self.x)",
                 case=1),
          Change("gateware.compiler", "rows.transpose(0, 2, 1, 3)", "rows.transpose(0, 2, 3, 1)",
-                case=1)),
+                case=1),
+         Change("gateware.accumulate", "flags.valid & flags.tile_last", "flags.valid", case=6),
+         Change("gateware.sense", "held[-1]", "held[0]", case=7),
+         Change("gateware.sense", "count >= least", "count > least", case=8)),
     ),
 )

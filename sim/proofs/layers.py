@@ -25,11 +25,11 @@ from .harness import Harness
 __all__ = ["Layer", "run", "rules", "twin_bits", "twin_sums", "write"]
 
 
-def twin_sums(inputs: int, gains: tuple[int, ...]) -> Any:
+def twin_sums(inputs: int, gains: tuple[int, ...], **tiles: Any) -> Any:
     """Sums of a neuron, as the golden model has them: by weights, then by planes of inputs."""
     every = np.array(list(product((False, True), repeat=inputs)))[:, ::-1]   # by number
     planes = np.array(list(product(every, repeat=len(gains))))[:, ::-1]      # first plane lowest
-    return model.accumulate.Accumulate(every, gains=gains).sums(planes).T
+    return model.accumulate.Accumulate(every, gains=gains, **tiles).sums(planes).T
 
 
 def twin_bits(inputs: int, gains: tuple[int, ...], bipolar: bool) -> tuple[Any, Any]:
