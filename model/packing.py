@@ -43,13 +43,34 @@ def unpack_fields(words: list[int], bits: int, lanes: int) -> np.ndarray:
 def pack64(bits: npt.ArrayLike) -> np.ndarray:
     """Bits along the last axis as 64-bit words, the last filled up with zeros."""
     packed = np.packbits(np.asarray(bits, dtype=bool), axis=-1, bitorder="little")
-    filler = [(0, 0)] * (packed.ndim - 1) + [(0, -packed.shape[-1] % 8)]
-    return np.ascontiguousarray(np.pad(packed, filler)).view(np.dtype("<u8"))
+    words = np.zeros((*packed.shape[:-1], -(-packed.shape[-1] // 8) * 8), dtype=np.uint8)
+    words[..., :packed.shape[-1]] = packed
+    return words.view(np.dtype("<u8"))
+
+
+TILE = 1 << 15   # words compared at once: few enough that they stay in a core's own cache
+RUN  = 3         # words whose disagreements add up to no more than a byte holds
 
 
 def disagreements(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Places in which each packed row of :py:`x` differs from each packed row of :py:`weights`."""
-    counts = np.zeros((*x.shape[:-1], len(weights)), dtype=np.int64)
-    for word in range(weights.shape[1]):
-        counts += np.bitwise_count(x[..., word, None] ^ weights[:, word])
-    return counts
+    rows, columns = x.reshape(-1, x.shape[-1]), np.ascontiguousarray(weights.T)
+    counts = np.empty((len(rows), len(weights)), dtype=np.int64)
+    height = min(max(1, TILE // len(weights)), max(1, len(rows)))
+    # Results go where the ones before went, since fresh memory costs as much as the work in it.
+    differing = np.empty((height, len(weights)), dtype=x.dtype)
+    count, part = np.empty((2, *differing.shape), dtype=np.uint8)
+    total = np.empty(differing.shape, dtype=np.uint32)
+    for start in range(0, len(rows), height):
+        block = rows[start:start + height]
+        d, c, p, t = (each[:len(block)] for each in (differing, count, part, total))
+        t.fill(0)
+        for first in range(0, len(columns), RUN):
+            p.fill(0)
+            for word in range(first, min(first + RUN, len(columns))):
+                np.bitwise_xor(block[:, word, None], columns[word], out=d)
+                np.bitwise_count(d, out=c)
+                np.add(p, c, out=p)
+            np.add(t, p, out=t)
+        counts[start:start + height] = t
+    return counts.reshape(*x.shape[:-1], len(weights))
