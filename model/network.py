@@ -25,7 +25,7 @@ __all__ = ["Network", "Shape"]
 
 FORMAT   = 1
 ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold)}
-BLOCK    = 512   # images whose activations stay in cache from layer to layer
+BLOCK    = 256   # images whose activations stay in cache from layer to layer
 
 
 @dataclass(frozen=True)
