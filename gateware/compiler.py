@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from model.packing import pack_fields
+from model.packing import pack_fields, pack_rows
 
 from .accelerator import Accelerator
 from .plan import Plan
 
 
-__all__ = ["compile", "image", "pixel_words"]
+__all__ = ["compile", "image", "pixel_words", "pixel_rows"]
 
 
 def compile(shape, mapping, *, image=None, probes=False):
@@ -64,7 +64,12 @@ def affine_rows(scores):
 
 def pixel_words(images, shape, mapping):
     """Words that an accelerator takes for some images, one list after another."""
+    return [int.from_bytes(row.tobytes(), "little") for row in pixel_rows(images, shape, mapping)]
+
+
+def pixel_rows(images, shape, mapping):
+    """The words of :func:`pixel_words` as rows of bytes, lowest first."""
     folding = mapping.layers[0]
-    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.int64)
+    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.uint16)
     padded[:, :folding.inputs] = shape.encoder.check(images)
-    return pack_fields(padded, shape.encoder.bits, folding.simd)
+    return pack_rows(padded, shape.encoder.bits, folding.simd)

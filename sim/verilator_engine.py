@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateware import cost
-from gateware.compiler import pixel_words
+from gateware.compiler import pixel_rows
 
 from . import verilated
 from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
@@ -134,9 +134,9 @@ class VerilatorEngine:
         count = len(images) * classes
         limit = 2 * cost.timing(dut.mapping, len(images)).cycles + 100
 
-        size = library.sim_i_bytes()
-        words = pixel_words(images, dut.shape, dut.mapping)
-        source = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8)
+        words = pixel_rows(images, dut.shape, dut.mapping)
+        source = np.zeros((len(words), library.sim_i_bytes()), dtype=np.uint8)
+        source[:, :words.shape[1]] = words
         out = np.zeros((count, library.sim_o_bytes()), dtype=np.uint8)
         stamps = np.zeros(count, dtype=np.int64)
         records = (_Probe * max(self._probes, 1))()
@@ -154,16 +154,11 @@ class VerilatorEngine:
         got = self._call("sim_infer", source, len(words), out, stamps, count, records, limit)
         if got < count:
             raise TimeoutError(f"{got} of {count} scores after {limit} cycles")
-        return result_of(dut, _integers(out), stamps, [
-            (_integers(rows[:record.count]), when[:record.count])
+        return result_of(dut, out, stamps, [
+            (rows[:record.count], when[:record.count])
             for rows, when, record in zip(seen, times, records, strict=False)])
 
 
 class _Probe(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("stamps", ctypes.c_void_p),
                 ("capacity", ctypes.c_int64), ("count", ctypes.c_int64)]
-
-
-def _integers(rows: np.ndarray) -> list[int]:
-    """Each row of bytes as one integer, lowest byte first."""
-    return [int.from_bytes(row.tobytes(), "little") for row in rows]
