@@ -17,7 +17,7 @@ from .frames import PAGE, PAGES
 from .system import ROWS
 
 
-__all__ = ["Timing", "timing", "pace", "Estimate", "estimate"]
+__all__ = ["Timing", "timing", "settled", "pace", "Estimate", "estimate"]
 
 
 class Regroup:
@@ -145,6 +145,11 @@ def timing(mapping, images):
     return Timing(images, cycles + 1, steady, done[0] + 1)
 
 
+def settled(mapping):
+    """Images after which each adds as many cycles as the one before, whatever went on at first."""
+    return 16 * len(mapping.layers)
+
+
 @lru_cache(maxsize=64)
 def _done(mapping):
     """Cycles of the last scores of so many images that each then takes as long as the one before.
@@ -159,7 +164,7 @@ def _done(mapping):
             before = mapping.layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
     offered = 0
-    for _ in range(16 * len(mapping.layers)):
+    for _ in range(settled(mapping)):
         for _ in range(mapping.layers[0].folds):
             offered = sink.push(offered) + 1
     return tuple(scores.done)
