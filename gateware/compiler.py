@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from model.packing import pack_fields
+from model.packing import pack_fields, pack_rows
 
 from .accelerator import Accelerator
 from .plan import Plan
 
 
-__all__ = ["compile", "image", "pixel_words"]
+__all__ = ["compile", "image", "pixel_words", "pixel_rows"]
 
 
 def compile(shape, mapping, *, image=None, probes=False):
@@ -67,10 +67,17 @@ def pixel_words(images, shape, mapping):
 
     Where images go in batches, the last of these is marked as the last of a run.
     """
+    return [int.from_bytes(row.tobytes(), "little") for row in pixel_rows(images, shape, mapping)]
+
+
+def pixel_rows(images, shape, mapping):
+    """The words of :func:`pixel_words` as rows of bytes, lowest first."""
     folding = mapping.layers[0]
-    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.int64)
+    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.uint16)
     padded[:, :folding.inputs] = shape.encoder.check(images)
-    words = pack_fields(padded, shape.encoder.bits, folding.simd)
-    if mapping.batch > 1 and words:
-        words[-1] |= 1 << shape.encoder.bits * folding.simd
-    return words
+    rows = pack_rows(padded, shape.encoder.bits, folding.simd)
+    if mapping.batch > 1:
+        place = shape.encoder.bits * folding.simd
+        rows = np.pad(rows, ((0, 0), (0, place // 8 + 1 - rows.shape[1])))
+        rows[-1:, place // 8] |= 1 << place % 8
+    return rows

@@ -17,7 +17,7 @@ from .frames import PAGE, PAGES
 from .system import ROWS
 
 
-__all__ = ["Timing", "timing", "cycles", "pace", "Estimate", "estimate"]
+__all__ = ["Timing", "timing", "settled", "cycles", "pace", "Estimate", "estimate"]
 
 
 class Regroup:
@@ -174,15 +174,20 @@ class Timing:
 def timing(mapping, images):
     """:class:`Timing` of an accelerator that classifies :py:`images` in one run."""
     batch = mapping.batch
-    known = 16 * len(mapping.layers)   # batches after which each takes as long as the one before
-    full = _done(mapping, known * batch)
+    known = settled(mapping)
+    full = _done(mapping, known)
     steady = full[-1] - full[-1 - batch]
-    more = max(-(-images // batch) - known, 0)
+    more = max(-(-images // batch) - known // batch, 0)
     images_known = images - more * batch
     done = _done(mapping, images_known) if images_known % batch else full
     each = steady / batch if steady % batch else steady // batch
     return Timing(images, done[images_known - 1] + more * steady + 1, each,
                   _done(mapping, 1)[0] + 1 if batch > 1 else full[0] + 1)
+
+
+def settled(mapping):
+    """Images after which each batch takes as long as the one before, whatever went on at first."""
+    return 16 * len(mapping.layers) * mapping.batch
 
 
 def cycles(mapping, images, rounds=1):

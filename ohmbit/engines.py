@@ -42,6 +42,8 @@ class Choice:
         Whether it sees what passes between layers, through an accelerator's probes.
     records : :class:`bool`
         Whether it records waveforms.
+    shares : :class:`bool`
+        Whether several processes can share the images.
     """
 
     make: Callable[[Board], Engine]
@@ -50,6 +52,7 @@ class Choice:
     filled: bool = False
     probes: bool = True
     records: bool = True
+    shares: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -70,9 +73,10 @@ def _netlist(board: Board) -> Engine:
 
 ENGINES = {
     "amaranth": Choice(lambda board: AmaranthEngine()),
-    "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None),
-    "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None),
-    "netlist": Choice(_netlist, VERILATOR, 100),
+    "verilator": Choice(lambda board: VerilatorEngine(), VERILATOR, None, shares=True),
+    "verilator-rtl": Choice(lambda board: VerilatorEngine(swap=False), VERILATOR, None,
+                            shares=True),
+    "netlist": Choice(_netlist, VERILATOR, 100, shares=True),
     "bitstream": Choice(BitstreamEngine, bitstream_engine.NEEDED, filled=True, probes=False,
                         records=False),
     "virtual": Choice(VirtualEngine, VERILATOR, probes=False, records=False),

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from gateware.control import LOADED, NETWORK, network_id
 from model.errors import CheckFailed
-from model.packing import unpack_fields
+from model.packing import fields, rows_of
 
 
 __all__ = ["Engine", "Result", "Waveform", "Image"]
 
 
 Image = dict[str, list[int]]   # memory rows, by name; see gateware.compiler.image
+Words = Sequence[int] | npt.NDArray[np.uint8]   # which may be rows of bytes, lowest first
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,25 +142,31 @@ def image_of(accelerator: Any, words: Sequence[int]) -> Image:
     return image
 
 
-def decode_output(accelerator: Any, words: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _rows(words: Words, width: int) -> np.ndarray:
+    return words if isinstance(words, np.ndarray) else rows_of(words, width)
+
+
+def decode_output(accelerator: Any, words: Words) -> tuple[np.ndarray, np.ndarray]:
     """Scores and classes from the words that left an accelerator."""
     shape = accelerator.shape
     bits = shape.score_bits
-    values = np.array([word & (1 << bits) - 1 for word in words], dtype=np.int64)
-    scores = np.where(values >> bits - 1, values - (1 << bits), values)
     best_bits = max(shape.classes - 1, 0).bit_length()
-    best = [word >> bits & (1 << best_bits) - 1 for word in words[shape.classes - 1::shape.classes]]
-    return scores.reshape(-1, shape.classes), np.array(best, dtype=np.int64)
+    rows = _rows(words, bits + best_bits + 1)   # which is the last of its image, a bit says
+    values = fields(rows, bits, 1).reshape(-1, shape.classes)
+    scores = np.where(values >> bits - 1, values - (1 << bits), values)
+    return scores, fields(rows[shape.classes - 1::shape.classes], best_bits, 1, above=bits)[:, 0]
 
 
-def result_of(accelerator: Any, words: Sequence[int], stamps: npt.ArrayLike,
-              probes: Sequence[tuple[Sequence[int], npt.ArrayLike]]) -> Result:
+def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
+              probes: Sequence[tuple[Words, npt.ArrayLike]]) -> Result:
     """What an engine saw, from the words that left an accelerator and the cycle of each.
 
     Parameters
     ----------
-    words, stamps : sequences of :class:`int`
+    words : sequence of :class:`int`, or rows of bytes, lowest first
         Of the output.
+    stamps : sequence of :class:`int`
+        The cycle of each.
     probes : sequence of pairs of such
         Of each layer's probe; empty if the accelerator has none.
     """
@@ -193,7 +200,7 @@ def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str
     return dict.fromkeys((f"layer{n}.sums", f"layer{n}.bits"), lanes[:, :folding.outputs])
 
 
-def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np.ndarray]:
+def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray]:
     """What a layer's probe saw, without the neurons that only fill up the last group."""
     folding = accelerator.mapping.layers[n]
     scores = n == len(accelerator.mapping.layers) - 1
@@ -205,15 +212,13 @@ def decode_probe(accelerator: Any, n: int, words: Sequence[int]) -> dict[str, np
         what = "images" if scores or folding.batch == 1 else "batches"
         raise CheckFailed(f"{name} put out {len(words):,} words, which is no whole number of "
                           f"{what} of {each}")
-    mask = (1 << width * folding.lanes) - 1
-    sums = unpack_fields([word & mask for word in words], width, folding.lanes)
+    rows = _rows(words, (width + (not scores)) * folding.lanes)
+    sums = fields(rows, width, folding.lanes)
     if scores:
         return {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}
-    fired = unpack_fields([word >> width * folding.lanes for word in words], 1, folding.lanes)
-    sums, fired = (_in_turn(values.reshape(-1, folding.lanes), folding).reshape(-1, per_image)
-                   for values in (sums, fired))
-    return {f"{name}.sums": sums[:, :folding.outputs],
-            f"{name}.bits": fired[:, :folding.outputs].astype(bool)}
+    fired = fields(rows, 1, folding.lanes, above=width * folding.lanes).astype(bool)
+    sums, fired = (_in_turn(values, folding).reshape(-1, per_image) for values in (sums, fired))
+    return {f"{name}.sums": sums[:, :folding.outputs], f"{name}.bits": fired[:, :folding.outputs]}
 
 
 def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:

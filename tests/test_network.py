@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
-from model.network import Network
+from model.network import BLOCK, Network
 from model.scores import Scores
 
 from . import strategies
@@ -81,6 +81,34 @@ def test_file_keeps_tiles(tmp_path, tiles):
     with np.load(tmp_path / "net.npz") as file:
         header = json.loads(str(file["ohmbit"]))
     assert header["format"] == 1 and "tiles" not in header   # as any ohmbit reads it
+
+
+@pytest.mark.parametrize("images", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+@pytest.mark.parametrize("sizes", [(70, 3), (65, 129, 3), (64, 33, 63, 2)])
+def test_scores_without_a_trace_are_those_with_one(images, sizes):
+    rng = np.random.default_rng(images)
+    layers = [Dense(rng.random((outputs, inputs)) < 0.5, rng.integers(-9, 9, outputs))
+              for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True)]
+    scores = Scores(rng.random((sizes[-1], sizes[-2])) < 0.5, rng.integers(-9, 9, sizes[-1]),
+                    rng.integers(-9, 9, sizes[-1]))
+    for encoder in (BitSerial(3), Threshold(2, bits=3)):
+        net = Network(encoder, tuple(layers), scores)
+        pixels = rng.integers(0, 8, (images, sizes[0]), dtype=np.uint8)
+        expected = net.trace(pixels)["scores"]
+        found = net.scores_of(pixels)
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        assert (found == expected).all()
+        assert (net(pixels) == expected.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("images", [0, BLOCK + 1])
+def test_pixels_must_fit_the_encoder(images):
+    with pytest.raises(TypeError, match="^Pixels must be integers, not float64$"):
+        network()(np.zeros((images, 70)))
+    pixels = np.zeros((BLOCK + 1, 70), dtype=np.int64)
+    pixels[[0, -1], [1, 2]] = 8, 9
+    with pytest.raises(ValueError, match="^Pixels must be between 0 and 7, not 0 to 9$"):
+        network()(pixels)
 
 
 @pytest.mark.parametrize("encoder", [BitSerial(3), Threshold(2, bits=3)])

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from hypothesis import given, strategies as st
 
+from model import packing
 from model.packing import disagreements, pack, pack64, pack_fields, unpack, unpack_fields
 
 from . import strategies
@@ -34,3 +36,29 @@ def test_disagreements_are_counted(data, size):
     expected = (x[:, None, :] != weights).sum(axis=-1)
     assert (disagreements(pack64(x), pack64(weights)) == expected).all()
     assert (disagreements(pack64(x), pack64(np.asfortranarray(weights))) == expected).all()
+
+
+# Blocks and runs that end anywhere, and more words than a sum of bytes could hold.
+@given(data=st.data(), images=st.integers(0, 20), outputs=st.integers(1, 9),
+       size=st.sampled_from([1, 63, 64, 65, 192, 193, 320, 384, 1_000]), tile=st.integers(1, 40))
+def test_disagreements_of_blocks(data, images, outputs, size, tile):
+    x = data.draw(strategies.bits(images, 2, size))
+    weights = data.draw(strategies.bits(outputs, size))
+    x[:2] = True   # all and none agree
+    weights[:2] = [[True], [False]][:outputs]
+    expected = (x[:, :, None, :] != weights).sum(axis=-1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "TILE", tile)
+        counts = disagreements(pack64(x), pack64(weights))
+    assert counts.dtype == np.int64 and counts.shape == expected.shape
+    assert (counts == expected).all()
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 8), (2, 3, 130), (0, 9)])
+def test_words_of_64_bits(shape):
+    bits = np.random.default_rng(0).random(shape) < 0.5
+    words = pack64(bits)
+    assert words.shape == (*shape[:-1], -(-shape[-1] // 64)) and words.dtype == np.uint64
+    for row, packed in zip(bits.reshape(-1, shape[-1]), words.reshape(-1, words.shape[-1]),
+                           strict=True):
+        assert packed.tolist() == pack(row, 64)

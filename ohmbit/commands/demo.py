@@ -97,7 +97,7 @@ def _show(image: np.ndarray, top: int, scores: np.ndarray, label: int,
         console.show(f"   {a}   {b}".rstrip())
 
 
-def _summary(accuracy: float, images: int, cycles: int, figures: dict[str, Any],
+def _summary(accuracy: float, images: int, cycles: float, figures: dict[str, Any],
              seconds: float) -> None:
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_row("accuracy of the golden model", f"{accuracy:.2%}")

@@ -1,6 +1,7 @@
 """``ohmbit simulate``: the gateware against the golden model, bit for bit."""
 
 import contextlib
+import os
 import pathlib
 import time
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from gateware import compiler, cost
 from model.errors import CheckFailed, InputError
 from model.files import whole
 from model.network import Network
+from sim import shards
 from sim.compare import Comparison, compare
 from sim.engine import Engine, Result, Waveform
 from sim.netlist_engine import NetlistEngine
 from sim.vectors import boundary as boundary_images
+from sim.verilator_engine import VerilatorEngine
 
 from ..console import console
 from ..engines import ENGINES, choose
@@ -58,6 +61,9 @@ Boundary = Annotated[bool, typer.Option(
                                      "threshold, and one below, where no test image does.")]
 Vcd = Annotated[pathlib.Path | None, typer.Option(
     metavar="FILE", help="Where to put a waveform of the cycles around the first difference.")]
+Jobs = Annotated[int | None, typer.Option(
+    min=1, metavar="N", help="Processes that share the images, in Verilator; by default as many as "
+                             "there are processors.")]
 
 BEFORE, AFTER = 250, 50   # cycles that a waveform shows around a difference
 
@@ -129,7 +135,7 @@ class Simulation:
 
 def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
           labels: np.ndarray, *, boundary: bool = True, against: Engine | None = None,
-          vcd: pathlib.Path | None = None) -> Simulation:
+          vcd: pathlib.Path | None = None, jobs: int = 1) -> Simulation:
     """Run images through an engine, and compare everything that it sees.
 
     Parameters
@@ -140,12 +146,14 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         What to compare with; the golden model if None.
     vcd : path, or None
         Where a waveform goes if there is a difference.
+    jobs : :class:`int`
+        Processes that share the images, where the engine can.
     """
     start = time.perf_counter()
     added = boundary_images(network, images) if boundary else images[:0]
     images = np.concatenate([images, added])
-    expected = None if against is None else run(network, mapping, against, images)
-    result = run(network, mapping, engine, images)
+    expected = None if against is None else run(network, mapping, against, images, jobs)
+    result = run(network, mapping, engine, images, jobs)
     try:
         comparison = compare(network, images, result, expected)
     except ValueError as error:   # more or fewer values than there should be
@@ -168,7 +176,8 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         seconds=time.perf_counter() - start)
 
 
-def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> Result:
+def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
+        jobs: int = 1) -> Result:
     """What an engine, made ready and given its weights, sees of some images."""
     start = time.perf_counter()
     contents = compiler.image(network, mapping)
@@ -185,6 +194,8 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> R
         if not filled:
             engine.write(contents)
         try:
+            if isinstance(engine, VerilatorEngine):
+                return shards.infer(engine, images, jobs=jobs)
             return engine.infer(images)
         except TimeoutError as error:
             raise CheckFailed(f"{engine.name} stands still: {error}") from error
@@ -193,7 +204,8 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray) -> R
 def simulate(network: NetworkPath, images: Images = None, engine: EngineName = None,
              board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
              target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None,
-             boundary: Boundary = True, against: Against = None, vcd: Vcd = None) -> None:
+             boundary: Boundary = True, against: Against = None, vcd: Vcd = None,
+             jobs: Jobs = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -201,6 +213,10 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     if vcd is not None and engine is not None and not ENGINES[engine].records:
         able = ", ".join(name for name, choice in ENGINES.items() if choice.records)
         raise InputError(f"{engine} records no waveforms: leave out --vcd, or choose one of {able}")
+    shared = [name for name, choice in ENGINES.items() if choice.shares]
+    if jobs is not None and engine is not None and engine not in shared:
+        raise InputError(f"{engine} runs in one process: leave out --jobs, or choose one of "
+                         f"{', '.join(shared)}")
     net = Network.load(network)
     chosen = catalog.find(board)
     source = dataset_for(net, network, dataset, data_dir)
@@ -218,7 +234,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
             if isinstance(each, VirtualEngine):
                 stack.enter_context(each)
         simulation = check(net, mapping, runner, pixels, labels, boundary=boundary, against=other,
-                           vcd=vcd)
+                           vcd=vcd, jobs=jobs or os.cpu_count() or 1)
     console.show(simulation)
     console.result(**simulation.fields)
     simulation.hold()

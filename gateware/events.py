@@ -1,0 +1,97 @@
+"""What happens in an accelerator for some images, counted: bits read, cells sensed, bits moved."""
+
+from dataclasses import dataclass, fields
+
+
+__all__ = ["Events", "events", "total"]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one layer, or of several.
+
+    Cells that only fill up a row or a group count like any others, since they are there and work.
+    Not counted are thresholds, gains and biases, of which a neuron has one each, pixels on
+    their way to the first buffer, and cycles of waiting.
+
+    Parameters
+    ----------
+    weight_bits : :class:`int`
+        Bits of weights fetched: a row for each word of inputs of each group of neurons. It stays
+        for all planes of the word.
+    xnors : :class:`int`
+        Cells sensed: PE × SIMD in each beat.
+    counts : :class:`int`
+        Counts of the cells of a column that agree: PE in each beat, of SIMD cells each.
+    additions, addition_bits : :class:`int`
+        Additions of counts to what is kept of a neuron, and bits of the registers that they are
+        made in. Adders within a count are part of the count.
+    comparisons : :class:`int`
+        Sums compared with a threshold; in the last layer, scores with the best one so far.
+    hops : :class:`int`
+        Bits of activations moved from component to component: into the layer's buffer, from there
+        into the crossbar, once for each group, and on from the accumulators: bits after a
+        comparison, or the sums of the last layer.
+    writes : :class:`int`
+        Bits of weights written by a host.
+    """
+
+    weight_bits: int
+    xnors: int
+    counts: int
+    additions: int
+    addition_bits: int
+    comparisons: int
+    hops: int
+    writes: int
+
+
+def events(mapping, images=1, *, loads=0):
+    """:class:`Events` of each layer, exactly, as a simulation has them.
+
+    Parameters
+    ----------
+    mapping : :class:`gateware.mapping.Mapping`
+    images : :class:`int`
+        Images that are classified.
+    loads : :class:`int`
+        How often a host writes all weights before.
+    """
+    for name, value in (("Images", images), ("Loads", loads)):
+        if not isinstance(value, int):
+            raise TypeError(f"{name} must be an integer, not {value!r}")
+        if value < 0:
+            raise ValueError(f"{name} must not be negative, not {value!r}")
+    last = len(mapping.layers) - 1
+    return tuple(_layer(folding, images, loads, n == last)
+                 for n, folding in enumerate(mapping.layers))
+
+
+def _layer(folding, images, loads, last):
+    row = folding.pe * folding.simd
+    beats = images * folding.interval
+    sum_bits = folding.top.bit_length()
+    additions, addition_bits = beats * folding.pe, beats * folding.pe * sum_bits
+    if folding.serial:
+        # Planes are added up within a word, and words one by one.
+        part_bits = (folding.simd * sum(folding.gains)).bit_length()
+        words = images * folding.rows * folding.pe
+        additions     += words
+        addition_bits  = beats * folding.pe * part_bits + words * sum_bits
+    moved = folding.folds * folding.planes * folding.simd + folding.interval * folding.simd \
+        + folding.words * folding.lanes * (sum_bits if last else 1)
+    return Events(
+        weight_bits=images * folding.rows * row,
+        xnors=beats * row,
+        counts=beats * folding.pe,
+        additions=additions,
+        addition_bits=addition_bits,
+        comparisons=images * (folding.outputs if last else folding.words * folding.lanes),
+        hops=images * moved,
+        writes=loads * folding.rows * row if folding.weights.writable else 0)
+
+
+def total(layers):
+    """Events of several layers together."""
+    return Events(*(sum(getattr(each, field.name) for each in layers)
+                    for field in fields(Events)))
