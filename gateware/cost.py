@@ -299,10 +299,14 @@ def link(first, resources):
     return memory, LUTS_OF_LINK
 
 
+def spram_blocks(folding):
+    """SPRAMs of one layer."""
+    return spram.blocks(folding.pe * folding.simd) if folding.storage == "spram" else 0
+
+
 def estimate(mapping, resources):
     """:class:`Estimate` of an accelerator with its host link."""
     costs = [link(mapping.layers[0], resources),
              *(layer(folding, resources) for folding in mapping.layers)]
     return Estimate(sum(luts for _, luts in costs), sum(memory for memory, _ in costs),
-                    sum(spram.blocks(folding.pe * folding.simd) for folding in mapping.layers
-                        if folding.storage == "spram"))
+                    sum(map(spram_blocks, mapping.layers)))

@@ -1,14 +1,13 @@
-"""Which parallelism to give each layer: PE and SIMD, from what an FPGA has."""
+"""Which parallelism each layer has, and what there is to build it from."""
 
-import bisect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from . import cost
 from .folding import Folding, divides
 
 
-__all__ = ["Resources", "Mapping", "fit", "uniform"]
+__all__ = ["Resources", "Mapping", "sizes", "tiling", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ class Mapping:
     ----------
     layers : tuple of :class:`gateware.folding.Folding`
     limit : :class:`str`
-        ``"luts"`` or ``"memory"``, whichever ran out first; ``"effort"`` where there was more than
-        was to be used; ``"layers"`` where more would not make the network faster, ``"target"``
-        where that was fast enough; empty if chosen by hand.
+        ``"luts"``, ``"memory"`` or ``"spram"``, whichever ran out first; ``"effort"`` where there
+        was more than was to be used; ``"layers"`` where more would not make the network faster,
+        ``"target"`` where that was fast enough; empty if chosen by hand.
     """
 
     layers: tuple[Folding, ...]
@@ -100,76 +99,3 @@ def uniform(shape, *, pe, simd, storage="block", batch=1):
         layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch=batch,
                               **tiles))
     return Mapping(tuple(layers))
-
-
-def fit(shape, resources, *, target=None, effort=4_600):
-    """The fastest mapping that fits :py:`resources`; or the smallest within :py:`target` cycles.
-
-    Layers share the FPGA so that all are about as fast: for each number of cycles that some layer
-    can take, every layer gets the smallest parallelism that is fast enough. One step faster than
-    what is returned does not fit; several steps faster might, in rare cases. Where even the
-    smallest mapping does not fit, that one is returned, and its estimate says what is missing.
-
-    Parameters
-    ----------
-    shape : :class:`model.network.Shape`
-    resources : :class:`Resources`
-    target : :class:`int`, or None
-        Cycles an image may take.
-    effort : :class:`int`
-        Look-up tables to stop at even where there are more, because place and route then takes
-        minutes to hours.
-    """
-    final = len(shape.sizes) - 2
-    choices = [list(_foldings(*layer, final=n == final, resources=resources,
-                              tiles=tiling(shape, n)))
-               for n, layer in enumerate(sizes(shape))]
-    least = max(min(folding.interval for folding, _ in layer) for layer in choices)
-    candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
-    candidates = [cycles for cycles in candidates if cycles >= max(least, shape.classes)]
-    if target is not None:
-        candidates = [max((cycles for cycles in candidates if cycles <= target),
-                          default=candidates[0])]
-    bound = replace(resources, luts=min(resources.luts, effort))
-
-    def short(cycles):
-        return cost.estimate(_slowest(choices, cycles), bound).excess(bound)
-
-    # What fits at some speed fits at lower ones, but for few: halving finds where that ends, in a
-    # hundredth of the time.
-    fastest = bisect.bisect_left(candidates, True, hi=len(candidates) - 1,
-                                 key=lambda cycles: not short(cycles))
-    limit = "target" if target is not None else "layers"
-    if fastest > 0:
-        limit = next(iter(short(candidates[fastest - 1])), limit)
-        if limit == "luts" and bound.luts < resources.luts:
-            limit = "effort"
-    return Mapping(_slowest(choices, candidates[fastest]).layers, limit)
-
-
-def _slowest(choices, cycles):
-    """The smallest mapping of which no part takes more cycles."""
-    layers = []
-    for choice in choices:
-        fast = [(folding, size) for folding, size in choice if folding.interval <= cycles]
-        if layers:
-            fast = [(folding, size) for folding, size in fast
-                    if cost.pace(layers[-1], folding) <= cycles] or fast
-        layers.append(min(fast, key=lambda option: option[1])[0])
-    return Mapping(tuple(layers))
-
-
-def _foldings(inputs, outputs, gains, *, final, resources, tiles):
-    """Parallelisms worth looking at, each with the figure by which the least is chosen."""
-    simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
-    if not all(divides(simd, inputs, **tiles) for simd in simds):
-        simds = [simd for simd in range(1, inputs + 1) if divides(simd, inputs, **tiles)]
-    pes   = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
-    for simd in simds:
-        for pe in pes:
-            folding = Folding(inputs, outputs, gains, pe, simd, **tiles)
-            if final and folding.lanes != 1:
-                continue
-            blocks, luts = cost.layer(folding, resources)
-            # Whichever resource is scarcer weighs more.
-            yield folding, blocks / resources.memory_blocks + luts / resources.luts

@@ -37,7 +37,8 @@ from boards.top import Top                                                  # no
 from gateware.accelerator import Accelerator                                # noqa: E402
 from gateware.compiler import compile, image                                # noqa: E402
 from gateware.cost import estimate, timing                                  # noqa: E402
-from gateware.mapping import Mapping, Resources, fit, uniform               # noqa: E402
+from gateware.fit import fit                                                # noqa: E402
+from gateware.mapping import Mapping, Resources, uniform                    # noqa: E402
 from model.data import Dataset, load as load_dataset                        # noqa: E402
 from model.dense import Dense                                               # noqa: E402
 from model.encoder import BitSerial, Threshold                              # noqa: E402

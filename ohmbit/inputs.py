@@ -13,7 +13,8 @@ import typer
 from boards import catalog
 from boards.board import Board
 from gateware import cost
-from gateware.mapping import fit, uniform
+from gateware.fit import fit
+from gateware.mapping import uniform
 from model import data
 from model.data import Dataset
 from model.errors import InputError

@@ -10,7 +10,7 @@ import pytest
 from boards import catalog, ebr
 from boards.bitstream_engine import NEEDED, BitstreamEngine
 from gateware import compiler
-from gateware.mapping import fit
+from gateware.fit import fit
 from gateware.plan import Plan
 from model.errors import CheckFailed, InputError
 from ohmbit.commands.simulate import Simulation

@@ -14,7 +14,7 @@ from boards.build import Build
 from boards.driver import images_per_second
 from boards.line import Traffic
 from gateware import compiler
-from gateware.mapping import fit
+from gateware.fit import fit
 from gateware.plan import Plan
 from gateware.system import identity
 from model.encoder import BitSerial, Threshold

@@ -9,7 +9,8 @@ from boards import catalog
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.folding import Folding
-from gateware.mapping import Mapping, fit
+from gateware.fit import fit
+from gateware.mapping import Mapping
 from model import data, train
 from model.encoder import BitSerial
 from model.errors import InputError
