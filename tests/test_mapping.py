@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateware import cost
 from gateware.mapping import Mapping, Resources, sizes, uniform
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
