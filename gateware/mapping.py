@@ -1,6 +1,7 @@
 """Which parallelism to give each layer: PE and SIMD, from what an FPGA has."""
 
 import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -65,14 +66,25 @@ def sizes(shape):
 
 
 def uniform(shape, *, pe, simd, storage="block"):
-    """The same PE and SIMD for every layer, or as much of them as the layer has use for."""
-    layers = []
+    """The same PE, SIMD and memory for every layer; or, of what is a sequence, one for each.
+
+    Of one PE or SIMD for all, a layer gets as much as it has use for. What is meant for a layer
+    alone it gets as it is, and :exc:`ValueError` is raised where it has no use for that.
+    """
+    layers, final = [], len(shape.sizes) - 2
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        width = min(simd, inputs)
-        most = outputs
-        if n == len(shape.sizes) - 2:   # a class at a time leaves
-            most = min(outputs, -(-inputs // width) * len(gains))
-        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage))
+        width = simd[n] if isinstance(simd, Sequence) else min(simd, inputs)
+        kind  = storage if isinstance(storage, str) else storage[n]
+        # A class at a time leaves.
+        most = min(outputs, -(-inputs // width) * len(gains)) if n == final else outputs
+        if isinstance(pe, Sequence):
+            folding = Folding(inputs, outputs, gains, pe[n], width, kind)
+            if folding.pe > most:
+                raise ValueError(f"PE of the last layer must be at most {most} with SIMD {width}, "
+                                 f"not {folding.pe}")
+        else:
+            folding = Folding(inputs, outputs, gains, min(pe, most), width, kind)
+        layers.append(folding)
     return Mapping(tuple(layers))
 
 

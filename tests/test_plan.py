@@ -36,9 +36,17 @@ def test_hash_tells_hardware_apart():
               Plan(Shape(BitSerial(5), (64, 12, 10), 0, 32), mapping),
               Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
-              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic"))]
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic")),
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("spram", "block")))]
     assert len({plan.hash for plan in plans}) == len(plans)
     assert Plan(LARGE, mapping).hash == plans[0].hash
+
+
+def test_what_cannot_be_filled_at_power_up():
+    plan = Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("block", "spram")))
+    assert [name for name in plan.memories if plan.empty(name)] == ["layer1.weights"]
+    assert not plan.fills
+    assert Plan(LARGE, uniform(LARGE, pe=1, simd=1)).fills
 
 
 def test_hash_is_that_of_boards_programmed_before():
