@@ -7,8 +7,8 @@ what :class:`gateware.popcount.Popcount` makes of the family's cells. Each is me
 register but its last one, and then as a neuron has it: with registers between its adders, and its
 counts added up over :data:`WORDS` words. What is measured stands between shift registers, so that
 it needs few pins and paths begin and end at registers. Areas are nextpnr's, the shift registers
-taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whichever of
-them is used, and look-up tables of ECP5, where carry cells are two each and flip-flops stand beside.
+taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whichever is
+used, and look-up tables of ECP5, where carry cells are two each and flip-flops stand beside.
 Speeds are those after routing, at the slowest corner.
 """
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import gcd
 
 from . import spram, wide
-from .bus import WORD, Region
+from .bus import WORD
 from .frames import PAGE, PAGES
 from .system import ROWS
 
@@ -253,14 +253,19 @@ class Estimate:
 LUTS_PER_XNOR = 2.7
 LUTS_TO_READ_BACK = 0.7   # for each bit of a row of weights
 LUTS_OF_LINK = 1600
+LUT_RAMS = 24             # of 16 × 4 bits in look-up tables, which are still cheaper than a block
 
 
-def blocks(width, depth, resources):
-    """Block RAMs of a memory that is cut into the bus's words."""
-    region = Region(width, depth)
+def blocks(width, depth, resources, *, cut=WORD, small=False):
+    """Block RAMs of a memory that is cut into the bus's words, or into others.
+
+    Of what is :py:`small`, the synthesizer may make look-up tables where they can be written.
+    """
     total = 0
-    for chunk in range(region.chunks):
-        bits = min(WORD, width - chunk * WORD)
+    for low in range(0, width, cut):
+        bits = min(cut, width - low)
+        if small and resources.family == "ecp5" and -(-bits // 4) * -(-depth // 16) <= LUT_RAMS:
+            continue
         rows = resources.memory_block_bits // resources.memory_block_width
         wide = -(-bits // resources.memory_block_width) * -(-depth // rows)
         # Deep and narrow memories use the other shapes of a block.
@@ -272,10 +277,10 @@ def blocks(width, depth, resources):
 def layer(folding, resources):
     """Block RAMs and look-up tables of one layer with its buffers."""
     sum_bits = folding.threshold_bits
-    memory = blocks(folding.lanes * sum_bits, folding.words, resources)
+    memory = blocks(folding.lanes * sum_bits, folding.words, resources, small=True)
     if folding.storage == "block":
         memory += blocks(folding.pe * folding.simd, folding.rows, resources)
-    elif folding.storage == "wide":
+    if folding.storage == "wide":
         memory += wide.blocks(folding.pe * folding.simd, folding.rows)
     luts = folding.pe * ((LUTS_PER_XNOR + LUTS_TO_READ_BACK) * folding.simd + 2 * sum_bits)
     if folding.storage == "logic":
@@ -284,7 +289,7 @@ def layer(folding, resources):
         luts += folding.pe * 2 * (folding.planes + folding.simd.bit_length())
         luts += folding.simd * folding.planes / 2
     width = folding.simd * (folding.planes if folding.serial else 1)
-    memory += blocks(width, 2 * folding.folds, resources)
+    memory += blocks(width, 2 * folding.folds, resources, cut=width, small=True)
     return memory, int(luts + 150)
 
 
@@ -295,7 +300,7 @@ def link(first, resources):
     layer has planes, and of a score with its class as a word has.
     """
     memory = blocks(8, PAGES * PAGE, resources) + blocks(WORD, ROWS, resources) \
-        + blocks(first.simd * first.planes, ROWS, resources)
+        + blocks(first.simd * first.planes, ROWS, resources, cut=first.simd * first.planes)
     return memory, LUTS_OF_LINK
 
 

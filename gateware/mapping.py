@@ -1,5 +1,6 @@
 """Which parallelism each layer has, and what there is to build it from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -83,19 +84,29 @@ def tiling(shape, n):
     return dict(zip(("tile_rows", "sense"), shape.tiles[n], strict=True)) if shape.tiles else {}
 
 
-def uniform(shape, *, pe, simd, storage="block", batch=1):
-    """The same PE and SIMD for every layer, or as much of them as the layer has use for.
+def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
+    """The same PE, SIMD and memory for every layer; or, of what is a sequence, one for each.
 
-    Where a layer's tiles sense, its SIMD is the next lower one that divides a tile's rows.
+    Of one PE or SIMD for all, a layer gets as much as it has use for; where its tiles sense, the
+    next lower SIMD that divides a tile's rows. What is meant for a layer alone it gets as it is,
+    and :exc:`ValueError` is raised where it has no use for that.
     """
-    layers = []
+    layers, final = [], len(shape.sizes) - 2
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        tiles = tiling(shape, n)
-        width = next(width for width in range(min(simd, inputs), 0, -1)
-                     if divides(width, inputs, **tiles))
-        most = outputs
-        if n == len(shape.sizes) - 2:   # a class at a time leaves
-            most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch))
-        layers.append(Folding(inputs, outputs, gains, min(pe, most), width, storage, batch=batch,
-                              **tiles))
+        more = {"levels": levels, "batch": batch, **tiling(shape, n)}
+        width = simd[n] if isinstance(simd, Sequence) else next(
+            width for width in range(min(simd, inputs), 0, -1)
+            if divides(width, inputs, **tiling(shape, n)))
+        kind  = storage if isinstance(storage, str) else storage[n]
+        # A class at a time leaves.
+        most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch)) if n == final \
+            else outputs
+        if isinstance(pe, Sequence):
+            folding = Folding(inputs, outputs, gains, pe[n], width, kind, **more)
+            if folding.pe > most:
+                raise ValueError(f"PE of the last layer must be at most {most} with SIMD {width}, "
+                                 f"not {folding.pe}")
+        else:
+            folding = Folding(inputs, outputs, gains, min(pe, most), width, kind, **more)
+        layers.append(folding)
     return Mapping(tuple(layers))

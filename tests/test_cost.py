@@ -1,5 +1,6 @@
 # amaranth: UnusedElaboratable=no
 
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -11,7 +12,7 @@ from gateware import cost
 from gateware.accumulate import Accumulate
 from gateware.encoder import encoder
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, sizes
+from gateware.mapping import Mapping, Resources, sizes, uniform
 from gateware.replay import Replay
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
@@ -148,3 +149,17 @@ def test_excess_names_what_falls_short():
     assert need.excess(ICE40) == {"luts": 1}
     assert cost.Estimate(5_280, 33).excess(ICE40) == {"memory": 3}
     assert cost.Estimate(5_280, 30).excess(ICE40) == {}
+    assert cost.Estimate(5_280, 30, 5).excess(replace(ICE40, spram_blocks=4)) == {"spram": 1}
+    assert cost.Estimate(5_280, 30, 4).excess(replace(ICE40, spram_blocks=4)) == {}
+
+
+def test_weights_are_counted_where_they_are():
+    """As Yosys has them: 784-300-10 with these mappings, and a host link."""
+    shape = Shape(Threshold(128, bits=8), (784, 300, 10), 0, 16)
+    up5k = replace(ICE40, spram_blocks=4)
+    need = cost.estimate(uniform(shape, pe=(4, 1), simd=(16, 3), storage=("spram", "block")), up5k)
+    assert (need.memory_blocks, need.spram_blocks) == (11, 4)
+    lfe5u = Resources(24_288, 56, 18_432, 36, "ecp5")
+    need = cost.estimate(uniform(shape, pe=(50, 1), simd=(35, 25), storage=("wide", "block")),
+                         lfe5u)
+    assert (need.memory_blocks, need.spram_blocks) == (55, 0)

@@ -89,6 +89,19 @@ def test_the_last_layer_gives_one_class_at_a_time_in_batches_too():
     assert parallelism(mapping) == [(6, 3), (2, 3)] and mapping.layers[-1].lanes == 1
 
 
+def test_each_layer_may_have_its_own():
+    shape = shape_of(BitSerial(2), 6, 10, 5)
+    mapping = uniform(shape, pe=(7, 3), simd=[2, 4], storage=("spram", "wide"))
+    assert parallelism(mapping) == [(7, 2), (3, 4)]
+    assert [layer.storage for layer in mapping.layers] == ["spram", "wide"]
+    assert parallelism(uniform(shape, pe=9, simd=(2, 4))) == [(9, 2), (3, 4)]
+    assert parallelism(uniform(shape, pe=(7, 2), simd=8)) == [(7, 6), (2, 8)]
+    with pytest.raises(ValueError, match="^PE of the last layer must be at most 3 with SIMD 4, no"):
+        uniform(shape, pe=(7, 4), simd=4)
+    with pytest.raises(ValueError, match="^SIMD must be between 1 and 6, not 7$"):
+        uniform(shape, pe=1, simd=(7, 1))
+
+
 def test_cycles_per_image_are_those_of_the_long_run():
     mapping = uniform(shape_of(BitSerial(2), 6, 4, 3), pe=2, simd=2)
     assert mapping.cycles_per_image == cost.timing(mapping, 9).cycles_per_image == 12

@@ -10,7 +10,7 @@ from gateware import cost
 from gateware.compiler import compile, image
 from gateware.folding import Folding
 from gateware.fit import fit
-from gateware.mapping import Mapping
+from gateware.mapping import Mapping, uniform
 from model import data, train
 from model.encoder import BitSerial
 from model.errors import InputError
@@ -52,6 +52,20 @@ def hold(engine, net, mapping, images):
     assert len(compared.mismatches) == 2 * len(net.layers) + 3
     timing = cost.timing(mapping, len(images))
     assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
+
+
+@needs_verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("family, storage, cell", [("ice40", "spram", "SB_SPRAM256KA"),
+                                                   ("ecp5", "wide", "DP16KD")])
+def test_memories_of_the_family_keep_the_weights(family, storage, cell):
+    mapping = uniform(TINY.shape, pe=2, simd=3, storage=(storage, "block"))
+    engine = NetlistEngine(family)
+    engine.load(compile(TINY.shape, mapping, probes=True))
+    assert engine.cells[cell] == 1
+    engine.write(image(TINY, mapping))
+    assert engine.read() == image(TINY, mapping)
+    hold(engine, TINY, mapping, IMAGES)
 
 
 def flip(text, cell, parameter, bit):

@@ -39,6 +39,7 @@ def test_hash_tells_hardware_apart():
               Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic")),
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("spram", "block"))),
               *(Plan(LARGE, Mapping(tuple(replace(layer, **more) for layer in mapping.layers)))
                 for more in ({"levels": 1}, {"levels": 2}, {"batch": 2}, {"batch": 3}))]
     for tiles in (((8, 2), (8, 2)), ((8, 2), (8, "sign")), ((16, 2), (8, 2))):
@@ -46,6 +47,13 @@ def test_hash_tells_hardware_apart():
         plans.append(Plan(shape, uniform(shape, pe=1, simd=1)))
     assert len({plan.hash for plan in plans}) == len(plans)
     assert Plan(LARGE, mapping).hash == plans[0].hash
+
+
+def test_what_cannot_be_filled_at_power_up():
+    plan = Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("block", "spram")))
+    assert [name for name in plan.memories if plan.empty(name)] == ["layer1.weights"]
+    assert not plan.fills
+    assert Plan(LARGE, uniform(LARGE, pe=1, simd=1)).fills
 
 
 def test_hash_is_that_of_boards_programmed_before():

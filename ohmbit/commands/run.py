@@ -34,6 +34,7 @@ from ..inputs import (
     NetworkPath,
     Pe,
     Simd,
+    Storage,
     Target,
     choose_board,
     choose_mapping,
@@ -63,6 +64,7 @@ def run(
         min=1, metavar="N", help="Test images; by default 100, or all if there are fewer.")] = None,
     pe: Pe = None,
     simd: Simd = None,
+    storage: Storage = None,
     target: Target = None,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
@@ -88,7 +90,7 @@ def run(
         pixels, labels = picture.read(image, source), None
     else:
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
-    mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
+    mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, storage=storage, target=target)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)

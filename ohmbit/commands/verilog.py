@@ -13,6 +13,7 @@ import typer
 
 from boards import catalog
 from gateware import compiler, cost
+from gateware.plan import Plan
 from model.errors import InputError
 from model.files import whole
 from model.network import Network
@@ -30,6 +31,7 @@ from ..inputs import (
     Output,
     Pe,
     Simd,
+    Storage,
     Target,
     blame,
     choose_mapping,
@@ -73,6 +75,7 @@ def verilog(
     board: BoardName = "icebreaker",
     pe: Pe = None,
     simd: Simd = None,
+    storage: Storage = None,
     target: Target = None,
     empty: Annotated[bool, typer.Option(
         "--empty", help="Leave the memories empty at power-up, as on a chip.")] = False,
@@ -89,7 +92,8 @@ def verilog(
     net = Network.load(network)
     tools.require("yosys")
     with blame("mapping"):
-        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd,
+                                 storage=storage, target=target)
     target_folder = output or pathlib.Path("build") / f"{network.stem}-verilog"
     name = re.sub(r"\W", "_", network.stem, flags=re.ASCII)
     name = name if name[:1].isalpha() else f"net_{name}"
@@ -99,6 +103,9 @@ def verilog(
     pixels, source = _bench_images(net, network, images, dataset, data_dir)
     console.stage(f"test bench: {source}")
     image = compiler.image(net, mapping)
+    if not empty and not Plan(net.shape, mapping).fills:
+        console.stage("SPRAM has no contents at power-up: all memories are left to the host")
+        empty = True
     accelerator = compiler.compile(net.shape, mapping, image=None if empty else image)
     texts = {}
     for memory, region in accelerator.memories.items():
