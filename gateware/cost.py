@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
+from model.sense import Sense
+
 from . import spram, wide
 from .bus import WORD
 from .frames import PAGE, PAGES
@@ -288,6 +290,9 @@ def layer(folding, resources):
     if folding.serial:
         luts += folding.pe * 2 * (folding.planes + folding.simd.bit_length())
         luts += folding.simd * folding.planes / 2
+    if folding.sensing:
+        codes = Sense(folding.tile_inputs, folding.sense).top
+        luts += folding.pe * folding.tile_inputs.bit_length() * (codes.bit_length() + 1)
     width = folding.simd * (folding.planes if folding.serial else 1)
     memory += blocks(width, 2 * folding.folds, resources, cut=width, small=True)
     return memory, int(luts + 150)

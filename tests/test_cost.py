@@ -124,6 +124,9 @@ def test_blocks_of_a_memory(width, depth, expected):
     (Folding(300, 20, (1,), 5, 20, "distributed"), 2 + 1, 580),
     (Folding(3_200, 4, (1,), 1, 16), 2 + 1 + 4, 228),       # a buffer of 400 words
     (Folding(12, 64, (1,), 32, 12), 1 + 8 + 24, 1_711),     # 128 bits of thresholds at a time
+    # Four neurons' counts of 4 bits, with codes of 3, on top of the second layer here.
+    (Folding(128, 10, (1,), 4, 8, tile_rows=8, sense=3), 1 + 1 + 2, 322 + 4 * 4 * (3 + 1)),
+    (Folding(128, 10, (1,), 4, 8, tile_rows=7, sense=3), 1 + 1 + 2, 322),
 ])
 def test_estimate_of_a_layer(folding, blocks, luts):
     assert cost.layer(folding, ICE40) == (blocks, luts)

@@ -59,3 +59,18 @@ def test_what_cannot_be_filled_at_power_up():
 def test_hash_is_that_of_boards_programmed_before():
     plan = Plan(LARGE, uniform(LARGE, pe=3, simd=5))
     assert plan.hash == bytes.fromhex("eaf16ce52b1be6d3")
+
+
+@pytest.mark.parametrize("of, mapped, message", [
+    ((), ((8, 2), (None, "exact")), r"tiles None in layer 0, as the shape has, not \(8, 2\)$"),
+    (((8, 2), (8, 2)), (), r"tiles \(8, 2\) in layer 0, as the shape has, not None$"),
+    (((8, 2), (6, 2)), ((8, 2), (6, "sign")), r"tiles \(6, 2\) in layer 1, .* \(6, 'sign'\)$"),
+    (((8, 2), (6, 2)), ((16, 2), (6, 2)), r"tiles \(8, 2\) in layer 0, .* not \(16, 2\)$"),
+])
+def test_tiles_must_be_those_of_the_shape(of, mapped, message):
+    shape, other = replace(LARGE, tiles=of), replace(LARGE, tiles=mapped)
+    with pytest.raises(ValueError, match=f"^Mapping must have {message}"):
+        Plan(shape, uniform(other, pe=1, simd=1))
+    Plan(shape, uniform(shape, pe=3, simd=7))
+    # What makes no difference may differ.
+    Plan(LARGE, uniform(replace(LARGE, tiles=((8, "exact"), (3, 2))), pe=1, simd=1))
