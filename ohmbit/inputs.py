@@ -21,7 +21,7 @@ from model.network import Network
 
 
 __all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Pe", "Simd",
-           "Target", "blame", "dataset_for", "first", "check_output", "choose_board",
+           "Target", "TargetFps", "blame", "dataset_for", "first", "check_output", "choose_board",
            "choose_mapping", "require_fit", "folder", "describe"]
 
 
@@ -45,6 +45,9 @@ Simd        = Annotated[int | None, typer.Option(
 Target      = Annotated[int | None, typer.Option(
     "--target-cycles", min=1, metavar="N", help="The smallest hardware that takes no more cycles "
                                                 "an image, in place of the fastest.")]
+TargetFps   = Annotated[int | None, typer.Option(
+    "--target-fps", min=1, metavar="N", help="The same for so many images a second at the board's "
+                                             "clock.")]
 
 
 NAMED = 3   # boards that a refusal names; `ohmbit boards` lists the others
@@ -102,15 +105,33 @@ def choose_board(name: str, *, baud: int | None = None) -> Board:
 
 
 def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: int | None,
-                   simd: int | None, target: int | None) -> Any:
-    """The parallelism asked for; or the fastest that fits a board."""
+                   simd: int | None, target: int | None, fps: int | None = None) -> Any:
+    """The parallelism asked for; or the fastest that fits a board.
+
+    Parameters
+    ----------
+    target : :class:`int`, or None
+        Cycles an image may take.
+    fps : :class:`int`, or None
+        Images a second, in place of them.
+    """
     if (pe is None) != (simd is None):
         raise InputError("--pe and --simd go together: give both, or neither")
-    if pe is not None and target is not None:
-        raise InputError("--target-cycles chooses PE and SIMD itself: give either it or them")
+    if target is not None and fps is not None:
+        raise InputError("--target-cycles and --target-fps say the same: give one of them")
+    for option, value in (("--target-cycles", target), ("--target-fps", fps)):
+        if pe is not None and value is not None:
+            raise InputError(f"{option} chooses PE and SIMD itself: give either it or them")
+    if fps is not None:
+        target = int(board.clock_hz / fps)
     if pe is not None:
         return uniform(network.shape, pe=pe, simd=simd)
     mapping = fit(network.shape, board.resources, target=target)
+    if target is not None and fps is not None and mapping.cycles_per_image > target:
+        rate = int(board.clock_hz / mapping.cycles_per_image)
+        raise InputError(f"{path} makes {rate:,} images a second at most on {board.name}, whose "
+                         f"clock is {float(board.clock_hz) / 1e6:g} MHz, not {fps:,}: ask for "
+                         "that, or for a faster board")
     if target is not None and mapping.cycles_per_image > target:
         raise InputError(f"{path} takes {mapping.cycles_per_image:,} cycles an image at least on "
                          f"{board.name}, not {target:,}: ask for that, or for a larger board")
@@ -143,7 +164,8 @@ def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any
     if len(larger) > NAMED:
         larger = [*larger[:NAMED - 1], f"{len(larger) - NAMED + 1} others"]
     what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
-    if any(wishes.values()) and _fits(network, path, board, pe=None, simd=None, target=None):
+    free = dict.fromkeys(("pe", "simd", "target", "fps"))
+    if any(wishes.values()) and _fits(network, path, board, **free):
         what = f"ask for less parallelism; or {what}"
     raise InputError(f"{path} ({network.shape}) is too large for {board.name}: it takes {short}; "
                      f"{what}")

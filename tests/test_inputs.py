@@ -126,6 +126,8 @@ def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
     (["--pe", "4"], "--pe and --simd go together"),
     (["--simd", "4"], "--pe and --simd go together"),
     (["--pe", "4", "--simd", "4", "--target-cycles", "9"], "either it or them"),
+    (["--engine", "amaranth", "--jobs", "2"], "amaranth runs in one process: leave out --jobs, or "
+                                              "choose one of verilator, verilator-rtl, netlist"),
     (["--target-cycles", "5"], "cycles an image at least on icebreaker, not 5")])
 def test_mapping_that_cannot_be(ohmbit_, network, options, said):
     assert said in ohmbit_("simulate", network, *options).refusal

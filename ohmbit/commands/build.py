@@ -29,6 +29,7 @@ from ..inputs import (
     Pe,
     Simd,
     Target,
+    TargetFps,
     blame,
     choose_board,
     choose_mapping,
@@ -61,12 +62,13 @@ Fresh = Annotated[bool, typer.Option(
 
 
 def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe = None,
-          simd: Simd = None, target: Target = None, clock: Clock = None, seeds: Seeds = None,
-          jobs: Jobs = None, fresh: Fresh = False, baud: Baud = None) -> None:
+          simd: Simd = None, target: Target = None, fps: TargetFps = None, clock: Clock = None,
+          seeds: Seeds = None, jobs: Jobs = None, fresh: Fresh = False,
+          baud: Baud = None) -> None:
     """Build a bitstream with the network in its block RAM."""
     chosen = choose_board(board, baud=baud)
     fields = make(network, chosen, folder(output, network, chosen), pe=pe, simd=simd, target=target,
-                  clock=clock, seeds=seeds, jobs=jobs, fresh=fresh)
+                  fps=fps, clock=clock, seeds=seeds, jobs=jobs, fresh=fresh)
     console.show(f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
                  f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
                  f"{fields['clock_mhz']:g}")
@@ -77,16 +79,17 @@ def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe 
 
 
 def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: int | None = None,
-         simd: int | None = None, target: int | None = None, clock: str | None = None,
-         seeds: int | None = None, jobs: int | None = None, fresh: bool = False) -> dict[str, Any]:
+         simd: int | None = None, target: int | None = None, fps: int | None = None,
+         clock: str | None = None, seeds: int | None = None, jobs: int | None = None,
+         fresh: bool = False) -> dict[str, Any]:
     """Build a bitstream; what the command answers, which also goes to a file beside it."""
     start = time.perf_counter()
     network = Network.load(path)
     if clock is not None and clock != MAX:
         board = _clocked(board, clock)
     with blame("mapping"), console.progress("mapping"):
-        mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target)
-    require_fit(network, path, board, mapping, pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target, fps=fps)
+    require_fit(network, path, board, mapping, pe=pe, simd=simd, target=target, fps=fps)
     console.stage(f"network: {path}, {network.shape}, {network.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     image = compiler.image(network, mapping)

@@ -35,6 +35,7 @@ from ..inputs import (
     Pe,
     Simd,
     Target,
+    TargetFps,
     choose_board,
     choose_mapping,
     dataset_for,
@@ -64,6 +65,7 @@ def run(
     pe: Pe = None,
     simd: Simd = None,
     target: Target = None,
+    fps: TargetFps = None,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
     baud: Baud = None,
@@ -88,7 +90,8 @@ def run(
         pixels, labels = picture.read(image, source), None
     else:
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
-    mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
+    mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target,
+                             fps=fps)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)

@@ -36,6 +36,7 @@ from ..inputs import (
     Pe,
     Simd,
     Target,
+    TargetFps,
     blame,
     choose_mapping,
     dataset_for,
@@ -203,9 +204,9 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
 
 def simulate(network: NetworkPath, images: Images = None, engine: EngineName = None,
              board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
-             target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None,
-             boundary: Boundary = True, against: Against = None, vcd: Vcd = None,
-             jobs: Jobs = None) -> None:
+             target: Target = None, fps: TargetFps = None, dataset: DatasetName = None,
+             data_dir: DataDir = None, boundary: Boundary = True, against: Against = None,
+             vcd: Vcd = None, jobs: Jobs = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -224,7 +225,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     other = None if against is None else choose(against, images, len(source.x_test), chosen)[0]
     pixels, labels = first(source, count)
     with blame("mapping"):
-        mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target,
+                                 fps=fps)
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "

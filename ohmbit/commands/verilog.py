@@ -31,6 +31,7 @@ from ..inputs import (
     Pe,
     Simd,
     Target,
+    TargetFps,
     blame,
     choose_mapping,
     dataset_for,
@@ -74,6 +75,7 @@ def verilog(
     pe: Pe = None,
     simd: Simd = None,
     target: Target = None,
+    fps: TargetFps = None,
     empty: Annotated[bool, typer.Option(
         "--empty", help="Leave the memories empty at power-up, as on a chip.")] = False,
     images: Annotated[int | None, typer.Option(
@@ -89,7 +91,8 @@ def verilog(
     net = Network.load(network)
     tools.require("yosys")
     with blame("mapping"):
-        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd, target=target,
+                                 fps=fps)
     target_folder = output or pathlib.Path("build") / f"{network.stem}-verilog"
     name = re.sub(r"\W", "_", network.stem, flags=re.ASCII)
     name = name if name[:1].isalpha() else f"net_{name}"
