@@ -33,7 +33,7 @@ class Plan:
     def __post_init__(self):
         for n, folding in enumerate(self.mapping.layers):
             exact = {"tile_rows": None, "sense": "exact"}
-            wanted = replace(folding, simd=1, **exact | tiling(self.shape, n))
+            wanted = replace(folding, simd=1, storage="block", **exact | tiling(self.shape, n))
             if folding.tiles != wanted.tiles:
                 raise ValueError(f"Mapping must have tiles {wanted.tiles} in layer {n}, as the "
                                  f"shape has, not {folding.tiles}")

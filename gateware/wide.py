@@ -89,7 +89,9 @@ def check(depth):
 
 def blocks(width, depth):
     """How many block RAMs so many rows of so many bits take."""
-    return sum(-(-piece.width // _shape(depth)) for piece in pieces(width))
+    whole, rest = divmod(width, GROUP)
+    shape = _shape(depth)
+    return whole * 8 * (WIDTH // shape) + sum(-(-piece.width // shape) for piece in pieces(rest))
 
 
 class Wide(wiring.Component):

@@ -102,9 +102,9 @@ def test_unknown_board(ohmbit_, network, board, said):
 
 
 def test_network_too_large_for_a_board(ohmbit_):
-    random_network(784, 1200, 10, bits=1).save("large.npz")
+    random_network(784, 1600, 10, bits=1).save("large.npz")
     refusal = ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
-    assert refusal.startswith("large.npz (784-1200-10) is too large for icebreaker: it takes about")
+    assert refusal.startswith("large.npz (784-1600-10) is too large for icebreaker: it takes about")
     assert " of 30 block RAMs (" in refusal and " too many); ulx3s-45f or ulx3s-85f or " in refusal
     assert os.listdir() == ["large.npz"]
 
@@ -122,7 +122,7 @@ def test_mapping_that_takes_more_sprams_than_there_are(ohmbit_, network):
 
 
 def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
-    random_network(784, 1200, 10, bits=1).save("large.npz")
+    random_network(784, 1600, 10, bits=1).save("large.npz")
     monkeypatch.setattr(catalog, "BOARDS", {"icebreaker": catalog.find("icebreaker")})
     assert "no board here is large enough" in \
         ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
@@ -150,6 +150,8 @@ def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
      "--storage wide is for an ECP5, and icebreaker has none: choose block, or such a board"),
     (["--pe", "4", "--simd", "4", "--storage", "spram", "-b", "ulx3s-25f"],
      "--storage spram is for an iCE40 UP5K, and ulx3s-25f has none: choose another storage"),
+    (["--engine", "amaranth", "--jobs", "2"], "amaranth runs in one process: leave out --jobs, or "
+                                              "choose one of verilator, verilator-rtl, netlist"),
     (["--target-cycles", "5"], "cycles an image at least on icebreaker, not 5")])
 def test_mapping_that_cannot_be(ohmbit_, network, options, said):
     assert said in ohmbit_("simulate", network, *options).refusal

@@ -2,6 +2,7 @@
 
 from .boards import boards
 from .build import build
+from .cost import cost
 from .demo import demo
 from .doctor import doctor
 from .eval import eval
@@ -18,4 +19,5 @@ __all__ = ["COMMANDS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, eval, tile, simulate, sensitivity, verilog, build, flash, run, boards, doctor)}
+    demo, train, eval, tile, simulate, sensitivity, cost, verilog, build, flash, run, boards,
+    doctor)}

@@ -29,15 +29,20 @@ from ..inputs import (
     DatasetName,
     NetworkPath,
     Output,
+    blame,
+    dataset_for,
+    first,
+)
+from ..mappings import (
+    Batch,
     Pe,
     Simd,
     Storage,
     Target,
-    blame,
+    TargetFps,
+    Wishes,
     choose_mapping,
-    dataset_for,
     describe,
-    first,
 )
 from ..ports import describe_ports
 
@@ -76,7 +81,9 @@ def verilog(
     pe: Pe = None,
     simd: Simd = None,
     storage: Storage = None,
+    batch: Batch = None,
     target: Target = None,
+    fps: TargetFps = None,
     empty: Annotated[bool, typer.Option(
         "--empty", help="Leave the memories empty at power-up, as on a chip.")] = False,
     images: Annotated[int | None, typer.Option(
@@ -92,8 +99,8 @@ def verilog(
     net = Network.load(network)
     tools.require("yosys")
     with blame("mapping"):
-        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd,
-                                 storage=storage, target=target)
+        mapping = choose_mapping(net, network, catalog.find(board),
+                                 Wishes(pe, simd, storage, batch, target, fps))
     target_folder = output or pathlib.Path("build") / f"{network.stem}-verilog"
     name = re.sub(r"\W", "_", network.stem, flags=re.ASCII)
     name = name if name[:1].isalpha() else f"net_{name}"
