@@ -63,7 +63,10 @@ def sizes(shape):
 
 def tiling(shape, n):
     """How a layer is spread over tiles, as :class:`gateware.folding.Folding` takes it."""
-    return dict(zip(("tile_rows", "sense"), shape.tiles[n], strict=True)) if shape.tiles else {}
+    if not shape.tiles:
+        return {}
+    rows, sense = shape.tiles[n]
+    return {"tile_rows": rows, "sense": sense}
 
 
 def uniform(shape, *, pe, simd, storage="block"):
@@ -144,7 +147,8 @@ def _foldings(inputs, outputs, gains, *, final, resources, tiles):
     """Parallelisms worth looking at, each with the figure by which the least is chosen."""
     simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
     if not all(divides(simd, inputs, **tiles) for simd in simds):
-        simds = [simd for simd in range(1, inputs + 1) if divides(simd, inputs, **tiles)]
+        # Tiles are smaller than the layer here, and so are words.
+        simds = [simd for simd in range(1, inputs) if divides(simd, inputs, **tiles)]
     pes   = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
     for simd in simds:
         for pe in pes:
