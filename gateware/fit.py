@@ -129,7 +129,8 @@ def _foldings(inputs, outputs, gains, final, resources, batch, storages, **tiles
     found = []
     simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
     if not all(divides(simd, inputs, **tiles) for simd in simds):
-        simds = [simd for simd in range(1, inputs + 1) if divides(simd, inputs, **tiles)]
+        # Tiles are smaller than the layer here, and so are words.
+        simds = [simd for simd in range(1, inputs) if divides(simd, inputs, **tiles)]
     pes = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
     levels = LEVELS.get(resources.family, 0)
     for simd in simds:

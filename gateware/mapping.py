@@ -81,7 +81,10 @@ def sizes(shape):
 
 def tiling(shape, n):
     """How a layer is spread over tiles, as :class:`gateware.folding.Folding` takes it."""
-    return dict(zip(("tile_rows", "sense"), shape.tiles[n], strict=True)) if shape.tiles else {}
+    if not shape.tiles:
+        return {}
+    rows, sense = shape.tiles[n]
+    return {"tile_rows": rows, "sense": sense}
 
 
 def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):

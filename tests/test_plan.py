@@ -71,6 +71,7 @@ def test_tiles_must_be_those_of_the_shape(of, mapped, message):
     shape, other = replace(LARGE, tiles=of), replace(LARGE, tiles=mapped)
     with pytest.raises(ValueError, match=f"^Mapping must have {message}"):
         Plan(shape, uniform(other, pe=1, simd=1))
-    Plan(shape, uniform(shape, pe=3, simd=7))
+    for fits in (shape, replace(LARGE, tiles=((9, 2), (None, "exact")))):
+        Plan(fits, uniform(fits, pe=3, simd=7))
     # What makes no difference may differ.
     Plan(LARGE, uniform(replace(LARGE, tiles=((8, "exact"), (3, 2))), pe=1, simd=1))
