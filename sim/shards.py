@@ -24,7 +24,7 @@ __all__ = ["infer"]
 
 
 PIECES = 2           # for each process: whichever is slowed down gets fewer
-LEAST  = 1_000_000   # cycles that are worth a process of their own
+LEAST  = 3_000_000   # cycles that are worth a process of their own
 
 
 def infer(engine: VerilatorEngine, images: npt.ArrayLike, *, jobs: int,
