@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from boards import catalog
-from gateware import compiler
+from gateware import compiler, cost
 from gateware.folding import Folding
 from gateware.mapping import Mapping, fit, sizes
 from model import data
@@ -78,6 +78,8 @@ def measure(network: Network, mapping: Mapping, board: Any, *, rounds: int, jobs
     """
     each = mapping.cycles_per_image
     counts = {name: max(1, cycles // each) for name, cycles in CYCLES.items()}
+    # Enough for each process to get its share.
+    counts["verilator"] = max(counts["verilator"], 20 * jobs * cost.settled(mapping))
     if images is not None:
         counts |= {"verilator": images, "verilator-rtl": images}
     batch, source = pixels(network, max(*counts.values(), GOLDEN), folder)
@@ -90,8 +92,10 @@ def measure(network: Network, mapping: Mapping, board: Any, *, rounds: int, jobs
         engine.load(compiler.compile(network.shape, mapping, probes=True))
         engine.write(compiler.image(network, mapping))
         runs[name, 1] = counts[name], engine.infer
-        if isinstance(engine, VerilatorEngine) and name == "verilator" and jobs > 1:
-            runs[name, jobs] = counts[name], partial(shards.infer, engine, jobs=jobs, least=1)
+        shared = shards.shares(mapping, counts[name], jobs, least=1)
+        if isinstance(engine, VerilatorEngine) and name == "verilator" and shared > 1:
+            runs[name, min(jobs, shared)] = counts[name], partial(
+                shards.infer, engine, jobs=jobs, least=1)
 
     def golden(images: np.ndarray) -> None:
         network(images)

@@ -23,6 +23,15 @@ def small(monkeypatch):
 
 
 @needs_verilator
+def test_too_few_images_are_not_shared(small, capsys):
+    assert bench.main(["--rounds", "1", "--images", "600", "--pe", "2,1", "--simd", "4,2",
+                       "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["engines"]
+    assert [row["processes"] for row in rows] == [1, 1, 1, 1]
+    assert [row["images"] for row in rows[:2]] == [600, 600]
+
+
+@needs_verilator
 def test_all_take_their_turn(small, capsys):
     assert bench.main(["--rounds", "2", "--jobs", "2", "--pe", "2,1", "--simd", "4,2",
                        "--json"]) == 0
@@ -31,7 +40,9 @@ def test_all_take_their_turn(small, capsys):
     assert result["mapping"] == [[2, 4], [1, 2]] and result["source"] == "random pixels"
     assert rows.keys() == {("verilator", 1), ("verilator", 2), ("verilator-rtl", 1),
                            ("amaranth", 1), ("golden model", 1)}
-    assert rows["verilator", 1]["images"] == 50_000 // result["cycles_per_image"]
+    each = result["cycles_per_image"]
+    assert rows["verilator", 1]["images"] == rows["verilator", 2]["images"] \
+        == max(50_000 // each, 20 * 2 * 32)
     assert rows["verilator", 1]["cycles"] == rows["verilator", 2]["cycles"] > 49_000
     assert rows["verilator", 2]["processor_seconds"] is None
     assert rows["amaranth", 1]["ratio"] == 1 < rows["golden model", 1]["ratio"]
