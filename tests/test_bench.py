@@ -27,7 +27,7 @@ def test_benchmarks_are_listed(ohmbit_):
 
 
 def test_unknown_benchmark(ohmbit_):
-    assert "no benchmark 'nonsense': there are accuracy, boards, " in \
+    assert "no benchmark 'nonsense': there are accuracy, " in \
         ohmbit_("bench", "nonsense").refusal
 
 
