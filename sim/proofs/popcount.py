@@ -96,7 +96,7 @@ def chains(tables: bool) -> tuple[tuple[tuple[int, int, int], ...], ...]:
     Of each adder the bits of both numbers and of the carry; 0 for a bit of the word, and -1 for no
     carry.
     """
-    found: dict[int, Any] = {}
+    found: dict[Any, Any] = {}
     for width in range(2, WIDEST + 1):
         bits: dict[Any, int] = {}
         for level, adders in enumerate(gateware.adder_tree.adder_tree(width), 1):
