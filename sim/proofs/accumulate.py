@@ -103,7 +103,7 @@ PROOFS = (
               in zip((15, 16, 16, 14, 16, 14), (1, 1, 1, 1, 2, 2), SHAPES, strict=True)),
         (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "(part << 1)", case=3),
          Change("gateware.accumulate", "Mux(last, 0, total)", "total", case=1),
-         Change("gateware.crossbar", "m.d.sync += x.eq(self.x)", "m.d.comb += x.eq(self.x)",
+         Change("gateware.crossbar", "m.d.sync += x.eq(~self.x)", "m.d.comb += x.eq(~self.x)",
                 case=1),
          Change("gateware.compiler", "rows.transpose(0, 2, 1, 3)", "rows.transpose(0, 2, 3, 1)",
                 case=1)),
