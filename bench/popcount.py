@@ -54,11 +54,13 @@ class Part:
     levels: int
 
 
+# The router is that of the builds for boards.
 PARTS = {
-    "ice40": Part(("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "100"),
-                  "ICESTORM_LC", True, 2),
+    "ice40": Part(("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "100",
+                   "--router", "router2"),
+                  "ICESTORM_LC", True, 1),
     "ecp5": Part(("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained",
-                  "--freq", "300"), "TRELLIS_COMB", False, 2),
+                  "--freq", "300"), "TRELLIS_COMB", False, 1),
 }
 
 

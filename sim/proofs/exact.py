@@ -73,7 +73,7 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
             h.claim("planes are weighed as they shall be", ~valid[2] | (beside[2] == value[:width]))
             value = Mux(valid[2] & (places[2] == beats - 1), 0, value)
         for k, counted in ((1, inside[f"crossbar.popcount_{n}.count"]),
-                           (0, agreements(inside["crossbar.x"], inside["crossbar.weights.data"],
+                           (0, agreements(~inside["crossbar.x"], inside["crossbar.weights.data"],
                                           n))):
             value = Mux(valid[k], value + gain(places[k]) * counted, value)
             h.claim("each stage has counted what it shall",
@@ -112,6 +112,6 @@ PROOFS = (
          Change("gateware.accumulate", "Mux(row == folding.rows - 1, 0, row + 1)",
                 "Mux(row == folding.rows - 1, 1, row + 1)", case=1, cycles=16),
          Change("gateware.crossbar", "popcount.x.eq(x.word_select(",
-                "popcount.x.eq(self.x.word_select(", case=1)),
+                "popcount.x.eq(~self.x.word_select(", case=1)),
     ),
 )
