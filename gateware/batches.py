@@ -25,13 +25,13 @@ class Batches(wiring.Component):
     -------
     closed : :py:`In(1)`
         High for a cycle when a batch closes, which then has so many vectors:
-    closing : :py:`In(range(1, batch + 1))`
+    closing : :py:`In(range(batch + 1))`
         No more than there are in a full one.
     left : :py:`In(1)`
         High for a cycle when one leaves.
     hold : :py:`Out(1)`
         Whether nothing may be taken.
-    vectors : :py:`Out(range(1, batch + 1))`
+    vectors : :py:`Out(range(batch + 1))`
         How many vectors there are in the batch that leaves next.
     """
 
@@ -44,10 +44,10 @@ class Batches(wiring.Component):
         self._most = most
         super().__init__({
             "closed": In(1),
-            "closing": In(range(1, batch + 1)),
+            "closing": In(range(batch + 1)),
             "left": In(1),
             "hold": Out(1),
-            "vectors": Out(range(1, batch + 1)),
+            "vectors": Out(range(batch + 1)),
         })
 
     def elaborate(self, platform):

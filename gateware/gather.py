@@ -46,7 +46,7 @@ class Gather(wiring.Component):
         vectors of an earlier batch. Not where vectors are interleaved.
     closed : :py:`Out(1)`
         High in the cycle in which a batch's last unit is taken.
-    vectors : :py:`Out(range(1, batch + 1))`
+    vectors : :py:`Out(range(batch + 1))`
         How many vectors it then has.
     o : :py:`Out(stream.Signature(per_word * width * batch))`
         Words of all vectors, first vector lowest.
@@ -71,7 +71,7 @@ class Gather(wiring.Component):
             "i": In(stream.Signature(width)),
             "last": In(1),
             "closed": Out(1),
-            "vectors": Out(range(1, batch + 1)),
+            "vectors": Out(range(batch + 1)),
             "o": Out(stream.Signature(per_word * width * batch)),
         })
 

@@ -42,7 +42,7 @@ class Scores(wiring.Component):
     -------
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
         Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
-    vectors : :py:`In(range(1, folding.batch + 1), init=folding.batch)`
+    vectors : :py:`In(range(folding.batch + 1), init=folding.batch)`
         How many vectors there are in the batch that leaves; as many as it has if it is full.
     left : :py:`Out(1)`
         High for a cycle when a batch has left all buffers.
@@ -68,7 +68,7 @@ class Scores(wiring.Component):
         self._affine = affine
         super().__init__({
             "i": In(stream.Signature(folding.simd * folding.batch)),
-            "vectors": In(range(1, folding.batch + 1), init=folding.batch),
+            "vectors": In(range(folding.batch + 1), init=folding.batch),
             "left": Out(1),
             "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
             "sums": Out(range(folding.top + 1)),

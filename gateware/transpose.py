@@ -30,7 +30,7 @@ class Transpose(wiring.Component):
     -------
     i : :py:`In(stream.Signature(width))`
         Words of a batch: as many as :py:`batch` vectors have.
-    vectors : :py:`In(range(1, batch + 1))`
+    vectors : :py:`In(range(batch + 1))`
         How many vectors to send of the batch that is sent; the others are dropped. It stays while
         there is a batch here.
     left : :py:`Out(1)`
@@ -48,7 +48,7 @@ class Transpose(wiring.Component):
         self._batch = batch
         super().__init__({
             "i": In(stream.Signature(width)),
-            "vectors": In(range(1, batch + 1)),
+            "vectors": In(range(batch + 1)),
             "left": Out(1),
             "o": Out(stream.Signature(width)),
         })

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from gateware.batches import Batches
 
-from .traffic import ports
+from .traffic import ports, registers
 
 
 @given(data=st.data(), batch=st.integers(2, 9), most=st.integers(1, 9))
@@ -42,6 +42,13 @@ def test_a_short_batch_holds_up_what_follows(data, batch, most):
 def test_members_are_as_wide_as_they_have_to_be():
     assert ports(Batches(batch=7, most=3)) == {
         "closed": 1, "closing": 3, "left": 1, "hold": 1, "vectors": 3}
+    wider = ports(Batches(batch=8, most=3))
+    assert (wider["closing"], wider["vectors"]) == (4, 4)
+
+
+def test_registers_are_as_wide_as_they_have_to_be():
+    assert registers(Batches(batch=7, most=3)) == {"count": (2, 0), "short": (3, 0), "hold": (1, 0)}
+    assert registers(Batches(batch=8, most=4))["count"] == (3, 0)
 
 
 @pytest.mark.parametrize("sizes, message", [

@@ -140,6 +140,8 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, interleaved):
     assert ports(dut) == {
         "i_payload": 3, "i_valid": 1, "i_ready": 1, "last": 1, "closed": 1, "vectors": 3,
         "o_payload": 24, "o_valid": 1, "o_ready": 1}
+    assert ports(Gather(width=3, per_word=2, units=7, words=4, times=2, batch=3,
+                        interleaved=interleaved))["vectors"] == 2
     assert memories(dut) == {"banks": (24, 8)}
     words = [(5 * n + n // 7 + n // 28) % 8 for n in range(4 * 7 * 8)]
     bench.run(dut, words, 64, i_stalls=[0, 0, 0, 7], o_stalls=[0, 40], vcd=str(tmp_path / "vcd"))

@@ -93,6 +93,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     dut = Transpose(width=3, words=4, batch=4)
     assert ports(dut) == {"i_payload": 3, "i_valid": 1, "i_ready": 1, "vectors": 3, "left": 1,
                           "o_payload": 3, "o_valid": 1, "o_ready": 1}
+    assert ports(Transpose(width=3, words=4, batch=3))["vectors"] == 2
     assert memories(dut) == {"banks": (3, 32)}
     assert memories(Transpose(width=3, words=5, batch=3)) == {"banks": (3, 64)}
 

@@ -73,8 +73,9 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
             h.claim("planes are weighed as they shall be", ~valid[2] | (beside[2] == value[:width]))
             value = Mux(valid[2] & (places[2] == beats - 1), 0, value)
         for k, counted in ((1, inside[f"crossbar.popcount_{n}.count"]),
-                           (0, agreements(~inside["crossbar.x"], inside["crossbar.weights.data"],
-                                          n))):
+                           # Inputs wait for the memory as their opposites.
+                           (0, agreements(~inside["crossbar.x_0"],
+                                          inside["crossbar.weights.data"], n))):
             value = Mux(valid[k], value + gain(places[k]) * counted, value)
             h.claim("each stage has counted what it shall",
                     ~valid[k] | (beside[k] == value[:width]))
