@@ -32,6 +32,7 @@ ECP5 = Family(
     bitstream=".bit",
     overrides={
         "synth_opts": FAMILIES["ecp5"].options,
+        "script_after_synth": FAMILIES["ecp5"].last,
         "ecppack_opts": "--compress",
     },
     chip=lambda platform: platform.device,

@@ -40,6 +40,8 @@ class Synthesis:
         Options for it, in builds for boards and here.
     alone : :class:`str`
         One more for a design whose ports are not the chip's.
+    after : :class:`str`
+        File of ours with what to do to the netlist then, in builds for boards and here.
     models : mapping of :class:`str` to :class:`str`
         Files in Yosys's share folder that say what cells do, and what they are called as Verilog.
     own : tuple of :class:`str`
@@ -51,6 +53,7 @@ class Synthesis:
     command: str
     options: str = ""
     alone: str = ""
+    after: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     own: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
@@ -58,7 +61,13 @@ class Synthesis:
     def script(self, name: str) -> str:
         """From ``NAME.il`` to a netlist in memory, the top level being :py:`name`."""
         command = " ".join(filter(None, (self.command, self.options, self.alone)))
-        return f"read_rtlil {name}.il; {NO_COLLISIONS}; {command} -top {name}"
+        return "\n".join([f"read_rtlil {name}.il", NO_COLLISIONS, f"{command} -top {name}",
+                          self.last])
+
+    @property
+    def last(self) -> str:
+        """Yosys's commands in :py:`after`."""
+        return (OWN / self.after).read_text() if self.after else ""
 
     def cells(self) -> dict[str, str]:
         """Verilog of all cells, by file name: Yosys's own, and ours for those that it lacks."""
@@ -73,7 +82,7 @@ FAMILIES = {
                        defines=("NO_ICE40_DEFAULT_ASSIGNMENTS",)),
     "ecp5": Synthesis("synth_ecp5",
                       # Wide multiplexers nearly double the area of a popcount.
-                      options="-nowidelut", alone="-noiopad",
+                      options="-nowidelut", alone="-noiopad", after="carry_ends.ys",
                       models={"ecp5/common_sim.vh": "common_sim.v",
                               "ecp5/ccu2c_sim.vh": "ccu2c_sim.v"},
                       own=("dp16kd.v", "mult18x18d.v"),
@@ -115,9 +124,9 @@ def synthesize(text: str, family: str, *, cache: pathlib.Path) -> Netlist:
 
     def make(folder: pathlib.Path) -> None:
         (folder / "top.il").write_text(text)
+        (folder / "top.ys").write_text(f"{script}\nwrite_verilog -noattr netlist.v\n")
         # Yosys may live in a sandbox that knows this folder alone.
-        done = subprocess.run([*command, "-q", "-l", "yosys.log", "-p",
-                               f"{script}; write_verilog -noattr netlist.v"], cwd=folder,
+        done = subprocess.run([*command, "-q", "-l", "yosys.log", "-s", "top.ys"], cwd=folder,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace",
                               env=os.environ | {"PYTHONWARNINGS": "ignore"})

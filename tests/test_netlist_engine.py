@@ -30,7 +30,8 @@ needs_verilator = pytest.mark.skipif(
 # Of this seed's networks, the even classes meet all pairs of inputs with all pairs of weights, so
 # that every bit of a table which takes them matters.
 TINY = network(BitSerial(2), (6, 4, 3), 153)
-FOLDED = Mapping((Folding(6, 4, TINY.encoder.gains, 2, 3), Folding(4, 3, (1,), 2, 2)))
+FOLDED = Mapping((Folding(6, 4, TINY.encoder.gains, 2, 3, levels=1),
+                  Folding(4, 3, (1,), 2, 2)))
 IMAGES = np.random.default_rng(2).integers(0, 4, (64, 6))
 
 
@@ -161,7 +162,8 @@ def test_a_hundred_digits(name):
 def test_one_wrong_bit_of_a_block_ram_is_named():
     """On the ECP5, with the weights there from power-up, and gains that take a multiplier."""
     net = network(BitSerial(2), (12, 9, 3), 1, gain=99)
-    mapping = Mapping((Folding(12, 9, net.encoder.gains, 2, 8), Folding(9, 3, (1,), 1, 5)))
+    mapping = Mapping((Folding(12, 9, net.encoder.gains, 2, 8, levels=2),
+                       Folding(9, 3, (1,), 1, 5)))
     images = np.random.default_rng(2).integers(0, 4, (50, 12))
     contents = image(net, mapping)
     dut = compile(net.shape, mapping, probes=True, image=contents)

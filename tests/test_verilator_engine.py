@@ -45,8 +45,8 @@ def network(encoder, sizes, seed, gain=1, tiles=None):
 
 
 NETWORKS = {
-    "bit-serial": (BitSerial(5), (64, 50, 30, 10), 1, ((7, 11), (4, 16), (2, 9))),
-    "threshold": (Threshold(9, bits=5), (70, 40, 3), 99, ((40, 70), (1, 7))),
+    "bit-serial": (BitSerial(5), (64, 50, 30, 10), 1, ((7, 11, 0), (4, 16, 1), (2, 9, 2))),
+    "threshold": (Threshold(9, bits=5), (70, 40, 3), 99, ((40, 70, 2), (1, 7, 0))),
 }
 
 
@@ -56,8 +56,9 @@ NETWORKS = {
 def test_every_layer_of_every_image(encoder, sizes, gain, parallel, swap):
     first = network(encoder, sizes, 1, gain)
     gains = [encoder.gains, *[(1,)] * 9]
-    mapping = Mapping(tuple(Folding(*pair, g, pe, simd) for pair, g, (pe, simd) in zip(
-        zip(sizes[:-1], sizes[1:], strict=True), gains, parallel, strict=False)))
+    mapping = Mapping(tuple(
+        Folding(*pair, g, pe, simd, levels=levels) for pair, g, (pe, simd, levels) in zip(
+            zip(sizes[:-1], sizes[1:], strict=True), gains, parallel, strict=False)))
     images = np.random.default_rng(2).integers(0, 2 ** encoder.bits, (300, sizes[0]))
     engine = VerilatorEngine(swap=swap)
     engine.load(compile(first.shape, mapping, probes=True))
