@@ -17,7 +17,7 @@ from rich.table import Table
 
 from boards import catalog
 from gateware import compiler
-from gateware.mapping import fit
+from gateware.fit import fit
 from model.dense import Dense
 from model.encoder import BitSerial
 from model.errors import InputError

@@ -7,8 +7,8 @@ what :class:`gateware.popcount.Popcount` makes of the family's cells. Each is me
 register but its last one, and then as a neuron has it: with registers between its adders, and its
 counts added up over :data:`WORDS` words. What is measured stands between shift registers, so that
 it needs few pins and paths begin and end at registers. Areas are nextpnr's, the shift registers
-taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whichever of
-them is used, and look-up tables of ECP5, where carry cells are two each and flip-flops stand beside.
+taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whatever of
+them is used, and look-up tables of ECP5, where flip-flops stand beside and a CCU2C counts as two.
 Speeds are those after routing, at the slowest corner.
 """
 
@@ -107,7 +107,7 @@ class Neuron(wiring.Component):
         m.d.sync += shift.eq(Cat(self.i, shift))
         m.d.comb += [popcount.en.eq(1), popcount.x.eq(shift[0::2]), popcount.w.eq(shift[1::2])]
         if self.accumulated:
-            m.d.sync += self.total.eq(Mux(shift[-1], 0, self.total) + popcount.o)
+            m.d.sync += self.total.eq(Mux(shift[-1], popcount.o, self.total + popcount.o))
         m.d.sync += self.o.eq(self.total)
         return m
 

@@ -64,6 +64,10 @@ class BitstreamEngine(DriverEngine):
 
     def load(self, accelerator: Any) -> None:
         """Build, read back and compile; a bitstream that was given needs no more than a plan."""
+        if any(folding.storage == "spram" for folding in accelerator.mapping.layers):
+            raise InputError("weights in SPRAM cannot be read back, as nothing says what its bits "
+                             "in a bitstream mean: choose another engine, as netlist or virtual, "
+                             "or --storage block")
         self._accelerator = accelerator
         self.bitstream = bitstream = self._given or self._build(accelerator)
         self.netlist = netlist = readback.read_back(

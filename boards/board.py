@@ -130,7 +130,7 @@ class Board:
 
     @property
     def resources(self) -> Resources:
-        """What there is to build from, as :func:`gateware.mapping.fit` takes it."""
+        """What there is to build from, as :func:`gateware.fit.fit` takes it."""
         return self.family.resources(self.chip)
 
     @property

@@ -25,7 +25,8 @@ from .popcount import CHAIN
 from .system import ROWS
 
 
-__all__ = ["Estimate", "estimate", "blocks", "layer", "popcount_luts"]
+__all__ = ["Estimate", "estimate", "blocks", "layer", "popcount_luts", "spram_blocks",
+           "LUTS_PER_XNOR"]
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def popcount_luts(width, family, levels=0):
                 luts += sum(place in fresh for place in places)
         ends = level == len(tree) or (bool(levels) and level % levels == 0)
         for cells in chains:
-            # A carry that leaves takes a cell of iCE40, and its register another one.
-            luts += cells + 1 + ends if tables else cells + 2 - cells % 2
+            # A carry that leaves takes a cell of iCE40, and on ECP5 all of them are in pairs.
+            luts += cells + 1 if tables else cells + 2 - cells % 2
         if ends and level < len(tree):
             luts += lone(sum(waiting.values()), family)
             fresh.clear()
@@ -353,6 +354,11 @@ def link(first, resources):
         + regroup(8, -(-first.inputs * first.planes // 8), width)
 
 
+def spram_blocks(folding):
+    """SPRAMs of one layer."""
+    return spram.blocks(folding.pe * folding.simd) if folding.storage == "spram" else 0
+
+
 def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
     """:class:`Estimate` of an accelerator with its host link.
 
@@ -371,5 +377,4 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
         if mapping.batch == 1:
             costs.append((0, regroup(folding.lanes, folding.words, following.simd)))
     return Estimate(int(sum(luts for _, luts in costs)), sum(memory for memory, _ in costs),
-                    sum(spram.blocks(folding.pe * folding.simd) for folding in layers
-                        if folding.storage == "spram"))
+                    sum(map(spram_blocks, layers)))

@@ -23,6 +23,11 @@ class Crossbar(wiring.Component):
     :py:`latency` cycles, counted in cycles in which :py:`en` is high: those of the memory, 1 or 2,
     and those of the popcounts. Which row is next is up to whoever drives :py:`row`.
 
+    Cells are programmed over :py:`bus`, in words of 32 bits: one write programs a word, and one to
+    each word of a row the whole row; a read gives a word back. :meth:`gateware.bus.Region.address`
+    says at which address. Counts are exact; :class:`gateware.sense.Sense` is for tiles whose are
+    not.
+
     Parameters
     ----------
     simd, pe : :class:`int`

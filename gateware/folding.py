@@ -121,6 +121,11 @@ class Folding:
         return not Sense(self.tile_inputs, self.sense).exact
 
     @property
+    def tiles(self):
+        """What hardware depends on: inputs of a tile and how it senses; None where it is exact."""
+        return (self.tile_inputs, self.sense) if self.sensing else None
+
+    @property
     def groups(self):
         return -(-self.outputs // self.pe)
 

@@ -176,10 +176,6 @@ class Store(wiring.Component):
         parts = []
         for first in words[::PART]:
             parts.append(part := Signal(bus.WORD, name=f"part_{first}"))
-            with m.Switch(answer):
-                for n in words[first:first + PART]:
-                    with m.Case(n):
-                        m.d.sync += part.eq(self.data[self._word(n)])
-                with m.Default():
-                    m.d.sync += part.eq(0)
+            m.d.sync += part.eq(reduce(or_, (Mux(answer == n, self.data[self._word(n)], 0)
+                                             for n in words[first:first + PART])))
         m.d.comb += self.bus.r_data.eq(reduce(or_, parts))

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from model.network import Shape
 
 from . import bus, cost
 from .control import REGISTERS
-from .mapping import Mapping
+from .mapping import Mapping, tiling
 
 
 __all__ = ["Plan"]
@@ -24,11 +24,19 @@ class Plan:
     shape : :class:`model.network.Shape`
         Sizes, encoder and widths.
     mapping : :class:`gateware.mapping.Mapping`
-        Parallelism of each layer.
+        Parallelism of each layer, which must be sensed as the shape says.
     """
 
     shape: Shape
     mapping: Mapping
+
+    def __post_init__(self):
+        for n, folding in enumerate(self.mapping.layers):
+            exact = {"tile_rows": None, "sense": "exact"}
+            wanted = replace(folding, simd=1, storage="block", **exact | tiling(self.shape, n))
+            if folding.tiles != wanted.tiles:
+                raise ValueError(f"Mapping must have tiles {wanted.tiles} in layer {n}, as the "
+                                 f"shape has, not {folding.tiles}")
 
     @property
     def words(self):

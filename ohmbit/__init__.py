@@ -37,13 +37,17 @@ from boards.top import Top                                                  # no
 from gateware.accelerator import Accelerator                                # noqa: E402
 from gateware.compiler import compile, image                                # noqa: E402
 from gateware.cost import estimate, timing                                  # noqa: E402
-from gateware.mapping import Mapping, Resources, fit, uniform               # noqa: E402
+from gateware.fit import fit                                                # noqa: E402
+from gateware.mapping import Mapping, Resources, uniform                    # noqa: E402
+from model.crossbar import Crossbar                                         # noqa: E402
 from model.data import Dataset, load as load_dataset                        # noqa: E402
 from model.dense import Dense                                               # noqa: E402
 from model.encoder import BitSerial, Threshold                              # noqa: E402
 from model.errors import CheckFailed, InputError                            # noqa: E402
+from model.grid import Grid                                                 # noqa: E402
 from model.network import Network, Shape                                    # noqa: E402
 from model.scores import Scores                                             # noqa: E402
+from model.tiling import Tiling, tile                                       # noqa: E402
 from model.train import train                                               # noqa: E402
 from sim.amaranth_engine import AmaranthEngine                              # noqa: E402
 from sim.compare import Comparison, compare                                 # noqa: E402
@@ -54,7 +58,7 @@ from sim.verilator_engine import VerilatorEngine                            # no
 __all__ = [
     # What is computed.
     "Network", "Shape", "Dense", "Scores", "BitSerial", "Threshold",
-    "Dataset", "load_dataset", "train",
+    "Dataset", "load_dataset", "train", "Crossbar", "Grid", "Tiling", "tile",
     # How it is computed.
     "Accelerator", "Mapping", "Resources", "compile", "image", "fit", "uniform", "timing",
     "estimate",

@@ -5,24 +5,21 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from boards import catalog
 from boards.board import Board
-from gateware import cost
-from gateware.mapping import fit, uniform
 from model import data
 from model.data import Dataset
 from model.errors import InputError
 from model.network import Network
 
 
-__all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Pe", "Simd",
-           "Target", "blame", "dataset_for", "first", "check_output", "choose_board",
-           "choose_mapping", "require_fit", "folder", "describe"]
+__all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "blame",
+           "dataset_for", "first", "check_output", "choose_board", "folder"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
@@ -38,18 +35,6 @@ DataDir     = Annotated[pathlib.Path | None, typer.Option(
     "--data", metavar="DIR", help="Where datasets are; before $OHMBIT_DATA and the user's cache.")]
 Output      = Annotated[pathlib.Path | None, typer.Option(
     "--output", "-o", metavar="DIR", help="Where results go.", show_default="build/NETWORK-BOARD")]
-Pe          = Annotated[int | None, typer.Option(
-    "--pe", min=1, help="Neurons at once in every layer; with --simd.")]
-Simd        = Annotated[int | None, typer.Option(
-    "--simd", min=1, help="Inputs at once in every layer; with --pe.")]
-Target      = Annotated[int | None, typer.Option(
-    "--target-cycles", min=1, metavar="N", help="The smallest hardware that takes no more cycles "
-                                                "an image, in place of the fastest.")]
-
-
-NAMED = 3   # boards that a refusal names; `ohmbit boards` lists the others
-
-
 @contextlib.contextmanager
 def blame(where: str) -> Iterator[None]:
     """Say of a :class:`ValueError` or a :class:`TypeError` that it came from the user's hand."""
@@ -101,71 +86,6 @@ def choose_board(name: str, *, baud: int | None = None) -> Board:
         return dataclasses.replace(board, baud=baud)
 
 
-def choose_mapping(network: Network, path: pathlib.Path, board: Board, *, pe: int | None,
-                   simd: int | None, target: int | None) -> Any:
-    """The parallelism asked for; or the fastest that fits a board."""
-    if (pe is None) != (simd is None):
-        raise InputError("--pe and --simd go together: give both, or neither")
-    if pe is not None and target is not None:
-        raise InputError("--target-cycles chooses PE and SIMD itself: give either it or them")
-    if pe is not None:
-        return uniform(network.shape, pe=pe, simd=simd)
-    mapping = fit(network.shape, board.resources, target=target)
-    if target is not None and mapping.cycles_per_image > target:
-        raise InputError(f"{path} takes {mapping.cycles_per_image:,} cycles an image at least on "
-                         f"{board.name}, not {target:,}: ask for that, or for a larger board")
-    return mapping
-
-
-def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any,
-                **wishes: int | None) -> None:
-    """:exc:`InputError` where a network is too large for a board: of what, and where it fits.
-
-    Parameters
-    ----------
-    wishes
-        What :func:`choose_mapping` was asked for.
-    """
-    resources = board.resources
-    need = cost.estimate(mapping, resources)
-    excess = need.excess(resources)
-    if not excess:
-        return
-    parts = {"luts": (need.luts, resources.luts, "LUTs"),
-             "memory": (need.memory_blocks, resources.memory_blocks, "block RAMs")}
-    short = " and ".join(f"about {parts[name][0]:,} of {parts[name][1]:,} {parts[name][2]} "
-                         f"({by:,} too many)" for name, by in excess.items())
-    fits: dict[str, bool] = {}   # by chip, of which several boards may have the same
-    for other in catalog.BOARDS.values():
-        if other.chip not in fits:
-            fits[other.chip] = _fits(network, path, other, **wishes)
-    larger = [other.name for other in catalog.BOARDS.values() if fits[other.chip]]
-    if len(larger) > NAMED:
-        larger = [*larger[:NAMED - 1], f"{len(larger) - NAMED + 1} others"]
-    what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
-    if any(wishes.values()) and _fits(network, path, board, pe=None, simd=None, target=None):
-        what = f"ask for less parallelism; or {what}"
-    raise InputError(f"{path} ({network.shape}) is too large for {board.name}: it takes {short}; "
-                     f"{what}")
-
-
-def _fits(network: Network, path: pathlib.Path, board: Board, **wishes: int | None) -> bool:
-    try:
-        mapping = choose_mapping(network, path, board, **wishes)
-    except InputError:
-        return False
-    return not cost.estimate(mapping, board.resources).excess(board.resources)
-
-
 def folder(output: pathlib.Path | None, path: pathlib.Path, board: Board) -> pathlib.Path:
     """Where results for a network on a board go."""
     return output or pathlib.Path("build") / f"{path.stem}-{board.name}"
-
-
-def describe(mapping: Any) -> str:
-    """Parallelism of each layer in a few words."""
-    sizes = ", ".join(f"{layer.pe} x {layer.simd}" for layer in mapping.layers)
-    why = {"luts": "; LUTs ran out first", "memory": "; memory ran out first",
-           "effort": "; faster takes longer to build, see --target-cycles"}
-    return f"PE x SIMD {sizes}: {mapping.cycles_per_image:,} cycles an image" \
-           f"{why.get(mapping.limit, '')}"

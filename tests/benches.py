@@ -410,6 +410,7 @@ DATAPATH = {
     "store_logic": (Store, lambda rng: store(rng, 33, 3, "logic")),
     "store_spram": (Store, lambda rng: store(rng, 40, 5, "spram")),
     "store_wide": (Store, lambda rng: store(rng, 300, 5, "wide")),
+    "store_wide_narrow": (Store, lambda rng: store(rng, 20, 3, "wide")),
     "spram": (Spram, lambda rng: spram(rng, 57, 5)),
     "wide": (Wide, lambda rng: wide(rng, 330, 3)),
     "crossbar": (gateware.crossbar.Crossbar, lambda rng: crossbar(rng, 11, 3, 5)),

@@ -15,7 +15,7 @@ from boards.top import Top
 from boards.virtual import VirtualBoard
 from gateware import cost
 from gateware.compiler import compile, image
-from gateware.mapping import fit
+from gateware.fit import fit
 from gateware.plan import Plan
 from gateware.system import System
 from model import data, frame, train

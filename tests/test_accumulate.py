@@ -116,12 +116,14 @@ def test_gains_must_be_all_one_or_powers_of_two(gains):
         Accumulate(np.ones((1, 1), dtype=bool), gains=gains)
 
 
-@pytest.mark.parametrize("gains, inputs, outputs, pe, simd", [
-    ((4, 2, 1), 9, 16, 8, 3), ((1,), 7, 8, 4, 4), ((2, 1), 5, 4, 2, 1), ((1, 1), 7, 2, 1, 2)])
-def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe, simd):
+@pytest.mark.parametrize("gains, inputs, outputs, pe, simd, tile", [
+    ((4, 2, 1), 9, 16, 8, 3, {}), ((1,), 7, 8, 4, 4, {}), ((2, 1), 5, 4, 2, 1, {}),
+    ((1, 1), 7, 2, 1, 2, {}), ((2, 1), 16, 4, 2, 2, {"tile_rows": 4, "sense": 2}),
+    ((1,), 13, 4, 2, 1, {"tile_rows": 3, "sense": "sign"})])
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, gains, inputs, outputs, pe, simd, tile):
     rng = np.random.default_rng(0)
-    folding = Folding(inputs, outputs, gains, pe, simd)
-    layer = Accumulate(rng.random((outputs, inputs)) < 0.5, gains=gains)
+    folding = Folding(inputs, outputs, gains, pe, simd, **tile)
+    layer = Accumulate(rng.random((outputs, inputs)) < 0.5, gains=gains, **tile)
     dut = gateware.accumulate.Accumulate(folding, init=weight_rows(layer.weights, folding))
     assert ports(dut) == {
         "i_payload": simd, "i_valid": 1, "i_ready": 1, "o_valid": 1, "o_ready": 1,

@@ -10,7 +10,8 @@ import pytest
 from boards import catalog, ebr
 from boards.bitstream_engine import NEEDED, BitstreamEngine
 from gateware import compiler
-from gateware.mapping import fit
+from gateware.fit import fit
+from gateware.mapping import uniform
 from gateware.plan import Plan
 from model.errors import CheckFailed, InputError
 from ohmbit.commands.simulate import Simulation
@@ -53,6 +54,12 @@ def built(network, plan):
     engine.load(compiler.compile(plan.shape, plan.mapping,
                                  image=compiler.image(network, plan.mapping)))
     return engine
+
+
+def test_spram_cannot_be_read_back(network):
+    mapping = uniform(network.shape, pe=1, simd=1, storage="spram")
+    with pytest.raises(InputError, match="^weights in SPRAM cannot be read back, as nothing says "):
+        BitstreamEngine(BOARD).load(compiler.compile(network.shape, mapping))
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_board_is_consistent(name):
     assert abs(board.clock_hz / board.divisor / board.baud - 1) < Fraction(2, 100)
     assert board.divisor >= 4
     assert board.resources.luts > 5_000 and board.resources.family == board.family.name
+    assert board.resources.spram_blocks == 4 * (board.chip == "iCE40UP5K")
     assert {tool for tool, *_ in board.loaders} <= set(tools.TOOLS)
     assert set(board.family.tools) <= set(tools.TOOLS)
     assert {tools.TOOLS[tool].get for tool in board.family.tools[1:]} == {board.get}

@@ -14,7 +14,7 @@ from boards.build import Build
 from boards.driver import images_per_second
 from boards.line import Traffic
 from gateware import compiler
-from gateware.mapping import fit
+from gateware.fit import fit
 from gateware.plan import Plan
 from gateware.system import identity
 from model.encoder import BitSerial, Threshold
@@ -93,7 +93,12 @@ def test_simulate_takes_what_is_here(ohmbit_, network, monkeypatch):
 
 
 @pytest.mark.parametrize("options, parallel", [
-    (["--pe", "3", "--simd", "5"], [(3, 5), (3, 5)]), (["--target-cycles", "500"], None)])
+    (["--pe", "3", "--simd", "5"], [(3, 5, "block"), (3, 5, "block")]),
+    (["--pe", "4,1", "--simd", "16,3", "--storage", "spram,block"],
+     [(4, 16, "spram"), (1, 3, "block")]),
+    (["--pe", "12", "--simd", "7,2", "--storage", "wide", "-b", "ulx3s-25f"],
+     [(12, 7, "wide"), (6, 2, "wide")]),
+    (["--target-cycles", "500"], None)])
 def test_simulate_with_a_mapping_of_ones_own(ohmbit_, network, monkeypatch, options, parallel):
     seen = []
 
@@ -105,7 +110,7 @@ def test_simulate_with_a_mapping_of_ones_own(ohmbit_, network, monkeypatch, opti
     ohmbit_("simulate", network, *options)
     mapping, = seen
     if parallel:
-        assert [(layer.pe, layer.simd) for layer in mapping.layers] == parallel
+        assert [(layer.pe, layer.simd, layer.storage) for layer in mapping.layers] == parallel
     else:
         assert 250 < mapping.cycles_per_image <= 500
 

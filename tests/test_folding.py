@@ -108,6 +108,7 @@ TILES = {"tile_rows": 5, "sense": 2}
 def test_tiles(folding, expected):
     assert (folding.tile_inputs, folding.tile_folds, folding.edge_inputs, folding.sensing) \
         == expected
+    assert folding.tiles == ((expected[0], folding.sense) if expected[3] else None)
 
 
 @pytest.mark.parametrize("tiles, error, message", [

@@ -12,7 +12,8 @@ from boards import catalog
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.folding import Folding
-from gateware.mapping import Mapping, fit
+from gateware.fit import fit
+from gateware.mapping import Mapping
 from gateware.popcount import Popcount
 from model import data, train
 from model.encoder import Threshold

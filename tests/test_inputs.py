@@ -102,9 +102,9 @@ def test_unknown_board(ohmbit_, network, board, said):
 
 
 def test_network_too_large_for_a_board(ohmbit_):
-    random_network(784, 1200, 10, bits=1).save("large.npz")
+    random_network(784, 1600, 10, bits=1).save("large.npz")
     refusal = ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
-    assert refusal.startswith("large.npz (784-1200-10) is too large for icebreaker: it takes about")
+    assert refusal.startswith("large.npz (784-1600-10) is too large for icebreaker: it takes about")
     assert " of 30 block RAMs (" in refusal and " too many); ulx3s-45f or ulx3s-85f or " in refusal
     assert os.listdir() == ["large.npz"]
 
@@ -115,8 +115,14 @@ def test_mapping_too_large_for_a_board(ohmbit_, network):
     assert "ask for less parallelism; or ulx3s-12f or ulx3s-25f or 10 others would do" in refusal
 
 
+def test_mapping_that_takes_more_sprams_than_there_are(ohmbit_, network):
+    options = ["--pe", "4,2", "--simd", "16,6", "--storage", "spram"]
+    refusal = ohmbit_("build", network, "-b", "icebreaker", *options).refusal
+    assert "it takes about 5 of 4 SPRAMs (1 too many); ask for less parallelism" in refusal
+
+
 def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
-    random_network(784, 1200, 10, bits=1).save("large.npz")
+    random_network(784, 1600, 10, bits=1).save("large.npz")
     monkeypatch.setattr(catalog, "BOARDS", {"icebreaker": catalog.find("icebreaker")})
     assert "no board here is large enough" in \
         ohmbit_("build", "large.npz", "-b", "icebreaker").refusal
@@ -126,6 +132,26 @@ def test_network_too_large_for_every_board(ohmbit_, monkeypatch):
     (["--pe", "4"], "--pe and --simd go together"),
     (["--simd", "4"], "--pe and --simd go together"),
     (["--pe", "4", "--simd", "4", "--target-cycles", "9"], "either it or them"),
+    (["--pe", "4,1,1", "--simd", "4"], "--pe takes one value for all layers, or one for each of "
+                                       "the 2, not 3: 4,1,1"),
+    (["--pe", "4,x", "--simd", "4"], "--pe takes numbers from 1 on, such as 4 or 4,1, not '4,x'"),
+    (["--pe", "4", "--simd", "0"], "--simd takes numbers from 1 on, such as 4 or 4,1, not '0'"),
+    (["--pe", "13,1", "--simd", "4"], "mapping: PE must be between 1 and 12, not 13"),
+    (["--pe", "1,4", "--simd", "4"], "mapping: PE of the last layer must be at most 3 with SIMD 4, "
+                                     "not 4"),
+    (["--storage", "spram"], "--storage goes with --pe and --simd"),
+    (["--pe", "4", "--simd", "4", "--storage", "tape"],
+     "--storage takes one of block, distributed, spram, wide, or a list of them, not 'tape'"),
+    (["--pe", "4", "--simd", "4", "--storage", "spram,block,block"],
+     "--storage takes one value for all layers, or one for each of the 2, not 3: spram,block,bl"),
+    (["--pe", "4,1", "--simd", "17,3", "--storage", "spram,block"],
+     "mapping: Rows in SPRAM must be at most 64 bits, which 4 blocks read in a cycle, not 68"),
+    (["--pe", "4", "--simd", "4", "--storage", "wide"],
+     "--storage wide is for an ECP5, and icebreaker has none: choose block, or such a board"),
+    (["--pe", "4", "--simd", "4", "--storage", "spram", "-b", "ulx3s-25f"],
+     "--storage spram is for an iCE40 UP5K, and ulx3s-25f has none: choose another storage"),
+    (["--engine", "amaranth", "--jobs", "2"], "amaranth runs in one process: leave out --jobs, or "
+                                              "choose one of verilator, verilator-rtl, netlist"),
     (["--target-cycles", "5"], "cycles an image at least on icebreaker, not 5")])
 def test_mapping_that_cannot_be(ohmbit_, network, options, said):
     assert said in ohmbit_("simulate", network, *options).refusal

@@ -1,16 +1,12 @@
-import inspect
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, strategies as st
 
 from gateware import cost
-from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, fit, sizes, uniform
+from gateware.mapping import Mapping, Resources, sizes, uniform
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 
-from . import strategies
 
 
 ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
@@ -70,134 +66,42 @@ def test_uniform_words_end_where_tiles_do(tiles, pe, simd, expected):
         replace(shape, tiles=()), pe=pe, simd=simd).layers} == {(None, "exact")}
 
 
-@pytest.mark.parametrize("tiles, simds", [
-    (((16, 2), (8, "sign")), ({1, 2, 4, 8, 16}, {1, 2, 4, 8})),
-    (((63, 2), (None, "sign")), ({1, 3, 7, 9, 21, 63}, set(range(1, 13)))),
-])
-def test_fit_words_end_where_tiles_do(tiles, simds):
-    shape = replace(shape_of(BitSerial(2), 64, 12, 10), tiles=tiles)
-    mapping = fit(shape, ICE40)
-    assert tuple((layer.tile_rows, layer.sense) for layer in mapping.layers) == tiles
-    assert all(layer.simd in able for layer, able in zip(mapping.layers, simds, strict=True))
-    # Every SIMD that a tile allows is tried.
-    shape = replace(shape, sizes=(64, 2), tiles=tiles[:1])
-    fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
-    assert fast.layers[0].simd == max(simds[0])
+def test_images_go_in_batches_of_one_size():
+    mapping = uniform(DEMO, pe=4, simd=4, batch=3)
+    assert mapping.batch == 3 and {layer.batch for layer in mapping.layers} == {3}
+    with pytest.raises(ValueError, match="^Batch must be the same in all layers, not 3, 1$"):
+        Mapping((mapping.layers[0], replace(mapping.layers[1], batch=1)))
+
+
+def test_words_of_a_batch_are_not_cut():
+    shape = shape_of(Threshold(1), 12, 12, 3)
+    layers = uniform(shape, pe=6, simd=3, batch=2).layers
+    assert layers[0].lanes == 3
+    narrow = replace(layers[1], simd=2, pe=1)
+    with pytest.raises(ValueError, match="^SIMD of layer 1 must be a multiple of the 3 neurons "
+                                         "that leave layer 0 at once, not 2: images that go in "):
+        Mapping((layers[0], narrow))
+    Mapping((replace(layers[0], batch=1), replace(narrow, batch=1)))
+
+
+def test_the_last_layer_gives_one_class_at_a_time_in_batches_too():
+    mapping = uniform(shape_of(Threshold(1), 12, 12, 8), pe=6, simd=3, batch=2)
+    assert parallelism(mapping) == [(6, 3), (2, 3)] and mapping.layers[-1].lanes == 1
+
+
+def test_each_layer_may_have_its_own():
+    shape = shape_of(BitSerial(2), 6, 10, 5)
+    mapping = uniform(shape, pe=(7, 3), simd=[2, 4], storage=("spram", "wide"))
+    assert parallelism(mapping) == [(7, 2), (3, 4)]
+    assert [layer.storage for layer in mapping.layers] == ["spram", "wide"]
+    assert parallelism(uniform(shape, pe=9, simd=(2, 4))) == [(9, 2), (3, 4)]
+    assert parallelism(uniform(shape, pe=(7, 2), simd=8)) == [(7, 6), (2, 8)]
+    with pytest.raises(ValueError, match="^PE of the last layer must be at most 3 with SIMD 4, no"):
+        uniform(shape, pe=(7, 4), simd=4)
+    with pytest.raises(ValueError, match="^SIMD must be between 1 and 6, not 7$"):
+        uniform(shape, pe=1, simd=(7, 1))
 
 
 def test_cycles_per_image_are_those_of_the_long_run():
     mapping = uniform(shape_of(BitSerial(2), 6, 4, 3), pe=2, simd=2)
     assert mapping.cycles_per_image == cost.timing(mapping, 9).cycles_per_image == 12
-
-
-def brute_force(shape, resources, target, effort):
-    """What `fit` may choose, from all there is, one number of cycles after another."""
-    def worth(count):   # what one less would take more rounds than
-        return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
-
-    every = [[Folding(inputs, outputs, gains, pe, simd)
-              for simd in worth(inputs) for pe in worth(outputs)]
-             for inputs, outputs, gains in sizes(shape)]
-    every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
-    luts = min(resources.luts, effort)
-    slowest = None
-    previous = None
-    able = []
-    for cycles in sorted({folding.interval for layer in every for folding in layer}):
-        if cycles < shape.classes:
-            continue
-        chosen = []
-        for layer in every:
-            fast = [folding for folding in layer if folding.interval <= cycles]
-            keeping = [folding for folding in fast
-                       if not chosen or cost.pace(chosen[-1], folding) <= cycles]
-            if not fast:
-                break
-            blocks = {folding: cost.layer(folding, resources) for folding in keeping or fast}
-            chosen.append(min(blocks, key=lambda folding: (
-                blocks[folding][0] / resources.memory_blocks
-                + blocks[folding][1] / resources.luts)))
-        if len(chosen) < len(every):
-            continue
-        mapping = Mapping(tuple(chosen))
-        if target is not None:
-            if slowest is None or cycles <= target:
-                slowest = Mapping(mapping.layers, "target")
-            continue
-        need = cost.estimate(mapping, resources)
-        short = {"luts": need.luts > luts, "memory": need.memory_blocks > resources.memory_blocks}
-        slowest = Mapping(mapping.layers, previous or "layers")
-        if not any(short.values()):
-            # Of these, the first is the fastest. Now and then a slower one fits no more, since
-            # the smallest of all takes more of one resource and less of the other.
-            if previous is not None or not able:
-                able.append(slowest)
-            previous = None
-        else:
-            previous = "memory" if not short["luts"] else \
-                "effort" if luts < resources.luts else "luts"
-    return able or [slowest]
-
-
-@given(data=st.data(), encoder=strategies.encoders,
-       chain=st.lists(st.integers(1, 9), min_size=2, max_size=4),
-       target=st.one_of(st.none(), st.none(), st.integers(1, 300)))
-def test_fit_is_the_fastest_that_fits_nearby(data, encoder, chain, target):
-    luts = data.draw(st.integers(1_100, 3_000))
-    resources = Resources(luts, data.draw(st.integers(1, 40)), 4_096, 16, "ice40")
-    effort = data.draw(st.sampled_from([luts - 500, luts - 1, luts, luts + 1]))
-    shape = shape_of(encoder, *chain)
-    assert fit(shape, resources, target=target, effort=effort) \
-        in brute_force(shape, resources, target, effort)
-
-
-@pytest.mark.parametrize("encoder, chain, luts, blocks", [
-    # One step more than the fastest is the fastest there is.
-    (BitSerial(4), (2, 8, 1), 1_436, 37), (Threshold(1, bits=2), (7, 5, 1), 2_940, 10),
-    # Three classes at once would suit the layer before, but one at a time leaves.
-    (Threshold(1, bits=2), (6, 7, 5), 2_258, 34), (Threshold(1, bits=2), (7, 7, 5), 2_111, 11),
-])
-def test_fit_where_a_choice_is_close(encoder, chain, luts, blocks):
-    resources = Resources(luts, blocks, 4_096, 16, "ice40")
-    shape = shape_of(encoder, *chain)
-    assert fit(shape, resources) == brute_force(shape, resources, None, 4_600)[0]
-
-
-def test_effort_is_4000_look_up_tables():
-    assert inspect.signature(fit).parameters["effort"].default == 4_600
-    large = Resources(50_000, 200, 18_432, 36, "ecp5")
-    shape = shape_of(BitSerial(5), 64, 128, 10)
-    assert fit(shape, large) == fit(shape, large, effort=4_600)
-    need = cost.estimate(fit(shape, large), large).luts
-    assert need <= 4_600 and fit(shape, large).limit == "effort"
-
-
-@pytest.mark.parametrize("sizes", [(64, 128, 10), (4, 16, 3), (784, 64, 64, 10), (7, 3)])
-@pytest.mark.parametrize("luts", [3_000, 5_280, 40_000])
-def test_fit_is_within_its_resources(sizes, luts):
-    resources = Resources(luts, 200, 18_432, 36, "ecp5")
-    shape = shape_of(BitSerial(5), *sizes)
-    mapping = fit(shape, resources)
-    assert not cost.estimate(mapping, resources).excess(resources)
-    assert mapping.limit in ("luts", "memory", "layers", "effort")
-    assert mapping.limit != "luts" or luts <= 4_600
-    # What it says ran out is what one step more would have run out of.
-    assert [f.interval for f in mapping.layers] \
-        == [f.interval for f in fit(shape, resources, target=mapping.cycles_per_image).layers]
-
-
-def test_fit_of_the_demo_is_folded():
-    mapping = fit(DEMO, ICE40)
-    assert mapping.cycles_per_image <= 250
-    assert mapping.limit == "memory"
-
-
-def test_fit_is_faster_with_more():
-    small, large = (fit(DEMO, Resources(luts, 200, 18_432, 36, "ecp5")) for luts in (2_500, 8_000))
-    assert large.cycles_per_image < small.cycles_per_image
-
-
-def test_too_large_a_network_says_by_how_much():
-    shape = shape_of(BitSerial(8), 784, 512, 10)
-    excess = cost.estimate(fit(shape, ICE40), ICE40).excess(ICE40)
-    assert excess["memory"] > 0

@@ -9,7 +9,8 @@ from boards import catalog
 from gateware import cost
 from gateware.compiler import compile, image
 from gateware.folding import Folding
-from gateware.mapping import Mapping, fit
+from gateware.fit import fit
+from gateware.mapping import Mapping, uniform
 from model import data, train
 from model.encoder import BitSerial
 from model.errors import InputError
@@ -51,6 +52,20 @@ def hold(engine, net, mapping, images):
     assert len(compared.mismatches) == 2 * len(net.layers) + 3
     timing = cost.timing(mapping, len(images))
     assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
+
+
+@needs_verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("family, storage, cells", [
+    ("ice40", "spram", {"SB_SPRAM256KA": 1}), ("ecp5", "wide", {"DP16KD": 2})])   # one is a block
+def test_memories_of_the_family_keep_the_weights(family, storage, cells):
+    mapping = uniform(TINY.shape, pe=2, simd=3, storage=(storage, "block"))
+    engine = NetlistEngine(family)
+    engine.load(compile(TINY.shape, mapping, probes=True))
+    assert cells.items() <= engine.cells.items()
+    engine.write(image(TINY, mapping))
+    assert engine.read() == image(TINY, mapping)
+    hold(engine, TINY, mapping, IMAGES)
 
 
 def flip(text, cell, parameter, bit):

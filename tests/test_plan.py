@@ -39,6 +39,7 @@ def test_hash_tells_hardware_apart():
               Plan(Shape(Threshold(1, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(Shape(Threshold(2, bits=5), (64, 12, 10), 16, 32), mapping),
               Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage="logic")),
+              Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("spram", "block"))),
               *(Plan(LARGE, Mapping(tuple(replace(layer, **more) for layer in mapping.layers)))
                 for more in ({"levels": 1}, {"levels": 2}, {"batch": 2}, {"batch": 3}))]
     for tiles in (((8, 2), (8, 2)), ((8, 2), (8, "sign")), ((16, 2), (8, 2))):
@@ -48,6 +49,29 @@ def test_hash_tells_hardware_apart():
     assert Plan(LARGE, mapping).hash == plans[0].hash
 
 
+def test_what_cannot_be_filled_at_power_up():
+    plan = Plan(LARGE, uniform(LARGE, pe=1, simd=1, storage=("block", "spram")))
+    assert [name for name in plan.memories if plan.empty(name)] == ["layer1.weights"]
+    assert not plan.fills
+    assert Plan(LARGE, uniform(LARGE, pe=1, simd=1)).fills
+
+
 def test_hash_is_that_of_boards_programmed_before():
     plan = Plan(LARGE, uniform(LARGE, pe=3, simd=5))
     assert plan.hash == bytes.fromhex("eaf16ce52b1be6d3")
+
+
+@pytest.mark.parametrize("of, mapped, message", [
+    ((), ((8, 2), (None, "exact")), r"tiles None in layer 0, as the shape has, not \(8, 2\)$"),
+    (((8, 2), (8, 2)), (), r"tiles \(8, 2\) in layer 0, as the shape has, not None$"),
+    (((8, 2), (6, 2)), ((8, 2), (6, "sign")), r"tiles \(6, 2\) in layer 1, .* \(6, 'sign'\)$"),
+    (((8, 2), (6, 2)), ((16, 2), (6, 2)), r"tiles \(8, 2\) in layer 0, .* not \(16, 2\)$"),
+])
+def test_tiles_must_be_those_of_the_shape(of, mapped, message):
+    shape, other = replace(LARGE, tiles=of), replace(LARGE, tiles=mapped)
+    with pytest.raises(ValueError, match=f"^Mapping must have {message}"):
+        Plan(shape, uniform(other, pe=1, simd=1))
+    for fits in (shape, replace(LARGE, tiles=((9, 2), (None, "exact")))):
+        Plan(fits, uniform(fits, pe=3, simd=7))
+    # What makes no difference may differ.
+    Plan(LARGE, uniform(replace(LARGE, tiles=((8, "exact"), (3, 2))), pe=1, simd=1))

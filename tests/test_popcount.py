@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from gateware.family import FAMILIES, Target
 from gateware.popcount import Popcount
 
-from .ccu2c import CCU2C, modelled
+from .carry_cells import CCU2C, modelled
 from .traffic import ports
 
 

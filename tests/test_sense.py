@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+from amaranth import ClockDomain, Module
 from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
@@ -10,7 +11,7 @@ import gateware.sense
 from model.sense import Sense
 
 from . import strategies
-from .traffic import ports
+from .traffic import ports, registers
 
 
 def nearest(value):
@@ -136,8 +137,41 @@ def test_every_count_of_a_tile(rows, edge, sense):
             assert waiting[-1] == seen[-1]
 
 
-@pytest.mark.parametrize("words, rows", [(1, 4), (2, 7), (2, 8)])
-def test_members_are_as_wide_as_they_have_to_be(words, rows):
-    dut = gateware.sense.Sense(simd=4, planes=1, words=words, rows=rows, edge=rows, sense=2)
-    assert ports(dut) == {"en": 1, "first": 1, "last": 1, "i": 3, "o": rows.bit_length()}
+@pytest.mark.parametrize("words, planes, rows", [(1, 3, 3), (2, 1, 6), (3, 3, 7), (3, 2, 8)])
+def test_nothing_is_wider_than_it_has_to_be(words, planes, rows):
+    dut = gateware.sense.Sense(simd=3, planes=planes, words=words, rows=rows, edge=rows, sense=2)
+    width = rows.bit_length()
+    assert ports(dut) == {"en": 1, "first": 1, "last": 1, "i": 2, "o": width}
     assert dut.latency == 1
+    # What is sensed goes by two names, and a tile of one word has nothing to hold.
+    held = {f"held_{n}" for n in range(planes if words > 1 else 0)}
+    assert registers(dut) == dict.fromkeys({"sensed", "o", *held}, (width, 0))
+
+
+def test_reset_leaves_the_counts():
+    """A word of 4, then a reset, then one of 3; of 8 there are four codes for 0, 3, 5 and 8."""
+    m = Module()
+    m.domains.sync = sync = ClockDomain()
+    m.submodules.dut = dut = gateware.sense.Sense(simd=4, planes=1, words=2, rows=8, edge=8,
+                                                  sense=2)
+
+    async def tb(ctx):
+        ctx.set(dut.en, 1)
+        ctx.set(dut.first, 1)
+        ctx.set(dut.i, 4)
+        await ctx.tick()
+        ctx.set(dut.en, 0)
+        ctx.set(sync.rst, 1)
+        await ctx.tick()
+        assert ctx.get(dut.o) == Sense(8, 2)(4) == 5
+        ctx.set(sync.rst, 0)
+        ctx.set(dut.en, 1)
+        ctx.set(dut.first, 0)
+        ctx.set(dut.i, 3)
+        await ctx.tick()
+        assert ctx.get(dut.o) == Sense(8, 2)(7) == 8
+
+    sim = Simulator(m)
+    sim.add_clock(1e-6)
+    sim.add_testbench(tb)
+    sim.run()

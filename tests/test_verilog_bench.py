@@ -251,6 +251,15 @@ def test_random_images_where_there_is_no_dataset(ohmbit_):
     assert code == 0 and said.startswith("PASS: ")
 
 
+def test_spram_is_left_to_the_host(ohmbit_):
+    random_network(20, 4, 3, dataset="").save("net.npz")
+    options = ["--pe", "2", "--simd", "9", "--storage", "spram,block", "-o", "out"]
+    outcome = ohmbit_("verilog", "net.npz", *options)
+    assert "SPRAM has no contents at power-up: all memories are left to the host" in outcome.out
+    code, said = simulate(pathlib.Path("out"))
+    assert code == 0 and said.startswith("PASS: ")
+
+
 def test_a_dataset_that_is_asked_for_must_be_there(ohmbit_, network):
     assert "no such dataset" in ohmbit_("verilog", network, "--dataset", "nonsense").refusal
     assert os.listdir() == ["net.npz"]

@@ -21,19 +21,18 @@ from model.files import whole
 from model.network import Network
 
 from ..console import console
-from ..inputs import (
-    Baud,
-    BoardName,
-    NetworkPath,
-    Output,
+from ..inputs import Baud, BoardName, NetworkPath, Output, blame, choose_board, folder
+from ..mappings import (
+    NO_WISHES,
+    Batch,
     Pe,
     Simd,
+    Storage,
     Target,
-    blame,
-    choose_board,
+    TargetFps,
+    Wishes,
     choose_mapping,
     describe,
-    folder,
     require_fit,
 )
 
@@ -61,12 +60,14 @@ Fresh = Annotated[bool, typer.Option(
 
 
 def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe = None,
-          simd: Simd = None, target: Target = None, clock: Clock = None, seeds: Seeds = None,
-          jobs: Jobs = None, fresh: Fresh = False, baud: Baud = None) -> None:
+          simd: Simd = None, storage: Storage = None, batch: Batch = None, target: Target = None,
+          fps: TargetFps = None, clock: Clock = None, seeds: Seeds = None, jobs: Jobs = None,
+          fresh: Fresh = False, baud: Baud = None) -> None:
     """Build a bitstream with the network in its block RAM."""
     chosen = choose_board(board, baud=baud)
-    fields = make(network, chosen, folder(output, network, chosen), pe=pe, simd=simd, target=target,
-                  clock=clock, seeds=seeds, jobs=jobs, fresh=fresh)
+    fields = make(network, chosen, folder(output, network, chosen),
+                  Wishes(pe, simd, storage, batch, target, fps), clock=clock, seeds=seeds,
+                  jobs=jobs, fresh=fresh)
     console.show(f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
                  f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
                  f"{fields['clock_mhz']:g}")
@@ -76,20 +77,24 @@ def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe 
     console.result(**fields)
 
 
-def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: int | None = None,
-         simd: int | None = None, target: int | None = None, clock: str | None = None,
-         seeds: int | None = None, jobs: int | None = None, fresh: bool = False) -> dict[str, Any]:
+def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
+         wishes: Wishes = NO_WISHES, *,
+         clock: str | None = None, seeds: int | None = None, jobs: int | None = None,
+         fresh: bool = False) -> dict[str, Any]:
     """Build a bitstream; what the command answers, which also goes to a file beside it."""
     start = time.perf_counter()
     network = Network.load(path)
     if clock is not None and clock != MAX:
         board = _clocked(board, clock)
     with blame("mapping"), console.progress("mapping"):
-        mapping = choose_mapping(network, path, board, pe=pe, simd=simd, target=target)
-    require_fit(network, path, board, mapping, pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(network, path, board, wishes)
+    require_fit(network, path, board, mapping, wishes)
     console.stage(f"network: {path}, {network.shape}, {network.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     image = compiler.image(network, mapping)
+    plan = Plan(network.shape, mapping)
+    if not plan.fills:
+        console.stage("SPRAM has no contents at power-up: `ohmbit run` writes the weights")
 
     def top(board: Board) -> Top:
         with blame(f"{path} on {board.name}"):
@@ -99,7 +104,6 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path, *, pe: i
         done = run_tools(board, top, build_dir=target_folder, name=DESIGN, seeds=seeds, jobs=jobs,
                          fastest=clock == MAX, fresh=fresh, progress=console.stage)
     board = done.board
-    plan = Plan(network.shape, mapping)
     told = identity(plan, round(board.clock_hz))
     interval = mapping.cycles_per_image
     clock_hz = done.clock_mhz * 1e6

@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 
 from boards import catalog
-from gateware.mapping import fit
+from gateware.fit import fit
 from model import data
 from model.encoder import BitSerial
 from model.errors import CheckFailed, InputError

@@ -32,14 +32,11 @@ from ..inputs import (
     DataDir,
     DatasetName,
     NetworkPath,
-    Pe,
-    Simd,
-    Target,
     choose_board,
-    choose_mapping,
     dataset_for,
     first,
 )
+from ..mappings import Batch, Pe, Simd, Storage, Target, TargetFps, Wishes, choose_mapping
 
 
 __all__ = ["run"]
@@ -63,7 +60,10 @@ def run(
         min=1, metavar="N", help="Test images; by default 100, or all if there are fewer.")] = None,
     pe: Pe = None,
     simd: Simd = None,
+    storage: Storage = None,
+    batch: Batch = None,
     target: Target = None,
+    fps: TargetFps = None,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
     baud: Baud = None,
@@ -88,7 +88,8 @@ def run(
         pixels, labels = picture.read(image, source), None
     else:
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
-    mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
+    wishes = Wishes(pe, simd, storage, batch, target, fps)
+    mapping = choose_mapping(net, network, chosen, wishes)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)

@@ -28,19 +28,17 @@ from sim.verilator_engine import VerilatorEngine
 
 from ..console import console
 from ..engines import ENGINES, choose
-from ..inputs import (
-    BoardName,
-    DataDir,
-    DatasetName,
-    NetworkPath,
+from ..inputs import BoardName, DataDir, DatasetName, NetworkPath, blame, dataset_for, first
+from ..mappings import (
+    Batch,
     Pe,
     Simd,
+    Storage,
     Target,
-    blame,
+    TargetFps,
+    Wishes,
     choose_mapping,
-    dataset_for,
     describe,
-    first,
 )
 
 
@@ -203,9 +201,10 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
 
 def simulate(network: NetworkPath, images: Images = None, engine: EngineName = None,
              board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
-             target: Target = None, dataset: DatasetName = None, data_dir: DataDir = None,
-             boundary: Boundary = True, against: Against = None, vcd: Vcd = None,
-             jobs: Jobs = None) -> None:
+             storage: Storage = None, batch: Batch = None, target: Target = None,
+             fps: TargetFps = None, dataset: DatasetName = None,
+             data_dir: DataDir = None, boundary: Boundary = True, against: Against = None,
+             vcd: Vcd = None, jobs: Jobs = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -224,7 +223,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     other = None if against is None else choose(against, images, len(source.x_test), chosen)[0]
     pixels, labels = first(source, count)
     with blame("mapping"):
-        mapping = choose_mapping(net, network, chosen, pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(net, network, chosen,
+                                 Wishes(pe, simd, storage, batch, target, fps))
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "

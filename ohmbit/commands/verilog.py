@@ -13,6 +13,7 @@ import typer
 
 from boards import catalog
 from gateware import compiler, cost
+from gateware.plan import Plan
 from model.errors import InputError
 from model.files import whole
 from model.network import Network
@@ -28,14 +29,20 @@ from ..inputs import (
     DatasetName,
     NetworkPath,
     Output,
+    blame,
+    dataset_for,
+    first,
+)
+from ..mappings import (
+    Batch,
     Pe,
     Simd,
+    Storage,
     Target,
-    blame,
+    TargetFps,
+    Wishes,
     choose_mapping,
-    dataset_for,
     describe,
-    first,
 )
 from ..ports import describe_ports
 
@@ -73,7 +80,10 @@ def verilog(
     board: BoardName = "icebreaker",
     pe: Pe = None,
     simd: Simd = None,
+    storage: Storage = None,
+    batch: Batch = None,
     target: Target = None,
+    fps: TargetFps = None,
     empty: Annotated[bool, typer.Option(
         "--empty", help="Leave the memories empty at power-up, as on a chip.")] = False,
     images: Annotated[int | None, typer.Option(
@@ -89,7 +99,8 @@ def verilog(
     net = Network.load(network)
     tools.require("yosys")
     with blame("mapping"):
-        mapping = choose_mapping(net, network, catalog.find(board), pe=pe, simd=simd, target=target)
+        mapping = choose_mapping(net, network, catalog.find(board),
+                                 Wishes(pe, simd, storage, batch, target, fps))
     target_folder = output or pathlib.Path("build") / f"{network.stem}-verilog"
     name = re.sub(r"\W", "_", network.stem, flags=re.ASCII)
     name = name if name[:1].isalpha() else f"net_{name}"
@@ -99,6 +110,9 @@ def verilog(
     pixels, source = _bench_images(net, network, images, dataset, data_dir)
     console.stage(f"test bench: {source}")
     image = compiler.image(net, mapping)
+    if not empty and not Plan(net.shape, mapping).fills:
+        console.stage("SPRAM has no contents at power-up: all memories are left to the host")
+        empty = True
     accelerator = compiler.compile(net.shape, mapping, image=None if empty else image)
     texts = {}
     for memory, region in accelerator.memories.items():

@@ -112,7 +112,7 @@ PROOFS = (
                      (*SHAPES, *SENSED), strict=True)),
         (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "(part << 1)", case=3),
          Change("gateware.accumulate", "Mux(last, 0, total)", "total", case=1),
-         Change("gateware.crossbar", "m.d.sync += x.eq(self.x)", "m.d.comb += x.eq(self.x)",
+         Change("gateware.crossbar", "m.d.sync += delayed.eq(x)", "m.d.comb += delayed.eq(x)",
                 case=1),
          Change("gateware.compiler", "rows.transpose(0, 2, 1, 3)", "rows.transpose(0, 2, 3, 1)",
                 case=1),

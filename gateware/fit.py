@@ -1,0 +1,165 @@
+"""PE, SIMD, memory and batch for each layer, from what an FPGA has."""
+
+import bisect
+from dataclasses import replace
+from functools import lru_cache
+
+from . import cost, memories
+from .folding import Folding, divides
+from .mapping import Mapping, sizes, tiling
+
+
+__all__ = ["BATCHES", "fit"]
+
+
+BATCHES = (1, 2, 4, 8, 16)   # images at once that are worth a try
+EFFORT  = 4_600              # look-up tables
+
+# Registers between the adders of popcounts, which an ECP5 has beside the adders anyway.
+LEVELS = {"ecp5": 2}
+
+
+def fit(shape, resources, *, target=None, effort=EFFORT, batch=1):
+    """The fastest mapping that fits :py:`resources`; or the smallest within :py:`target` cycles.
+
+    Layers share the FPGA so that all are about as fast: for each number of cycles that some layer
+    can take, every layer gets the smallest parallelism and memory that are fast enough. One step
+    faster than what is returned does not fit; several steps faster might, in rare cases. Where even
+    the smallest mapping does not fit, that one is returned, and its estimate says what is missing.
+
+    Weights go into block RAM, or SPRAM where that is cheaper; on an ECP5 whose block RAM runs out,
+    into block RAM at its full width.
+
+    Parameters
+    ----------
+    shape : :class:`model.network.Shape`
+    resources : :class:`gateware.mapping.Resources`
+    target : :class:`int`, or None
+        Cycles an image may take.
+    effort : :class:`int`
+        Look-up tables to stop at even where there are more, because place and route then takes
+        minutes to hours.
+    batch : :class:`int`, or None
+        Images that share each row of weights. With None, whichever of :data:`BATCHES` is fastest;
+        with a target, the least that is fast enough.
+    """
+    if batch is not None:
+        return _fit(shape, resources, target, effort, batch)
+    best = None
+    for images in BATCHES:
+        try:
+            found = _fit(shape, resources, target, effort, images)
+        except ValueError:   # some layer has too few cycles for so many
+            break
+        fits = not cost.estimate(found, resources).excess(resources)
+        each = max(layer.interval for layer in found.layers) / images
+        if target is not None and fits and each <= target:
+            return found
+        if best is None or (fits, -each) > best[0]:
+            best = (fits, -each), found
+    return best[1]
+
+
+def _fit(shape, resources, target, effort, batch):
+    """As :func:`fit`, with a batch of that size."""
+    found = _search(shape, resources, target, effort, batch, ("block", "spram"))
+    if resources.family != "ecp5" or found.limit not in ("memory", "target"):
+        return found
+    if found.limit == "target" and not cost.estimate(found, resources).excess(resources):
+        return found
+    return _search(shape, resources, target, effort, batch, ("block", "wide"))
+
+
+def _search(shape, resources, target, effort, batch, storages):
+    final = len(shape.sizes) - 2
+    choices = [_foldings(*layer, n == final, resources, batch, storages, **tiling(shape, n))
+               for n, layer in enumerate(sizes(shape))]
+    if not all(choices):
+        raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
+    least = max(min(folding.interval for folding, _ in layer) for layer in choices)
+    candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
+    candidates = [cycles for cycles in candidates if cycles >= max(least, batch * shape.classes)]
+    if target is not None:
+        candidates = [max((cycles for cycles in candidates if cycles <= target * batch),
+                          default=candidates[0])]
+    bound = replace(resources, luts=min(resources.luts, effort))
+
+    def short(cycles):
+        mapping = _slowest(choices, cycles)
+        return {"words": 1} if mapping is None else cost.estimate(mapping, bound).excess(bound)
+
+    # What fits at some speed fits at lower ones, but for few: halving finds where that ends, in a
+    # hundredth of the time.
+    fastest = bisect.bisect_left(candidates, True, hi=len(candidates) - 1,
+                                 key=lambda cycles: not short(cycles))
+    limit = "target" if target is not None else "layers"
+    if fastest > 0:
+        limit = next(iter(short(candidates[fastest - 1])), limit)
+        limit = "layers" if limit == "words" else limit
+        if limit == "luts" and bound.luts < resources.luts:
+            limit = "effort"
+    found = _slowest(choices, candidates[fastest])
+    if found is None:
+        raise ValueError(f"Batch must be smaller than {batch}: the words of one layer are no part "
+                         "of those of the next")
+    return Mapping(found.layers, limit)
+
+
+def _slowest(choices, cycles):
+    """The smallest mapping of which no part takes more cycles; None where words do not fit."""
+    layers = []
+    for choice in choices:
+        fast = [(folding, size) for folding, size in choice if folding.interval <= cycles]
+        if layers:
+            before = layers[-1]
+            if before.batch > 1:
+                fast = [(folding, size) for folding, size in fast
+                        if folding.simd % before.lanes == 0]
+            fast = [(folding, size) for folding, size in fast
+                    if cost.pace(before, folding) <= cycles] or fast
+        if not fast:
+            return None
+        layers.append(min(fast, key=lambda option: option[1])[0])
+    return Mapping(tuple(layers))
+
+
+@lru_cache(maxsize=64)
+def _foldings(inputs, outputs, gains, final, resources, batch, storages, **tiles):
+    """Parallelisms worth looking at, each with the figure by which the least is chosen."""
+    found = []
+    simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
+    if not all(divides(simd, inputs, **tiles) for simd in simds):
+        # Tiles are smaller than the layer here, and so are words.
+        simds = [simd for simd in range(1, inputs) if divides(simd, inputs, **tiles)]
+    pes = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
+    levels = LEVELS.get(resources.family, 0)
+    for simd in simds:
+        if -(-inputs // simd) * len(gains) < batch:
+            continue
+        for pe in pes:
+            for storage in storages:
+                rows = -(-outputs // pe) * -(-inputs // simd)
+                if not _possible(storage, pe * simd, rows, resources):
+                    continue
+                folding = Folding(inputs, outputs, gains, pe, simd, storage, levels=levels,
+                                  batch=batch, **tiles)
+                if final and folding.lanes != 1:
+                    continue
+                blocks, luts = cost.layer(folding, resources)
+                size = blocks / resources.memory_blocks + luts / resources.luts
+                if storage == "spram":
+                    size += cost.spram_blocks(folding) / resources.spram_blocks
+                # Whichever resource is scarcer weighs more.
+                found.append((folding, size))
+    return found
+
+
+def _possible(storage, width, rows, resources):
+    """Whether an FPGA has such memory."""
+    if storage == "spram" and not resources.spram_blocks:
+        return False
+    try:
+        memories.check(storage, width, rows)
+    except ValueError:
+        return False
+    return True

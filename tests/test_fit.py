@@ -1,0 +1,209 @@
+import inspect
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware import cost
+from gateware.fit import BATCHES, fit
+from gateware.folding import Folding
+from gateware.mapping import Mapping, Resources, sizes
+from model.encoder import BitSerial, Threshold
+from model.network import Shape
+
+from . import strategies
+
+
+ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
+UP5K  = Resources(5_280, 30, 4_096, 16, "ice40", spram_blocks=4)
+ECP5  = Resources(24_288, 56, 18_432, 36, "ecp5")
+DEMO  = Shape(BitSerial(5), (64, 128, 10), 0, 16)
+MNIST = Shape(Threshold(128), (784, 300, 10), 0, 16)
+
+
+def shape_of(encoder, *sizes):
+    return Shape(encoder, sizes, 0, 16)
+
+
+def brute_force(shape, resources, target, effort):
+    """What `fit` may choose, from all there is, one number of cycles after another."""
+    def worth(count):   # what one less would take more rounds than
+        return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
+
+    every = [[Folding(inputs, outputs, gains, pe, simd)
+              for simd in worth(inputs) for pe in worth(outputs)]
+             for inputs, outputs, gains in sizes(shape)]
+    every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
+    luts = min(resources.luts, effort)
+    slowest = None
+    previous = None
+    able = []
+    for cycles in sorted({folding.interval for layer in every for folding in layer}):
+        if cycles < shape.classes:
+            continue
+        chosen = []
+        for layer in every:
+            fast = [folding for folding in layer if folding.interval <= cycles]
+            keeping = [folding for folding in fast
+                       if not chosen or cost.pace(chosen[-1], folding) <= cycles]
+            if not fast:
+                break
+            blocks = {folding: cost.layer(folding, resources) for folding in keeping or fast}
+            chosen.append(min(blocks, key=lambda folding: (
+                blocks[folding][0] / resources.memory_blocks
+                + blocks[folding][1] / resources.luts)))
+        if len(chosen) < len(every):
+            continue
+        mapping = Mapping(tuple(chosen))
+        if target is not None:
+            if slowest is None or cycles <= target:
+                slowest = Mapping(mapping.layers, "target")
+            continue
+        need = cost.estimate(mapping, resources)
+        short = {"luts": need.luts > luts, "memory": need.memory_blocks > resources.memory_blocks}
+        slowest = Mapping(mapping.layers, previous or "layers")
+        if not any(short.values()):
+            # Of these, the first is the fastest. Now and then a slower one fits no more, since
+            # the smallest of all takes more of one resource and less of the other.
+            if previous is not None or not able:
+                able.append(slowest)
+            previous = None
+        else:
+            previous = "memory" if not short["luts"] else \
+                "effort" if luts < resources.luts else "luts"
+    return able or [slowest]
+
+
+@given(data=st.data(), encoder=strategies.encoders,
+       chain=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+       target=st.one_of(st.none(), st.none(), st.integers(1, 300)))
+def test_fit_is_the_fastest_that_fits_nearby(data, encoder, chain, target):
+    luts = data.draw(st.integers(1_100, 3_000))
+    resources = Resources(luts, data.draw(st.integers(1, 40)), 4_096, 16, "ice40")
+    effort = data.draw(st.sampled_from([luts - 500, luts - 1, luts, luts + 1]))
+    shape = shape_of(encoder, *chain)
+    assert fit(shape, resources, target=target, effort=effort) \
+        in brute_force(shape, resources, target, effort)
+
+
+@pytest.mark.parametrize("encoder, chain, luts, blocks", [
+    # One step more than the fastest is the fastest there is.
+    (BitSerial(4), (2, 8, 1), 1_436, 37), (Threshold(1, bits=2), (7, 5, 1), 2_940, 10),
+    # Three classes at once would suit the layer before, but one at a time leaves.
+    (Threshold(1, bits=2), (6, 7, 5), 2_258, 34), (Threshold(1, bits=2), (7, 7, 5), 2_111, 11),
+])
+def test_fit_where_a_choice_is_close(encoder, chain, luts, blocks):
+    resources = Resources(luts, blocks, 4_096, 16, "ice40")
+    shape = shape_of(encoder, *chain)
+    assert fit(shape, resources) == brute_force(shape, resources, None, 4_600)[0]
+
+
+def test_effort_is_4000_look_up_tables():
+    assert inspect.signature(fit).parameters["effort"].default == 4_600
+    large = Resources(50_000, 200, 18_432, 36, "ecp5")
+    shape = shape_of(BitSerial(5), 64, 128, 10)
+    assert fit(shape, large) == fit(shape, large, effort=4_600)
+    need = cost.estimate(fit(shape, large), large).luts
+    assert need <= 4_600 and fit(shape, large).limit == "effort"
+
+
+@pytest.mark.parametrize("sizes", [(64, 128, 10), (4, 16, 3), (784, 64, 64, 10), (7, 3)])
+@pytest.mark.parametrize("luts", [3_000, 5_280, 40_000])
+def test_fit_is_within_its_resources(sizes, luts):
+    resources = Resources(luts, 200, 18_432, 36, "ecp5")
+    shape = shape_of(BitSerial(5), *sizes)
+    mapping = fit(shape, resources)
+    assert not cost.estimate(mapping, resources).excess(resources)
+    assert mapping.limit in ("luts", "memory", "layers", "effort")
+    assert mapping.limit != "luts" or luts <= 4_600
+    # What it says ran out is what one step more would have run out of.
+    assert [f.interval for f in mapping.layers] \
+        == [f.interval for f in fit(shape, resources, target=mapping.cycles_per_image).layers]
+
+
+def test_fit_of_the_demo_is_folded():
+    mapping = fit(DEMO, ICE40)
+    assert mapping.cycles_per_image <= 250
+    assert mapping.limit == "memory"
+
+
+def test_fit_is_faster_with_more():
+    small, large = (fit(DEMO, Resources(luts, 200, 18_432, 36, "ecp5")) for luts in (2_500, 8_000))
+    assert large.cycles_per_image < small.cycles_per_image
+
+
+def test_too_large_a_network_says_by_how_much():
+    shape = shape_of(BitSerial(8), 784, 512, 10)
+    excess = cost.estimate(fit(shape, ICE40), ICE40).excess(ICE40)
+    assert excess["memory"] > 0
+
+
+def cycles(mapping):
+    return max(layer.interval for layer in mapping.layers) / mapping.batch
+
+
+def fits(mapping, resources):
+    return not cost.estimate(mapping, resources).excess(resources)
+
+
+def test_weights_too_many_for_block_ram_go_into_spram():
+    mapping = fit(MNIST, UP5K)
+    assert [layer.storage for layer in mapping.layers] == ["spram", "block"]
+    assert fits(mapping, UP5K)
+    # Of 64 bits that are read in a cycle no more than a twentieth is lost.
+    assert 784 * 300 / 64 <= cycles(mapping) <= 784 * 300 / 61
+    assert not fits(fit(MNIST, ICE40), ICE40)
+    # No more than there is, of which a second layer may want some.
+    assert cost.estimate(fit(shape_of(Threshold(1), 784, 256, 256, 10), UP5K), UP5K) \
+        .spram_blocks <= 4
+
+
+def test_images_that_share_weights_are_faster_where_memory_is_the_limit():
+    mapping = fit(MNIST, UP5K, batch=None)
+    assert mapping.batch in BATCHES and fits(mapping, UP5K)
+    assert cycles(mapping) <= cycles(fit(MNIST, UP5K)) / 4
+    for batch in BATCHES:
+        assert cycles(mapping) <= cycles(fit(MNIST, UP5K, batch=batch))
+    assert {layer.batch for layer in mapping.layers} == {mapping.batch}
+
+
+def test_no_more_images_than_a_target_takes():
+    alone = cycles(fit(MNIST, UP5K))
+    assert fit(MNIST, UP5K, batch=None, target=int(alone) + 1).batch == 1
+    several = fit(MNIST, UP5K, batch=None, target=int(alone) - 1)
+    assert several.batch == 2 and cycles(several) <= alone - 1
+    assert fit(MNIST, UP5K, batch=2, target=5_000).batch == 2
+
+
+def test_too_many_images_for_small_layers_are_refused():
+    with pytest.raises(ValueError, match="^Batch must be smaller than 16 for layers as small as "):
+        fit(shape_of(Threshold(1), 4, 3, 2), UP5K, batch=16)
+    assert fit(shape_of(Threshold(1), 4, 3, 2), UP5K, batch=None).batch <= 2
+
+
+def test_block_ram_is_wide_where_it_runs_out():
+    mapping = fit(MNIST, ECP5, effort=20_000)
+    assert "wide" in {layer.storage for layer in mapping.layers} and fits(mapping, ECP5)
+    assert {layer.levels for layer in mapping.layers} == {2}
+    # 36 bits from each of 56 blocks; others wait for pixels, thresholds and the host.
+    assert cycles(mapping) <= 784 * 300 / (0.8 * 56 * 36)
+    plenty = fit(MNIST, ECP5)
+    assert plenty.limit == "effort" and {layer.storage for layer in plenty.layers} == {"block"}
+    assert {layer.storage for layer in fit(MNIST, ECP5, target=1_000).layers} == {"block"}
+    assert {layer.levels for layer in fit(MNIST, UP5K).layers} == {0}
+
+
+@pytest.mark.parametrize("tiles, simds", [
+    (((16, 2), (8, "sign")), ({1, 2, 4, 8, 16}, {1, 2, 4, 8})),
+    (((63, 2), (None, "sign")), ({1, 3, 7, 9, 21, 63}, set(range(1, 13)))),
+])
+def test_fit_words_end_where_tiles_do(tiles, simds):
+    shape = replace(shape_of(BitSerial(2), 64, 12, 10), tiles=tiles)
+    mapping = fit(shape, ICE40)
+    assert tuple((layer.tile_rows, layer.sense) for layer in mapping.layers) == tiles
+    assert all(layer.simd in able for layer, able in zip(mapping.layers, simds, strict=True))
+    # Every SIMD that a tile allows is tried.
+    shape = replace(shape, sizes=(64, 2), tiles=tiles[:1])
+    fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
+    assert fast.layers[0].simd == max(simds[0])
+    assert fit(shape, ICE40, target=10 ** 6).layers[0].simd == 1
