@@ -21,7 +21,7 @@ from .adder_tree import adder_tree
 from .bus import WORD, Region
 from .frames import PAGE, PAGES
 from .memories import latency
-from .popcount import CHAIN
+from .popcount import CHAINS, LONGEST
 from .system import ROWS
 
 
@@ -84,6 +84,7 @@ def popcount_luts(width, family, levels=0):
     if not tree:
         return 1
     tables = family == "ice40"
+    longest = CHAINS[family] if levels else LONGEST
     luts = 0
     # Bits of what no adder has taken yet, and which of those were never in a register.
     waiting = dict.fromkeys(range(width), 1)
@@ -102,7 +103,7 @@ def popcount_luts(width, family, levels=0):
                 continue
             if bits > room:
                 chains.append(0)
-                room = CHAIN - 1
+                room = longest - 1
                 # nextpnr puts the table of a difference into the cell that hands it in.
                 luts -= tables and adder.carry in fresh
             room -= bits
