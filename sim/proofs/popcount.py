@@ -21,7 +21,7 @@ from amaranth.utils import bits_for
 import gateware.adder_tree
 import gateware.carry_chain
 import sim.verilog
-from gateware.popcount import CHAIN, Popcount
+from gateware.popcount import CHAINS, LONGEST, Popcount
 from sim.synthesis import FAMILIES
 
 from .change import Change
@@ -90,12 +90,13 @@ def pipelined(h: Harness, *, widths: range, family: str, levels: int) -> None:
         h.cover(f"{width} bits: all places differ", (moved == dut.latency) & (dut.o == width))
 
 
-def chains(tables: bool) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+def chains(family: str) -> tuple[tuple[tuple[int, int, int], ...], ...]:
     """Every kind of chain in popcounts up to the widest, the first adders being tables or not.
 
     Of each adder the bits of both numbers and of the carry; 0 for a bit of the word, and -1 for no
     carry.
     """
+    tables = family != "ecp5"
     found = {}
     for width in range(2, WIDEST + 1):
         bits: dict[Any, int] = {}
@@ -106,8 +107,9 @@ def chains(tables: bool) -> tuple[tuple[tuple[int, int, int], ...], ...]:
             if level > 1 or not tables:
                 additions = [gateware.carry_chain.Addition(range(max(1, a)), kind, None)
                              for kind in kinds for a, _, _ in [kind]]
-                for chain in gateware.carry_chain.pack(additions, CHAIN):
-                    found[tuple(addition.b for addition in chain)] = None
+                for length in (CHAINS[family], LONGEST):
+                    for chain in gateware.carry_chain.pack(additions, length):
+                        found[tuple(addition.b for addition in chain)] = None
     return tuple(found)
 
 
@@ -131,7 +133,7 @@ def composition(h: Harness, *, family: str, part: int) -> None:
     """Every kind of chain, of numbers that may be any; and the trees that need no other."""
     h.verilog = cells(family)
     tables = family != "ecp5"
-    for n, chain in enumerate(chains(tables)[part::2]):
+    for n, chain in enumerate(chains(family)[part::2]):
         additions, sums = [], []
         for k, (a, b, carry) in enumerate(chain):
             operands = []
@@ -238,7 +240,7 @@ PROOFS = (
         (Change("gateware.popcount", "differ.eq(self.x ^ self.w)", "differ.eq(self.x | self.w)"),
          Change("gateware.carry_chain", "a & b | carry & (a ^ b)", "a & b | carry & a"),
          Change("gateware.popcount", "with m.If(self.en):", "with m.If(self.x[0]):"),
-         Change("gateware.carry_chain", "p_LUT_INIT=C(0xff00, 16)", "p_LUT_INIT=C(0xfff0, 16)",
+         Change("gateware.carry_chain", "p_LUT_INIT=C(0xff00, 16)", "p_LUT_INIT=C(0xff01, 16)",
                 case=3),
          Change("gateware.carry_chain", "(index & used).bit_count() & 1",
                 "(index & used).bit_count() % 3 & 1", case=4))),
