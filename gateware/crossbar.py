@@ -84,8 +84,10 @@ class Crossbar(wiring.Component):
         with m.If(self.en):
             m.d.sync += x.eq(~self.x)
 
+        constant = self._storage == "logic" and self._region.depth == 1
         for n in range(self._pe):
-            m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd, levels=self._levels)
+            m.submodules[f"popcount_{n}"] = popcount = Popcount(
+                self._simd, levels=self._levels, constant=constant)
             m.d.comb += popcount.en.eq(self.en)
             m.d.comb += popcount.x.eq(x)
             m.d.comb += popcount.w.eq(weights.data.word_select(n, self._simd))
