@@ -7,8 +7,8 @@ what :class:`gateware.popcount.Popcount` makes of the family's cells. Each is me
 register but its last one, and then as a neuron has it: with registers between its adders, and its
 counts added up over :data:`WORDS` words. What is measured stands between shift registers, so that
 it needs few pins and paths begin and end at registers. Areas are nextpnr's, the shift registers
-taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whichever is
-used, and look-up tables of ECP5, where carry cells are two each and flip-flops stand beside.
+taken off: logic cells of iCE40, which hold a look-up table, a carry and a flip-flop, whatever of
+them is used, and look-up tables of ECP5, where flip-flops stand beside and a CCU2C counts as two.
 Speeds are those after routing, at the slowest corner.
 """
 
@@ -54,11 +54,13 @@ class Part:
     levels: int
 
 
+# The router is that of the builds for boards.
 PARTS = {
-    "ice40": Part(("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "100"),
-                  "ICESTORM_LC", True, 2),
+    "ice40": Part(("--up5k", "--package", "sg48", "--pcf-allow-unconstrained", "--freq", "100",
+                   "--router", "router2"),
+                  "ICESTORM_LC", True, 1),
     "ecp5": Part(("--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained",
-                  "--freq", "300"), "TRELLIS_COMB", False, 2),
+                  "--freq", "300"), "TRELLIS_COMB", False, 1),
 }
 
 
@@ -107,7 +109,7 @@ class Neuron(wiring.Component):
         m.d.sync += shift.eq(Cat(self.i, shift))
         m.d.comb += [popcount.en.eq(1), popcount.x.eq(shift[0::2]), popcount.w.eq(shift[1::2])]
         if self.accumulated:
-            m.d.sync += self.total.eq(Mux(shift[-1], 0, self.total) + popcount.o)
+            m.d.sync += self.total.eq(Mux(shift[-1], popcount.o, self.total + popcount.o))
         m.d.sync += self.o.eq(self.total)
         return m
 

@@ -47,7 +47,7 @@ def stages(width, levels):
 
 
 def adder_tree(width):
-    """Adders that count :py:`width` bits, level by level; the last level holds the one of the sum.
+    """Adders that count :py:`width` bits, level by level; the last level has one, whose sum it is.
 
     The tree has as few levels as adders with a carry allow, ``width.bit_length() - 1``, and of all
     such trees one whose adders, with a cell for each bit of a sum, have the fewest cells: a carry

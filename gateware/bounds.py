@@ -1,8 +1,8 @@
-"""How fast a network can be on an FPGA at best, whatever its mapping, and what bounds it."""
+"""How fast a network can be on an FPGA at best, and what bounds it."""
 
 from dataclasses import dataclass
 
-from . import cost
+from . import cost, spram
 
 
 __all__ = ["Bounds", "bounds"]
@@ -12,40 +12,36 @@ __all__ = ["Bounds", "bounds"]
 class Bounds:
     """Cycles that an image takes at least, by what there is too little of.
 
+    Weights are read in parallel from all memories of the kind that the mapping has them in: block
+    RAM, or SPRAM.
+
     Parameters
     ----------
     weight_bits : :class:`int`
         Bits of all weights, without any that fill up.
-    readable_bits : :class:`int`
-        Bits that all block RAMs read in a cycle.
     xnors : :class:`int`
         Cells to sense for an image: weights by planes.
-    xnors_at_once : :class:`int`
-        Cells that all look-up tables sense in a cycle, by what :mod:`gateware.cost` reckons for
-        one.
+    weight_bandwidth : :class:`float`
+        Cycles in which all weights can be read once, shared among the images of a batch.
+    luts : :class:`float`
+        Cycles in which all cells can be sensed, with as many look-up tables for each as
+        :mod:`gateware.cost` reckons.
     memory_bits : :class:`int`
-        Bits in all block RAMs.
+        Bits in all memories of those kinds.
+    fits : :class:`bool`
+        Whether the weights fit the memories.
     """
 
     weight_bits: int
-    readable_bits: int
     xnors: int
-    xnors_at_once: int
+    weight_bandwidth: float
+    luts: float
     memory_bits: int
-
-    @property
-    def weight_bandwidth(self):
-        """Cycles in which all weights can be read once."""
-        return self.weight_bits / self.readable_bits
-
-    @property
-    def luts(self):
-        """Cycles in which all cells can be sensed once for each plane."""
-        return self.xnors / self.xnors_at_once
+    fits: bool
 
     @property
     def cycles(self):
-        """Cycles that no mapping with its weights in block RAM stays below."""
+        """Cycles that no mapping with its weights in those memories, and that batch, goes below."""
         return max(self.weight_bandwidth, self.luts)
 
     @property
@@ -53,17 +49,27 @@ class Bounds:
         """What bounds it: ``"memory bits"`` where the weights do not even fit, else whatever takes
         more cycles, ``"weight bandwidth"`` or ``"LUTs"``.
         """
-        if self.weight_bits > self.memory_bits:
+        if not self.fits:
             return "memory bits"
         return "LUTs" if self.luts > self.weight_bandwidth else "weight bandwidth"
 
 
 def bounds(mapping, resources):
-    """:class:`Bounds` of a network, of which the mapping tells the layers, on an FPGA."""
-    sizes = [(layer.inputs * layer.outputs, layer.planes) for layer in mapping.layers]
+    """:class:`Bounds` of a network on an FPGA, for the memories and the batch of a mapping."""
+    xnors = sum(layer.inputs * layer.outputs * layer.planes for layer in mapping.layers)
+    kinds = {
+        "block": (resources.memory_blocks * resources.memory_block_width,
+                  resources.memory_blocks * resources.memory_block_bits),
+        "spram": (resources.spram_blocks * spram.WIDTH,
+                  resources.spram_blocks * spram.WIDTH * spram.DEPTH)}
+    weights = dict.fromkeys(kinds, 0)
+    for layer in mapping.layers:
+        weights["spram" if layer.storage == "spram" else "block"] += layer.inputs * layer.outputs
+    used = {kind: bits for kind, bits in weights.items() if bits}
     return Bounds(
-        weight_bits=sum(weights for weights, _ in sizes),
-        readable_bits=resources.memory_blocks * resources.memory_block_width,
-        xnors=sum(weights * planes for weights, planes in sizes),
-        xnors_at_once=int(resources.luts / cost.LUTS_PER_XNOR),
-        memory_bits=resources.memory_blocks * resources.memory_block_bits)
+        weight_bits=sum(weights.values()), xnors=xnors,
+        weight_bandwidth=max(bits / kinds[kind][0] if kinds[kind][0] else float("inf")
+                             for kind, bits in used.items()) / mapping.batch,
+        luts=xnors / int(resources.luts / cost.LUTS_PER_XNOR),
+        memory_bits=sum(kinds[kind][1] for kind in used),
+        fits=all(bits <= kinds[kind][1] for kind, bits in used.items()))

@@ -63,7 +63,20 @@ def in_tables(addition):
 
 def in_chains(m, additions, family):
     """Sums of additions that share a chain: a value for each."""
-    return {"ecp5": of_ccu2c}.get(family, of_sums)(m, additions)
+    return {"ecp5": of_ccu2c, "ice40": of_sb_carry}.get(family, of_sums)(m, additions)
+
+
+def of_sb_carry(m, additions):
+    """A chain of iCE40, as :func:`of_sums` has it, and what leaves at its end.
+
+    The last carry goes through a look-up table. Without, a register behind it could not share that
+    cell, and nextpnr would bring the carry out with a cell of its own.
+    """
+    *sums, last = of_sums(m, additions)
+    top = Signal()
+    m.submodules += Instance("SB_LUT4", p_LUT_INIT=C(0xff00, 16), i_I0=C(0, 1), i_I1=C(0, 1),
+                             i_I2=C(0, 1), i_I3=last[-1], o_O=top)
+    return [*sums, Cat(last[:-1], top)]
 
 
 def of_sums(m, additions):

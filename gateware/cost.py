@@ -1,4 +1,4 @@
-"""What an accelerator costs: cycles exactly, look-up tables and block RAM nearly.
+"""What an accelerator costs: cycles exactly; look-up tables and memories by :mod:`gateware.area`.
 
 Cycles come from following each word of each image from component to component. What a word meets
 depends on the words before it alone, so there is nothing to simulate: a component, handed a word
@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
-from model.sense import Sense
-
-from . import spram, wide
-from .bus import WORD
-from .frames import PAGE, PAGES
-from .system import ROWS
+from .area import LUTS_PER_XNOR, Estimate, blocks, estimate, layer, spram_blocks
 
 
-__all__ = ["Timing", "timing", "settled", "cycles", "pace", "Estimate", "estimate"]
+__all__ = ["Timing", "timing", "settled", "cycles", "pace", "Estimate", "estimate", "blocks",
+           "layer", "spram_blocks", "LUTS_PER_XNOR"]
 
 
 class Regroup:
@@ -233,90 +229,3 @@ def pace(before, after):
     is behind them in the pipeline waits too.
     """
     return before.interval + before.words * (before.lanes // gcd(before.lanes, after.simd) - 1)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Look-up tables, block RAMs and SPRAMs, nearly."""
-
-    luts: int
-    memory_blocks: int
-    spram_blocks: int = 0
-
-    def excess(self, resources):
-        """By how much each resource falls short; nothing where the design fits."""
-        short = {"luts": self.luts - resources.luts,
-                 "memory": self.memory_blocks - resources.memory_blocks,
-                 "spram": self.spram_blocks - resources.spram_blocks}
-        return {name: by for name, by in short.items() if by > 0}
-
-
-# Measured on synthesized designs; see docs/measurements.md.
-LUTS_PER_XNOR = 2.7
-LUTS_TO_READ_BACK = 0.7   # for each bit of a row of weights
-LUTS_OF_LINK = 1600
-LUT_RAMS = 24             # of 16 × 4 bits in look-up tables, which are still cheaper than a block
-
-
-def blocks(width, depth, resources, *, cut=WORD, small=False):
-    """Block RAMs of a memory that is cut into the bus's words, or into others.
-
-    Of what is :py:`small`, the synthesizer may make look-up tables where they can be written.
-    """
-    total = 0
-    for low in range(0, width, cut):
-        bits = min(cut, width - low)
-        if small and resources.family == "ecp5" and -(-bits // 4) * -(-depth // 16) <= LUT_RAMS:
-            continue
-        rows = resources.memory_block_bits // resources.memory_block_width
-        wide = -(-bits // resources.memory_block_width) * -(-depth // rows)
-        # Deep and narrow memories use the other shapes of a block.
-        deep = -(-bits * depth // resources.memory_block_bits)
-        total += wide if depth <= rows else max(deep, -(-wide // 2))
-    return total
-
-
-def layer(folding, resources):
-    """Block RAMs and look-up tables of one layer with its buffers."""
-    sum_bits = folding.threshold_bits
-    memory = blocks(folding.lanes * sum_bits, folding.words, resources, small=True)
-    if folding.storage == "block":
-        memory += blocks(folding.pe * folding.simd, folding.rows, resources)
-    if folding.storage == "wide":
-        memory += wide.blocks(folding.pe * folding.simd, folding.rows)
-    luts = folding.pe * ((LUTS_PER_XNOR + LUTS_TO_READ_BACK) * folding.simd + 2 * sum_bits)
-    if folding.storage == "logic":
-        luts += folding.inputs * folding.outputs / 4
-    if folding.serial:
-        luts += folding.pe * 2 * (folding.planes + folding.simd.bit_length())
-        luts += folding.simd * folding.planes / 2
-    if folding.sensing:
-        codes = Sense(folding.tile_inputs, folding.sense).top
-        luts += folding.pe * folding.tile_inputs.bit_length() * (codes.bit_length() + 1)
-    width = folding.simd * (folding.planes if folding.serial else 1)
-    memory += blocks(width, 2 * folding.folds, resources, cut=width, small=True)
-    return memory, int(luts + 150)
-
-
-def link(first, resources):
-    """Block RAMs and look-up tables of the host link before a first layer.
-
-    Its memories are for frames, images and scores. As many bits of a pixel are reckoned as the
-    layer has planes, and of a score with its class as a word has.
-    """
-    memory = blocks(8, PAGES * PAGE, resources) + blocks(WORD, ROWS, resources) \
-        + blocks(first.simd * first.planes, ROWS, resources, cut=first.simd * first.planes)
-    return memory, LUTS_OF_LINK
-
-
-def spram_blocks(folding):
-    """SPRAMs of one layer."""
-    return spram.blocks(folding.pe * folding.simd) if folding.storage == "spram" else 0
-
-
-def estimate(mapping, resources):
-    """:class:`Estimate` of an accelerator with its host link."""
-    costs = [link(mapping.layers[0], resources),
-             *(layer(folding, resources) for folding in mapping.layers)]
-    return Estimate(sum(luts for _, luts in costs), sum(memory for memory, _ in costs),
-                    sum(map(spram_blocks, mapping.layers)))

@@ -10,19 +10,21 @@ __all__ = ["Events", "events", "total"]
 class Events:
     """Events of one layer, or of several.
 
-    Cells that only fill up a row or a group count like any others, since they are there and work.
-    Not counted are thresholds, gains and biases, of which a neuron has one each, pixels on
-    their way to the first buffer, and cycles of waiting.
+    Cells that only fill up a row or a group count like any others, since they are there and work,
+    and so do the places of a batch that no image takes. Not counted are thresholds, gains and
+    biases, of which a neuron has one each, pixels on their way to the first buffer, the converters
+    of tiles that sense, whose counts are added up as if they were exact, and cycles of waiting.
 
     Parameters
     ----------
     weight_bits : :class:`int`
         Bits of weights fetched: a row for each word of inputs of each group of neurons. It stays
-        for all planes of the word.
+        for all planes of the word, and serves all images of a batch.
     xnors : :class:`int`
-        Cells sensed: PE × SIMD in each beat.
+        Cells sensed: PE × SIMD in each beat, for each image of a batch.
     counts : :class:`int`
-        Counts of the cells of a column that agree: PE in each beat, of SIMD cells each.
+        Counts of the cells of a column that agree: PE in each beat, of SIMD cells each, for each
+        image of a batch.
     additions, addition_bits : :class:`int`
         Additions of counts to what is kept of a neuron, and bits of the registers that they are
         made in. Adders within a count are part of the count.
@@ -63,31 +65,39 @@ def events(mapping, images=1, *, loads=0):
         if value < 0:
             raise ValueError(f"{name} must not be negative, not {value!r}")
     last = len(mapping.layers) - 1
-    return tuple(_layer(folding, images, loads, n == last)
-                 for n, folding in enumerate(mapping.layers))
+    return tuple(_layer(folding, before, images, loads, n == last) for n, (folding, before)
+                 in enumerate(zip(mapping.layers, (None, *mapping.layers), strict=False)))
 
 
-def _layer(folding, images, loads, last):
+def _layer(folding, before, images, loads, last):
     row = folding.pe * folding.simd
-    beats = images * folding.interval
+    batches = -(-images // folding.batch)
+    places = batches * folding.batch
+    beats = places * folding.interval   # of a vector
     sum_bits = folding.top.bit_length()
     additions, addition_bits = beats * folding.pe, beats * folding.pe * sum_bits
     if folding.serial:
         # Planes are added up within a word, and words one by one.
         part_bits = (folding.simd * sum(folding.gains)).bit_length()
-        words = images * folding.rows * folding.pe
+        words = places * folding.rows * folding.pe
         additions     += words
         addition_bits  = beats * folding.pe * part_bits + words * sum_bits
-    moved = folding.folds * folding.planes * folding.simd + folding.interval * folding.simd \
-        + folding.words * folding.lanes * (sum_bits if last else 1)
+    # Into the buffer go words, or where images go in batches what left the layer before.
+    if before is None or folding.batch == 1:
+        moved = (images if before is None else places) * folding.folds * folding.planes \
+            * folding.simd
+    else:
+        moved = places * before.words * before.lanes
+    moved += beats * folding.simd \
+        + places * folding.words * folding.lanes * (sum_bits if last else 1)
     return Events(
-        weight_bits=images * folding.rows * row,
+        weight_bits=batches * folding.rows * row,
         xnors=beats * row,
         counts=beats * folding.pe,
         additions=additions,
         addition_bits=addition_bits,
-        comparisons=images * (folding.outputs if last else folding.words * folding.lanes),
-        hops=images * moved,
+        comparisons=images * folding.outputs if last else places * folding.words * folding.lanes,
+        hops=moved,
         writes=loads * folding.rows * row if folding.weights.writable else 0)
 
 

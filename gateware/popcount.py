@@ -12,7 +12,9 @@ from .family import Target, family
 __all__ = ["Popcount"]
 
 
-CHAIN = 32
+# Cells of a chain: without registers between adders, and with them, where it limits the frequency.
+LONGEST = 64
+CHAINS  = {"generic": 16, "ice40": 16, "ecp5": 32}
 
 
 class Popcount(wiring.Component):
@@ -32,8 +34,9 @@ class Popcount(wiring.Component):
         Bits in a word, at least 1.
     levels : :class:`int`
         Adders between registers, at least 1; or 0 for no more registers than the last one.
-    chain : :class:`int`
-        Cells of a carry chain, at least 2: more take less area, and longer.
+    chain : :class:`int`, or None
+        Cells of a carry chain, at least 2: more take less area, and longer. If None,
+        :data:`LONGEST` where :py:`levels` is 0, and what :data:`CHAINS` has otherwise.
     constant : :class:`bool`
         Whether the weights never change. The first adders are look-up tables then, of which those
         that several popcounts have in common are made once.
@@ -52,8 +55,9 @@ class Popcount(wiring.Component):
         Number of differences.
     """
 
-    def __init__(self, width, *, levels=0, chain=CHAIN, constant=False, family=None):
-        for name, given, least in (("Width", width, 1), ("Levels", levels, 0), ("Chain", chain, 2)):
+    def __init__(self, width, *, levels=0, chain=None, constant=False, family=None):
+        for name, given, least in (("Width", width, 1), ("Levels", levels, 0),
+                                   ("Chain", LONGEST if chain is None else chain, 2)):
             if not isinstance(given, int):
                 raise TypeError(f"{name} must be an integer, not {given!r}")
             if given < least:
@@ -82,6 +86,7 @@ class Popcount(wiring.Component):
         m = Module()
         cells = self._family or family(platform)
         tables = cells != "ecp5" or self._constant
+        length = self._chain or (CHAINS[cells] if self._levels else LONGEST)
 
         def register(bits, name):
             # No reset: what is counted before the first valid word is never looked at, and the
@@ -103,7 +108,7 @@ class Popcount(wiring.Component):
             if tables and level == 1:
                 sums = [in_tables(addition) for addition in additions]
             else:
-                sums = [each for chain in pack(additions, self._chain)
+                sums = [each for chain in pack(additions, length)
                         for each in in_chains(m, chain, cells)]
             numbers |= {adder: [(bit,) for bit in each]
                         for adder, each in zip(adders, sums, strict=True)}

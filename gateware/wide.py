@@ -196,9 +196,8 @@ class Wide(wiring.Component):
 def _cell(width, rows, *, en, addr, w_en, w_addr, w_data, data):
     """A ``DP16KD`` whose port A writes and whose port B reads."""
     # Addresses count bits, eight and nine alike; the lowest of port A enable each nine bits.
-    skip = {9: 3, 18: 4, 36: 5}[width]
-    enables = Const((1 << width // 9) - 1 if width > 9 else 0, skip)
-    pins = {"ADA": _fill(14, enables, w_addr), "ADB": _fill(14, Const(0, skip), addr),
+    skip, enables = {9: (3, 0), 18: (4, 0b11), 36: (5, 0b1111)}[width]
+    pins = {"ADA": _fill(14, Const(enables, skip), w_addr), "ADB": _fill(14, Const(0, skip), addr),
             "DIA": _fill(18, w_data[:18]), "DIB": _fill(18, w_data[18:]),
             "CSA": Const(0, 3), "CSB": Const(0, 3)}
     # At its full width it takes the pins of both ports in either direction.

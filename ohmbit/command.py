@@ -20,7 +20,7 @@ import typer
 from model.errors import CheckFailed, InputError
 
 from . import __version__
-from .commands import COMMANDS
+from .commands import COMMANDS, SETTINGS
 from .console import console
 
 
@@ -115,7 +115,7 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 
 
 for _name, _function in COMMANDS.items():
-    app.command(_name)(_common(_function))
+    app.command(_name, context_settings=SETTINGS.get(_name))(_common(_function))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

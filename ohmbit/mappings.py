@@ -173,7 +173,8 @@ def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any
         larger = [*larger[:NAMED - 1], f"{len(larger) - NAMED + 1} others"]
     what = f"{' or '.join(larger)} would do" if larger else "no board here is large enough"
     if wishes != NO_WISHES and _fits(network, path, board, NO_WISHES):
-        what = f"ask for less parallelism; or {what}"
+        less = _sizes(choose_mapping(network, path, board))
+        what = f"ask for less parallelism, such as PE x SIMD {less}; or {what}"
     raise InputError(f"{path} ({network.shape}) is too large for {board.name}: it takes {short}; "
                      f"{what}")
 
@@ -186,14 +187,17 @@ def _fits(network: Network, path: pathlib.Path, board: Board, wishes: Wishes) ->
     return not cost.estimate(mapping, board.resources).excess(board.resources)
 
 
+def _sizes(mapping: Any) -> str:
+    return ", ".join(f"{layer.pe} x {layer.simd}" +
+                     ("" if layer.storage == "block" else f" in {layer.storage}")
+                     for layer in mapping.layers)
+
+
 def describe(mapping: Any) -> str:
     """Parallelism of each layer in a few words."""
-    sizes = ", ".join(f"{layer.pe} x {layer.simd}" +
-                      ("" if layer.storage == "block" else f" in {layer.storage}")
-                      for layer in mapping.layers)
     many = "" if mapping.batch == 1 else f", {mapping.batch} images at once"
     why = {"luts": "; LUTs ran out first", "memory": "; memory ran out first",
            "spram": "; SPRAM ran out first",
            "effort": "; faster takes longer to build, see --target-cycles"}
-    return f"PE x SIMD {sizes}{many}: {mapping.cycles_per_image:,} cycles an image" \
+    return f"PE x SIMD {_sizes(mapping)}{many}: {mapping.cycles_per_image:,} cycles an image" \
            f"{why.get(mapping.limit, '')}"

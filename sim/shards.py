@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateware import cost
+from gateware.mapping import Mapping
 from gateware.plan import Plan
 from model.errors import CheckFailed
 
@@ -20,11 +21,11 @@ from .simulator import Simulator
 from .verilator_engine import VerilatorEngine
 
 
-__all__ = ["infer"]
+__all__ = ["infer", "shares"]
 
 
 PIECES = 2           # for each process: whichever is slowed down gets fewer
-LEAST  = 1_000_000   # cycles that are worth a process of their own
+LEAST  = 3_000_000   # cycles that are worth a process of their own
 
 
 def infer(engine: VerilatorEngine, images: npt.ArrayLike, *, jobs: int,
@@ -52,11 +53,8 @@ def infer(engine: VerilatorEngine, images: npt.ArrayLike, *, jobs: int,
         raise ValueError(f"Jobs must be at least 1, not {jobs!r}")
     images = np.asarray(images)
     path, plan, probes = engine.start
-    lead = cost.settled(plan.mapping)
-    # What a share repeats of the one before shall be a small part of it.
-    size = max(10 * lead, math.ceil(least / cost.timing(plan.mapping, 1).cycles_per_image))
-    count = min(PIECES * jobs, len(images) // size)
-    if jobs == 1 or count < 2:
+    lead, count = cost.settled(plan.mapping), shares(plan.mapping, len(images), jobs, least)
+    if count == 1:
         return engine.infer(images)
     batch = plan.mapping.batch   # none is cut
     begins = [len(images) * n // count // batch * batch for n in range(count)]
@@ -79,6 +77,14 @@ def infer(engine: VerilatorEngine, images: npt.ArrayLike, *, jobs: int,
             for future in futures:
                 future.cancel()
     return _join(results, lead)
+
+
+def shares(mapping: Mapping, images: int, jobs: int, least: int = LEAST) -> int:
+    """How many shares :func:`infer` makes of so many images; one if none are shared."""
+    # What a share repeats of the one before shall be a small part of it.
+    size = max(10 * cost.settled(mapping),
+               math.ceil(least / cost.timing(mapping, 1).cycles_per_image))
+    return max(1, min(PIECES * jobs, images // size)) if jobs > 1 else 1
 
 
 def run(path: pathlib.Path, plan: Plan, probes: int, writes: npt.NDArray[np.uint32],

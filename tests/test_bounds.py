@@ -7,21 +7,21 @@ from model.network import Shape
 
 
 ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
+UP5K  = Resources(5_280, 30, 4_096, 16, "ice40", spram_blocks=4)
 ECP5  = Resources(24_288, 56, 18_432, 36, "ecp5")
 
 
-def mapping(encoder, *sizes):
-    return uniform(Shape(encoder, sizes, 0, 16), pe=3, simd=7)
+def mapping(encoder, *sizes, **options):
+    return uniform(Shape(encoder, sizes, 0, 16), pe=3, simd=7, **options)
 
 
 def test_bounds_are_the_networks_own():
     found = bounds(mapping(Threshold(128), 784, 300, 10), ECP5)
-    assert found == Bounds(weight_bits=784 * 300 + 300 * 10, readable_bits=56 * 36,
-                           xnors=784 * 300 + 300 * 10, xnors_at_once=8_995,
-                           memory_bits=56 * 18_432)
+    assert (found.weight_bits, found.xnors) == (238_200, 238_200)
+    assert (found.memory_bits, found.fits) == (56 * 18_432, True)
     # 238,200 bits, of which 2,016 can be read in a cycle, and 8,995 cells at once.
-    assert found.weight_bandwidth == pytest.approx(118.15, abs=0.01)
-    assert found.luts == pytest.approx(26.48, abs=0.01)
+    assert found.weight_bandwidth == 238_200 / 2_016
+    assert found.luts == 238_200 / 8_995
     assert (found.cycles, found.by) == (found.weight_bandwidth, "weight bandwidth")
 
 
@@ -29,20 +29,41 @@ def test_planes_are_sensed_and_not_read_again():
     found = bounds(mapping(BitSerial(8), 784, 300, 10), ECP5)
     assert found.weight_bits == 238_200 and found.xnors == 8 * 784 * 300 + 300 * 10
     assert (found.cycles, found.by) == (found.luts, "LUTs")
-    assert found.luts == pytest.approx(209.5, abs=0.1)
+    assert found.luts == found.xnors / 8_995
+
+
+def test_images_share_what_is_read():
+    found = bounds(mapping(Threshold(128), 784, 300, 10, batch=4), ECP5)
+    assert found.weight_bandwidth == 238_200 / 2_016 / 4
+    assert found.luts == 238_200 / 8_995
+
+
+def test_weights_are_read_from_where_they_are():
+    network = Threshold(128), 784, 300, 10
+    found = bounds(mapping(*network, storage=("spram", "block")), UP5K)
+    assert found.weight_bandwidth == 784 * 300 / 64
+    assert found.memory_bits == 30 * 4_096 + 4 * 16 * 16_384 and found.fits
+    # The slower of both.
+    found = bounds(mapping(*network, storage=("block", "spram")), UP5K)
+    assert found.weight_bandwidth == 784 * 300 / 480 and not found.fits
+    found = bounds(mapping(*network, storage="spram"), UP5K)
+    assert found.weight_bandwidth == 238_200 / 64 and found.memory_bits == 4 * 16 * 16_384
+    found = bounds(mapping(*network, storage="spram"), ICE40)
+    assert found.weight_bandwidth == float("inf") and found.by == "memory bits"
 
 
 def test_weights_may_not_fit():
     found = bounds(mapping(Threshold(128), 784, 300, 10), ICE40)
     assert found.memory_bits == 122_880 and found.by == "memory bits"
+    assert bounds(mapping(Threshold(128), 4_096, 30), ICE40).fits    # to the last bit
+    assert not bounds(mapping(Threshold(128), 4_097, 30), ICE40).fits
 
 
-@pytest.mark.parametrize("weights, memory, at_once, by", [
-    (100, 100, 10, "weight bandwidth"), (101, 100, 100, "memory bits"), (100, 100, 9, "LUTs")])
-def test_what_bounds(weights, memory, at_once, by):
-    found = Bounds(weight_bits=weights, readable_bits=10, xnors=weights, xnors_at_once=at_once,
-                   memory_bits=memory)
+@pytest.mark.parametrize("bandwidth, luts, fits, by", [
+    (10.0, 10.0, True, "weight bandwidth"), (10.0, 9.0, False, "memory bits"),
+    (10.0, 10.5, True, "LUTs")])
+def test_what_bounds(bandwidth, luts, fits, by):
+    found = Bounds(weight_bits=100, xnors=100, weight_bandwidth=bandwidth, luts=luts,
+                   memory_bits=100, fits=fits)
     assert found.by == by
-    assert found.cycles == max(weights / 10, weights / at_once)
-
-
+    assert found.cycles == max(bandwidth, luts)

@@ -1,6 +1,5 @@
 # amaranth: UnusedElaboratable=no
 
-from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -12,7 +11,7 @@ from gateware import cost
 from gateware.accumulate import Accumulate
 from gateware.encoder import encoder
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, sizes, uniform
+from gateware.mapping import Mapping, sizes
 from gateware.replay import Replay
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
@@ -21,7 +20,6 @@ from . import strategies
 from .traffic import transfers
 
 
-ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
 BITS  = Threshold(1, bits=1)
 
 
@@ -103,66 +101,3 @@ def test_pace_counts_the_pieces_that_a_word_is_cut_into():
     assert (layer.interval, layer.words, layer.lanes) == (4, 4, 6)
     paces = {simd: cost.pace(layer, Folding(24, 2, (1,), 1, simd)) for simd in (1, 2, 4, 6, 12)}
     assert paces == {1: 24, 2: 12, 4: 12, 6: 4, 12: 4}
-
-
-@pytest.mark.parametrize("width, depth, expected", [
-    (16, 256, 1), (17, 256, 2), (32, 256, 2), (33, 256, 3), (65, 3, 5),
-    # Deeper than a block is at its widest, so other shapes of a block are used.
-    (16, 257, 2), (16, 512, 2), (32, 512, 4), (8, 512, 1), (4, 1_024, 2), (2, 2_048, 4),
-    (1, 257, 1), (1, 600, 2),
-])
-def test_blocks_of_a_memory(width, depth, expected):
-    assert cost.blocks(width, depth, ICE40) == expected
-
-
-# Buffers of two vectors, thresholds, and weights where those are in block RAM.
-@pytest.mark.parametrize("folding, blocks, luts", [
-    (Folding(64, 128, (16, 8, 4, 2, 1), 16, 4), 2 + 1 + 4, 985),
-    (Folding(128, 10, (1,), 4, 8), 1 + 1 + 2, 322),
-    (Folding(12, 4, (1, 1, 1), 4, 6), 1 + 1 + 2, 279),
-    (Folding(12, 4, (2, 1), 2, 5, "logic"), 1 + 1, 245),
-    (Folding(300, 20, (1,), 5, 20, "distributed"), 2 + 1, 580),
-    (Folding(3_200, 4, (1,), 1, 16), 2 + 1 + 4, 228),       # a buffer of 400 words
-    (Folding(12, 64, (1,), 32, 12), 1 + 8 + 24, 1_711),     # 128 bits of thresholds at a time
-    # Four neurons' counts of 4 bits, with codes of 3, on top of the second layer here.
-    (Folding(128, 10, (1,), 4, 8, tile_rows=8, sense=3), 1 + 1 + 2, 322 + 4 * 4 * (3 + 1)),
-    (Folding(128, 10, (1,), 4, 8, tile_rows=7, sense=3), 1 + 1 + 2, 322),
-])
-def test_estimate_of_a_layer(folding, blocks, luts):
-    assert cost.layer(folding, ICE40) == (blocks, luts)
-
-
-def test_estimate_adds_layers_and_link():
-    mapping = mapping_of(BitSerial(5), (64, 128, 10), ((16, 4), (4, 8)))
-    estimate = cost.estimate(mapping, ICE40)
-    # Frames, scores, and images in words of four pixels of five bits.
-    assert estimate == cost.Estimate(1_600 + 985 + 322, (2 + 2 + 2) + 7 + 4)
-
-
-@pytest.mark.parametrize("encoder, simd, blocks", [
-    (BitSerial(5), 3, 2 + 2 + 1), (BitSerial(5), 4, 2 + 2 + 2), (BitSerial(5), 16, 2 + 2 + 5),
-    (Threshold(3, bits=4), 16, 2 + 2 + 1), (Threshold(3, bits=4), 17, 2 + 2 + 2)])
-def test_estimate_of_the_link(encoder, simd, blocks):
-    first = mapping_of(encoder, (64, 128, 10), ((16, simd), (4, 8))).layers[0]
-    assert cost.link(first, ICE40) == (blocks, 1_600)
-
-
-def test_excess_names_what_falls_short():
-    need = cost.Estimate(5_281, 30)
-    assert need.excess(ICE40) == {"luts": 1}
-    assert cost.Estimate(5_280, 33).excess(ICE40) == {"memory": 3}
-    assert cost.Estimate(5_280, 30).excess(ICE40) == {}
-    assert cost.Estimate(5_280, 30, 5).excess(replace(ICE40, spram_blocks=4)) == {"spram": 1}
-    assert cost.Estimate(5_280, 30, 4).excess(replace(ICE40, spram_blocks=4)) == {}
-
-
-def test_weights_are_counted_where_they_are():
-    """As Yosys has them: 784-300-10 with these mappings, and a host link."""
-    shape = Shape(Threshold(128, bits=8), (784, 300, 10), 0, 16)
-    up5k = replace(ICE40, spram_blocks=4)
-    need = cost.estimate(uniform(shape, pe=(4, 1), simd=(16, 3), storage=("spram", "block")), up5k)
-    assert (need.memory_blocks, need.spram_blocks) == (11, 4)
-    lfe5u = Resources(24_288, 56, 18_432, 36, "ecp5")
-    need = cost.estimate(uniform(shape, pe=(50, 1), simd=(35, 25), storage=("wide", "block")),
-                         lfe5u)
-    assert (need.memory_blocks, need.spram_blocks) == (55, 0)

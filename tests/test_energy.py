@@ -9,7 +9,8 @@ from boards import catalog
 from gateware import cost
 from gateware.bounds import bounds
 from gateware.events import Events, events, total
-from gateware.mapping import fit, uniform
+from gateware.fit import fit
+from gateware.mapping import uniform
 from model.errors import InputError
 from model.network import Network
 from ohmbit import energy
@@ -164,13 +165,13 @@ def test_the_page_on_the_command_has_all_that_it_answers(ohmbit_, network):
 
 
 def test_cost_of_what_does_not_fit(ohmbit_, tmp_path):
-    random_network(784, 300, 10, bits=1).save("large.npz")
+    random_network(784, 1400, 10, bits=1).save("large.npz")
     outcome = ohmbit_("cost", "large.npz", "--json")
     answer = outcome.json
     assert outcome.code == 0 and answer["fits"] is False
     assert answer["bounds"]["by"] == "memory bits"
     assert "block RAMs too many" in outcome.err
-    assert "bound by memory bits: 238,200 of weights and 122,880 in block RAM" in outcome.err
+    assert "bound by memory bits: 1,111,600 of weights and " in outcome.err
 
 
 @pytest.mark.parametrize("options, said", [

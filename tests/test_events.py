@@ -2,7 +2,7 @@
 
 """Events as they are counted, against a simulation in which each signal that tells is watched."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from amaranth.hdl import Value
@@ -66,12 +66,14 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
         inside = ("scores" if last else f"layer_{n}", "accumulate")
         plane = signals.get((*inside, "plane"), 0)
         taken = signals[*inside, "i__valid"] & signals[*inside, "i__ready"]
-        sensed = signals[*inside, "advance"] & Value.cast(signals[*inside, "sensed_1"])[0]
+        stage = mapping.layers[n].latency - 2 - mapping.layers[n].serial   # that of the counts
+        sensed = signals[*inside, "advance"] & Value.cast(signals[*inside, f"sensed_{stage}"])[0]
         weights = (*inside, "crossbar", "weights")
         fetched = watch.parts(*weights, part="cells_", kind="r_port__data")
         counted = watch.parts(*inside, "crossbar", part="popcount_", kind="x")
         parts, accs = (watch.cells(*inside, kind=kind) for kind in ("part_", "acc_"))
-        out = (*inside, "o") if last else (f"regroup_{n + 1}", "i")
+        following = "regroup" if mapping.batch == 1 else "replay"
+        out = (*inside, "o") if last else (f"{following}_{n + 1}", "i")
         layers.append({
             "rows": (watch.when(taken & (plane == 0)), sum(map(len, fetched))),
             "beats": (watch.when(taken), sum(map(len, counted)), len(counted)),
@@ -124,10 +126,10 @@ def found(layer):
 
 
 @settings(max_examples=15)
-@given(data=st.data(), network=strategies.networks(max_size=9), count=st.integers(1, 3),
+@given(data=st.data(), network=strategies.networks(max_size=9, exact=True), count=st.integers(1, 3),
        loads=st.integers(0, 1), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_events_are_those_of_a_simulation(data, network, count, loads, i_stalls, o_stalls):
-    mapping = data.draw(strategies.mappings(network))
+    mapping = data.draw(strategies.mappings(network, ("block",), (1, 1, 2, 3)))
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)
     images = data.draw(st.lists(
         st.lists(pixels, min_size=network.inputs, max_size=network.inputs),
@@ -150,6 +152,15 @@ def test_events_of_a_network():
     once, thrice = events(MAPPING, 1), events(MAPPING, 3)
     assert [astuple(layer) for layer in thrice] \
         == [tuple(3 * value for value in astuple(layer)) for layer in once]
+
+
+def test_images_of_a_batch_share_what_is_read():
+    batched = Mapping(tuple(replace(layer, pe=2, batch=3) for layer in MAPPING.layers))
+    alone = Mapping(tuple(replace(layer, batch=1) for layer in batched.layers))
+    for images, batches in ((1, 1), (3, 1), (4, 2)):
+        for one, many in zip(events(alone), events(batched, images), strict=True):
+            assert many.weight_bits == batches * one.weight_bits
+            assert many.xnors == 3 * batches * one.xnors
 
 
 def test_weights_are_written_where_that_can_be():

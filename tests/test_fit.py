@@ -206,4 +206,4 @@ def test_fit_words_end_where_tiles_do(tiles, simds):
     shape = replace(shape, sizes=(64, 2), tiles=tiles[:1])
     fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
     assert fast.layers[0].simd == max(simds[0])
-    assert fit(shape, ICE40, target=10 ** 6).layers[0].simd == 1
+    assert fit(shape, ICE40, target=10 ** 6).layers[0].simd <= 2   # whose counters are shorter

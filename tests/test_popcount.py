@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from gateware.family import FAMILIES, Target
 from gateware.popcount import Popcount
 
-from .ccu2c import CCU2C, modelled
+from .carry_cells import CCU2C, modelled
 from .traffic import ports
 
 
@@ -139,10 +139,15 @@ def test_family_is_that_of_the_platform_unless_it_is_given():
 # Sums of 63 bits are 16 of two bits, 8 of three, 4 of four, 2 of five and one of six; a cell begins
 # each chain, and two cells make a pair.
 @pytest.mark.parametrize("chain, constant, expected", [
-    (2, False, 16 * 2 + 8 * 2 + 4 * 3 + 2 * 3 + 4), (33, False, 17 + 13 + 9 + 6 + 4),
-    (32, False, 16 + 2 + 13 + 9 + 6 + 4), (33, True, 13 + 9 + 6 + 4)])
+    (None, False, 17 + 13 + 9 + 6 + 4), (33, False, 17 + 13 + 9 + 6 + 4),
+    (2, False, 16 * 2 + 8 * 2 + 4 * 3 + 2 * 3 + 4), (32, False, 16 + 2 + 13 + 9 + 6 + 4), (33, True, 13 + 9 + 6 + 4)])
 def test_adders_of_a_level_share_chains(chain, constant, expected):
     assert cells(Target("ecp5"), chain=chain, constant=constant) == expected
+
+
+def test_chains_are_shorter_between_registers():
+    assert cells(Target("ecp5"), levels=1) == cells(Target("ecp5"), chain=32)
+    assert cells(Target("ecp5"), levels=0, width=255) == cells(Target("ecp5"), chain=64, width=255)
 
 
 @pytest.mark.parametrize("options, error, message", [

@@ -1,5 +1,6 @@
 """The subcommands of ``ohmbit``, one file each, in the order in which help lists them."""
 
+from .bench import SETTINGS as _bench, bench
 from .boards import boards
 from .build import build
 from .cost import cost
@@ -15,9 +16,12 @@ from .train import train
 from .verilog import verilog
 
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "SETTINGS"]
 
 
 COMMANDS = {function.__name__: function for function in (
     demo, train, eval, tile, simulate, sensitivity, cost, verilog, build, flash, run, boards,
-    doctor)}
+    doctor, bench)}
+
+# Of how arguments are read, where that is not as usual.
+SETTINGS = {"bench": _bench}

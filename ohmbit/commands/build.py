@@ -92,6 +92,9 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
     console.stage(f"network: {path}, {network.shape}, {network.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     image = compiler.image(network, mapping)
+    plan = Plan(network.shape, mapping)
+    if not plan.fills:
+        console.stage("SPRAM has no contents at power-up: `ohmbit run` writes the weights")
 
     def top(board: Board) -> Top:
         with blame(f"{path} on {board.name}"):
@@ -101,7 +104,6 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
         done = run_tools(board, top, build_dir=target_folder, name=DESIGN, seeds=seeds, jobs=jobs,
                          fastest=clock == MAX, fresh=fresh, progress=console.stage)
     board = done.board
-    plan = Plan(network.shape, mapping)
     told = identity(plan, round(board.clock_hz))
     interval = mapping.cycles_per_image
     clock_hz = done.clock_mhz * 1e6

@@ -105,12 +105,12 @@ NAMES = {"luts": "LUTs", "memory": "block RAMs", "spram": "SPRAMs"}
 def _limits(limits: Any, timing: Any) -> str:
     cycles = timing.cycles_per_image
     bandwidth = (f"reading all {limits.weight_bits:,} weight bits takes "
-                 f"{limits.weight_bandwidth:,.1f} cycles with every block RAM at work "
+                 f"{limits.weight_bandwidth:,.1f} cycles with all of their memories at work "
                  f"({limits.weight_bandwidth / cycles:.1%} of {cycles:,})")
     luts = f"sensing all cells {limits.luts:,.1f} with every LUT"
     if limits.by == "memory bits":
         return (f"bound by memory bits: {limits.weight_bits:,} of weights and "
-                f"{limits.memory_bits:,} in block RAM; {bandwidth}, {luts}")
+                f"{limits.memory_bits:,} in their memories; {bandwidth}, {luts}")
     return f"bound by {limits.by}: {bandwidth}, {luts}"
 
 

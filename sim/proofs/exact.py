@@ -113,6 +113,6 @@ PROOFS = (
          Change("gateware.accumulate", "Mux(row == folding.rows - 1, 0, row + 1)",
                 "Mux(row == folding.rows - 1, 1, row + 1)", case=1, cycles=16),
          Change("gateware.crossbar", "popcount.x.eq(x.word_select(",
-                "popcount.x.eq(self.x.word_select(", case=1)),
+                "popcount.x.eq(~self.x.word_select(", case=1)),
     ),
 )

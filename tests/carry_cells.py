@@ -1,4 +1,4 @@
-"""The carry cell of ECP5, for Amaranth's simulator, which knows no cells."""
+"""Cells that popcounts are made of, for Amaranth's simulator, which knows none."""
 
 import contextlib
 from unittest import mock
@@ -12,12 +12,11 @@ __all__ = ["CCU2C", "modelled"]
 
 
 class CCU2C(Elaboratable):
-    """Made as an :class:`amaranth.hdl.Instance` is; counts in :py:`made`."""
+    """Two carry cells of ECP5. Counts in :py:`made` how many there are."""
 
     made = 0
 
-    def __init__(self, kind, **ports):
-        assert kind == "CCU2C"
+    def __init__(self, **ports):
         assert ports.pop("p_INJECT1_0") == ports.pop("p_INJECT1_1") == "NO"
         self._tables = [ports.pop(f"p_INIT{half}") for half in range(2)]
         assert [len(table) for table in self._tables] == [16, 16]
@@ -48,8 +47,28 @@ class CCU2C(Elaboratable):
         return m
 
 
+class Table(Elaboratable):
+    """The look-up table of iCE40."""
+
+    def __init__(self, *, p_LUT_INIT, o_O, **inputs):
+        assert len(p_LUT_INIT) == 16
+        self._table, self._output = p_LUT_INIT, o_O
+        self._inputs = Cat(inputs.pop(f"i_I{n}") for n in range(4))
+        assert not inputs and len(self._inputs) == 4
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self._output.eq(self._table.bit_select(self._inputs, 1))
+        return m
+
+
+def model(kind, **ports):
+    """What stands for an :class:`amaranth.hdl.Instance`."""
+    return {"CCU2C": CCU2C, "SB_LUT4": Table}[kind](**ports)
+
+
 @contextlib.contextmanager
 def modelled():
     """Has gateware use models in place of cells; what is in the block must elaborate in it."""
-    with mock.patch.object(carry_chain, "Instance", CCU2C):
+    with mock.patch.object(carry_chain, "Instance", model):
         yield

@@ -1,0 +1,381 @@
+"""What an accelerator takes of an FPGA before it is synthesized: look-up tables and memories.
+
+Every component's tables are counted as its gateware has them, bit by bit; what no bit explains,
+such as the end of a counter, is a constant. Those were measured (docs/measurements.md says on what,
+and ``python -m bench.area`` measures again). On iCE40 a logic cell holds a look-up table, its carry
+and its flip-flop, and so a flip-flop that no table of its own stands before takes a cell as well;
+on other families flip-flops are free.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import gcd
+
+from amaranth.utils import bits_for, ceil_log2
+
+from model.sense import Sense
+
+from . import spram, wide
+from .adder_tree import adder_tree
+from .bus import WORD, Region
+from .frames import PAGE, PAGES
+from .memories import latency
+from .popcount import CHAINS, LONGEST
+from .system import ROWS
+
+
+__all__ = ["Estimate", "estimate", "blocks", "layer", "popcount_luts", "spram_blocks",
+           "LUTS_PER_XNOR"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Look-up tables, block RAMs and SPRAMs, nearly."""
+
+    luts: int
+    memory_blocks: int
+    spram_blocks: int = 0
+
+    def excess(self, resources):
+        """By how much each resource falls short; nothing where the design fits."""
+        short = {"luts": self.luts - resources.luts,
+                 "memory": self.memory_blocks - resources.memory_blocks,
+                 "spram": self.spram_blocks - resources.spram_blocks}
+        return {name: by for name, by in short.items() if by > 0}
+
+
+LUTS_PER_XNOR = 2.7        # of a plain tree, its XNOR included
+LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
+LUTS_ON_BUS = 0.6          # for each bit of one that is a word itself
+LUTS_TO_WRITE = 1          # for each word of a row
+LUTS_TO_CHOOSE = 0.75      # for each bit that is chosen from one block RAM more
+LUTS_OF_PIPELINE = 26      # of counters and flags beside their bits
+LUTS_OF_BUFFER = 12
+LUTS_OF_BATCHES = 41
+LUTS_OF_STEP = (1, 1.4)    # of a converter, for each bit of a count; the latter on ECP5
+LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
+LUTS_OF_PRODUCT = 1.3      # for each bit of one factor and each of the other
+LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}
+
+LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
+
+# What Yosys reckons a block RAM, where a flip-flop is 1.
+WEIGHT = {"ice40": 64, "ecp5": 128}
+DEEP   = 16   # words of a memory of look-up tables
+
+
+def lone(bits, family):
+    """Tables for flip-flops that have none before them."""
+    return bits if family == "ice40" else 0
+
+
+def sum_luts(bits, family):
+    """Tables of an adder: on ECP5 in pairs, and one pair more brings the first carry in."""
+    return bits + bits % 2 + 2 if family == "ecp5" else bits
+
+
+@lru_cache(maxsize=4_096)
+def popcount_luts(width, family, levels=0):
+    """Look-up tables of a :class:`gateware.popcount.Popcount`, the register behind it included."""
+    if family not in ("ice40", "ecp5"):
+        return LUTS_PER_XNOR * width
+    tree = adder_tree(width)
+    if not tree:
+        return 1
+    tables = family == "ice40"
+    longest = CHAINS[family] if levels else LONGEST
+    luts = 0
+    # Bits of what no adder has taken yet, and which of those were never in a register.
+    waiting = dict.fromkeys(range(width), 1)
+    fresh = set(range(width))
+    for level, adders in enumerate(tree, 1):
+        sums, chains, room = {}, [], 0
+        for adder in adders:
+            bits = waiting.pop(adder.a) + 1
+            places = [adder.b] if adder.carry is None else [adder.b, adder.carry]
+            for place in places:
+                del waiting[place]
+            sums[adder] = bits
+            if tables and level == 1:
+                # Two tables take one difference in; the others of three are made before.
+                luts += 2 if adder.carry is None else 4
+                continue
+            if bits > room:
+                chains.append(0)
+                room = longest - 1
+                # nextpnr puts the table of a difference into the cell that hands it in.
+                luts -= tables and adder.carry in fresh
+            room -= bits
+            if not tables or chains[-1] or adder.carry is not None:
+                chains[-1] += 1
+            chains[-1] += bits - 1
+            if tables:
+                luts += sum(place in fresh for place in places)
+        ends = level == len(tree) or (bool(levels) and level % levels == 0)
+        for cells in chains:
+            # A carry that leaves takes a cell of iCE40, and on ECP5 all of them are in pairs.
+            luts += cells + 1 if tables else cells + 2 - cells % 2
+        if ends and level < len(tree):
+            luts += lone(sum(waiting.values()), family)
+            fresh.clear()
+        waiting |= sums
+    return luts
+
+
+@lru_cache(maxsize=65_536)
+def cells(width, depth, resources):
+    """Block RAMs of a memory, and look-up tables that choose between them.
+
+    Yosys chooses the shape by what it weighs: a block, and half a bit that is chosen from two.
+    """
+    weight = WEIGHT.get(resources.family, 128)
+    rows = resources.memory_block_bits // resources.memory_block_width
+    found = []
+    for shrink in range(resources.memory_block_width.bit_length() - (resources.family == "ice40")):
+        wide = -(-width // (resources.memory_block_width >> shrink))
+        deep = -(-depth // (rows << shrink))
+        found.append((weight * wide * deep + width * (deep - 1) / 2, wide * deep, deep))
+    _, count, deep = min(found)
+    return count, LUTS_TO_CHOOSE * width * (deep - 1)
+
+
+def blocks(width, depth, resources):
+    """Block RAMs of a memory that is cut into the bus's words."""
+    return chunked(width, depth, resources)[0]
+
+
+def chunked(width, depth, resources):
+    """The same, and look-up tables that choose between them."""
+    whole, rest = divmod(width, WORD)
+    memory, luts = cells(WORD, depth, resources)
+    more, chosen = cells(rest, depth, resources) if rest else (0, 0)
+    return whole * memory + more, whole * luts + chosen
+
+
+def tables(width, depth, family):
+    """What Yosys weighs a memory that is in no block RAM, and its look-up tables.
+
+    That is flip-flops on iCE40. On others a table holds sixteen bits.
+    """
+    if family == "ice40":
+        bits = width * depth
+        return bits, bits + LUTS_TO_CHOOSE * width * (depth - 1) + depth
+    parts = -(-depth // DEEP)
+    count = parts * -(-width // 4)
+    choices = (width + 1) * (parts - 1)
+    return 4 * count + choices / 2, LUTS_OF_TABLES * count + choices
+
+
+def buffer(width, depth, resources, units=1):
+    """Block RAMs and look-up tables of a memory that the synthesizer puts where it costs less.
+
+    Each of so many :py:`units` of a row is written by itself.
+    """
+    count, luts = cells(width, depth, resources)
+    unit = width // units
+    if units > 1 and resources.family != "ice40":
+        # Which has an enable for each bit, while others have one for nine, and four in a block.
+        count = max(count, -(-units * -(-unit // 9) // 4))
+    weight, instead = tables(unit, depth, resources.family)
+    if units * weight < WEIGHT.get(resources.family, 0) * count:
+        return 0, units * instead
+    return count, luts
+
+
+def store(width, depth, resources):
+    """Block RAMs and look-up tables of a :class:`gateware.memories.Store`, weights excepted."""
+    memory, luts = buffer(width, depth, resources)
+    return memory, luts + access(Region(width, depth))
+
+
+def access(region):
+    """Look-up tables by which a host reaches a store."""
+    each = LUTS_TO_READ_BACK if region.chunks > 1 else LUTS_ON_BUS
+    return each * region.width + LUTS_TO_WRITE * region.chunks + region.addr_width + 3
+
+
+def counter(values):
+    """Look-up tables of a counter that starts again after so many values."""
+    return 2 * bits_for(values - 1) + 1 if values > 1 else 0
+
+
+@lru_cache(maxsize=65_536)
+def neuron(simd, family, levels, gains, most, top):
+    """Look-up tables of a neuron's count and sum, for one vector.
+
+    Parameters
+    ----------
+    most : :class:`int`
+        The greatest count of a plane.
+    """
+    luts = popcount_luts(simd, family, levels)
+    if gains[0] > 1:
+        part = bits_for(most * sum(gains))
+        luts += part - 1 + sum_luts(part - 1, family) + lone(1, family)
+    bits = bits_for(top)
+    return luts + bits + sum_luts(bits, family)
+
+
+@lru_cache(maxsize=4_096)
+def sense_luts(simd, planes, words, rows, edge, sense, family):
+    """Look-up tables of a :class:`gateware.sense.Sense`."""
+    bits = bits_for(rows)
+    luts = 0
+    if words > 1:
+        luts += bits + sum_luts(bits, family) + lone(bits * planes, family)
+    for inputs in {rows, edge}:
+        converter = Sense(inputs, sense)
+        if not converter.exact:
+            luts += LUTS_OF_STEP[family == "ecp5"] * bits * converter.top
+    return luts
+
+
+def layer(folding, resources):
+    """Block RAMs and look-up tables of one layer with its buffer, weights and thresholds."""
+    memory, luts = sums(folding, resources, None)
+    more, compared = compare(folding, resources)
+    return memory + more, int(luts + compared)
+
+
+@lru_cache(maxsize=65_536)
+def sums(folding, resources, unit):
+    """Block RAMs and look-up tables of a layer up to its sums, the buffer before it included.
+
+    Parameters
+    ----------
+    unit : :class:`int`, or None
+        Bits that come into the buffer at once where vectors go in batches; None for a whole word.
+    """
+    family, vectors = resources.family, folding.pe * folding.batch
+    most = folding.tile_inputs if folding.sensing else folding.simd
+    each = neuron(folding.simd, family, folding.levels, folding.gains, most, folding.top)
+    if folding.sensing:
+        each += sense_luts(folding.simd, folding.planes, folding.tile_folds, folding.tile_inputs,
+                           folding.edge_inputs, folding.sense, family) + 1
+    # Sums that leave move up, but for the last ones, which come from the adders alone.
+    bits, lanes = bits_for(folding.top), folding.lanes
+    luts = vectors * each + (vectors - lanes) * 2 * bits + lanes * lone(bits, family)
+    # Inputs wait for the memory, as their opposites.
+    lines = folding.simd * folding.batch
+    luts += lines * (latency(folding.storage) if family == "ice40" else 1)
+    if folding.serial:
+        luts += lines * folding.planes
+    luts += LUTS_OF_PIPELINE + sum(map(bits_for, (
+        folding.rows - 1, folding.folds - 1, folding.planes - 1, folding.drain)))
+    memory = 0
+    for count, more in (weights(folding, resources), before(folding, resources, unit)):
+        memory, luts = memory + count, luts + more
+    return memory, luts
+
+
+def weights(folding, resources):
+    """Block RAMs and look-up tables of a layer's weights."""
+    width, luts = folding.pe * folding.simd, access(folding.weights)
+    memory = 0
+    if folding.storage == "block":
+        memory, more = chunked(width, folding.rows, resources)
+        luts += more
+    elif folding.storage == "wide" and resources.family == "ecp5":
+        memory = wide.blocks(width, folding.rows)
+    elif folding.storage == "wide":
+        memory = sum(cells(piece.width, folding.rows, resources)[0]
+                     for piece in wide.pieces(width))
+        luts += lone(width, resources.family)   # a register that is in the block elsewhere
+    elif folding.storage == "logic":
+        luts += LUTS_OF_CONSTANT * folding.inputs * folding.outputs
+    elif folding.storage == "distributed":
+        luts += tables(width, folding.rows, resources.family)[1]
+    elif folding.storage == "auto":
+        memory, more = buffer(width, folding.rows, resources)
+        luts += more
+    return memory, luts
+
+
+def before(folding, resources, unit):
+    """Block RAMs and look-up tables of the buffer before a layer."""
+    width = folding.simd * (folding.planes if folding.serial else 1) * folding.batch
+    depth = (1 << ceil_log2(folding.folds)) + folding.folds
+    luts = 2 * counter(folding.folds) + counter(folding.groups) + LUTS_OF_BUFFER
+    units = 1
+    if folding.batch > 1:
+        units = width // (unit or width // folding.batch)
+        luts += counter(folding.batch) + counter(units // folding.batch) + units + LUTS_OF_BUFFER
+    memory, more = buffer(width, depth, resources, units)
+    return memory, luts + more
+
+
+def compare(folding, resources):
+    """Block RAMs and look-up tables of a layer's thresholds, and what compares sums with them."""
+    bits = folding.threshold_bits
+    memory, luts = store(folding.lanes * bits, folding.words, resources)
+    return memory, luts + folding.lanes * (sum_luts(bits, resources.family) + 1) \
+        + counter(folding.words) + counter(folding.batch)
+
+
+def regroup(i_width, i_words, o_width):
+    """Look-up tables of a :class:`gateware.regroup.Regroup`."""
+    unit = gcd(i_width, o_width)
+    i_per, o_per = i_width // unit, o_width // unit
+    luts = counter(i_words * i_per) + 5
+    if i_per > 1:
+        luts += i_width + counter(i_per)
+    if o_per > 1:
+        luts += o_width + (1 if unit == 1 else 2) * o_per + counter(o_per)
+    return luts
+
+
+def scores(folding, resources, gain_bits, score_bits):
+    """Block RAMs and look-up tables behind the last layer's sums."""
+    family, bits = resources.family, bits_for(folding.top)
+    memory, luts = store(gain_bits + score_bits, folding.outputs, resources)
+    # One is added up and one compared, and the best one and the sum stay.
+    luts += 2 * sum_luts(score_bits, family) + lone(score_bits + bits, family)
+    luts += 4 * bits_for(folding.outputs - 1) + 12
+    if gain_bits and family != "ecp5":   # which has multipliers
+        luts += LUTS_OF_PRODUCT * gain_bits * bits
+    if folding.batch > 1:
+        depth = 2 << ceil_log2(folding.words) + ceil_log2(folding.batch)
+        more, chosen = buffer(bits, depth, resources)
+        memory += more
+        luts += chosen + 2 * (counter(folding.words) + counter(folding.batch)) + LUTS_OF_BATCHES
+    return memory, luts
+
+
+def link(first, resources):
+    """Block RAMs and look-up tables of the host link before a first layer.
+
+    Its memories are for frames, images and scores. As many bits of a pixel are reckoned as the
+    layer has planes, and of a score with its class as a word has.
+    """
+    width = first.simd * first.planes
+    memory = sum(cells(bits, depth, resources)[0]
+                 for bits, depth in ((8, PAGES * PAGE), (WORD, ROWS), (width, ROWS)))
+    return memory, LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
+        + regroup(8, -(-first.inputs * first.planes // 8), width)
+
+
+def spram_blocks(folding):
+    """SPRAMs of one layer."""
+    return spram.blocks(folding.pe * folding.simd) if folding.storage == "spram" else 0
+
+
+def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
+    """:class:`Estimate` of an accelerator with its host link.
+
+    Parameters
+    ----------
+    mapping : :class:`gateware.mapping.Mapping`
+    resources : :class:`gateware.mapping.Resources`
+    gain_bits, score_bits : :class:`int`
+        Widths, as :class:`model.network.Shape` has them.
+    """
+    layers = mapping.layers
+    costs = [link(layers[0], resources), scores(layers[-1], resources, gain_bits, score_bits),
+             sums(layers[0], resources, None)]
+    for folding, following in pairwise(layers):
+        costs += [compare(folding, resources), sums(following, resources, folding.lanes)]
+        if mapping.batch == 1:
+            costs.append((0, regroup(folding.lanes, folding.words, following.simd)))
+    return Estimate(int(sum(luts for _, luts in costs)), sum(memory for memory, _ in costs),
+                    sum(map(spram_blocks, layers)))
