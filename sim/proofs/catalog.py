@@ -29,8 +29,8 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact, dense,
-          scores, memories, control, uart, cobs, image_buffer, results, result_bytes, frames, access,
-          link, accelerator)
+TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
+          dense, scores, memories, control, uart, cobs, image_buffer, results, result_bytes, frames,
+          access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}

@@ -90,9 +90,9 @@ PROOFS = (
         "transpose.rules",
         "What is offered stays; memory is never addressed beyond its end; exactly as many words "
         "leave of each batch as the vectors have that are told of it; it leaves in the cycle "
-        "before its last word is valid, in which a bank is free again; whatever is there is offered "
-        "unasked; and whenever there is a word to take and whoever waits for one, a word moves "
-        "within two cycles.",
+        "before its last word is valid, in which a bank is free again; whatever is there is "
+        "offered unasked; and whenever there is a word to take and whoever waits for one, a word "
+        "moves within two cycles.",
         "the source keeps what it offers; as many vectors are told as a batch may have, and that "
         "stays while there is a batch, until it leaves", "induction", safe,
         tuple(case(6 + 2 * shape["words"] * shape["batch"], **shape) for shape in SHAPES),
