@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateware import cost
 from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
 from model.encoder import BitSerial, Threshold
@@ -54,6 +55,13 @@ def test_what_cannot_be_filled_at_power_up():
     assert [name for name in plan.memories if plan.empty(name)] == ["layer1.weights"]
     assert not plan.fills
     assert Plan(LARGE, uniform(LARGE, pe=1, simd=1)).fills
+
+
+def test_cycles_are_those_of_one_round_unless_said():
+    plan = Plan(LARGE, uniform(LARGE, pe=3, simd=5))
+    cycles = [cost.cycles(plan.mapping, 4, rounds) for rounds in (1, 2, 3)]
+    assert plan.cycles(4) == cycles[0] < cycles[1] < cycles[2]
+    assert [plan.cycles(4, rounds) for rounds in (1, 2, 3)] == cycles
 
 
 def test_hash_is_that_of_boards_programmed_before():

@@ -4,12 +4,14 @@ from . import (
     accelerator,
     access,
     accumulate,
+    batches,
     cobs,
     control,
     dense,
     encoder,
     exact,
     frames,
+    gather,
     image_buffer,
     link,
     memories,
@@ -19,6 +21,7 @@ from . import (
     result_bytes,
     results,
     scores,
+    transpose,
     uart,
 )
 
@@ -26,7 +29,8 @@ from . import (
 __all__ = ["PROOFS"]
 
 
-TOPICS = (popcount, encoder, replay, regroup, accumulate, exact, dense, scores, memories, control,
-          uart, cobs, image_buffer, results, result_bytes, frames, access, link, accelerator)
+TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
+          dense, scores, memories, control, uart, cobs, image_buffer, results, result_bytes, frames,
+          access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
