@@ -201,24 +201,37 @@ def counter(values):
 
 
 @lru_cache(maxsize=65_536)
-def neuron(simd, family, levels, gains, most, top):
+def neuron(simd, family, levels, gains, most, bits, dull):
     """Look-up tables of a neuron's count and sum, for one vector.
 
     Parameters
     ----------
     most : :class:`int`
         The greatest count of a plane.
+    bits, dull : :class:`int`
+        Bits of a sum that may change, and those below them that never do, nor those of a count.
     """
     luts = popcount_luts(simd, family, levels)
     if gains[0] > 1:
-        part = bits_for(most * sum(gains))
+        part = bits_for(most * sum(gains)) - dull
         luts += part - 1 + sum_luts(part - 1, family) + lone(1, family)
-    bits = bits_for(top)
     return luts + bits + sum_luts(bits, family)
 
 
 @lru_cache(maxsize=4_096)
-def sense_luts(simd, planes, words, rows, edge, sense, family):
+def dull_bits(rows, edge, sense):
+    """Bits that are 0 in whatever a tile's counts are taken for, the lowest of them all."""
+    common = 0
+    for inputs in (rows, edge):
+        converter = Sense(inputs, sense)
+        if converter.exact:
+            return 0
+        common = gcd(common, *(value for _, value in converter.steps))
+    return (common & -common).bit_length() - 1
+
+
+@lru_cache(maxsize=4_096)
+def sense_luts(planes, words, rows, edge, sense, family):
     """Look-up tables of a :class:`gateware.sense.Sense`."""
     bits = bits_for(rows)
     luts = 0
@@ -248,13 +261,14 @@ def sums(folding, resources, unit):
         Bits that come into the buffer at once where vectors go in batches; None for a whole word.
     """
     family, vectors = resources.family, folding.pe * folding.batch
-    most = folding.tile_inputs if folding.sensing else folding.simd
-    each = neuron(folding.simd, family, folding.levels, folding.gains, most, folding.top)
+    most, dull, sensed = folding.simd, 0, 0
     if folding.sensing:
-        each += sense_luts(folding.simd, folding.planes, folding.tile_folds, folding.tile_inputs,
-                           folding.edge_inputs, folding.sense, family) + 1
+        tile = folding.tile_inputs, folding.edge_inputs, folding.sense
+        most, dull = folding.tile_inputs, dull_bits(*tile)
+        sensed = sense_luts(folding.planes, folding.tile_folds, *tile, family) + 1
+    bits, lanes = bits_for(folding.top) - dull, folding.lanes
+    each = sensed + neuron(folding.simd, family, folding.levels, folding.gains, most, bits, dull)
     # Sums that leave move up, but for the last ones, which come from the adders alone.
-    bits, lanes = bits_for(folding.top), folding.lanes
     luts = vectors * each + (vectors - lanes) * 2 * bits + lanes * lone(bits, family)
     # Inputs wait for the memory, as their opposites.
     lines = folding.simd * folding.batch
