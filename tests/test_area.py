@@ -18,7 +18,6 @@ GOWIN = Resources(8_640, 26, 18_432, 36, "gowin")
 BITS, PLANES = (1,), (16, 8, 4, 2, 1)
 
 
-
 def bench():
     """The benchmark, imported late: it depends on what :mod:`bench.mutants` changes."""
     return importlib.import_module("bench.area")
@@ -199,7 +198,7 @@ def check(name, folder):
     assert found["sprams_estimated"] == found["sprams"]
 
 
-SAMPLE = ("tiny", "digits-small", "mnist-spram", "sensed", "digits-ecp5", "digits-batch")
+SAMPLE = ("tiny", "digits-small", "mnist-spram", "digits-ecp5", "digits-batch", "signs")
 
 
 @pytest.mark.slow
