@@ -40,6 +40,8 @@ from ohmbit.mappings import describe
 __all__ = ["CASES", "measure", "main"]
 
 
+EFFORT = 30_000   # look-up tables; what is larger would not be routed in hours
+
 MNIST = Shape(Threshold(128), (784, 300, 10), 0, 16)
 DEEP  = Shape(Threshold(128), (784, 256, 256, 256, 10), 0, 16)
 
@@ -60,14 +62,15 @@ class Case:
             return self.mapping
         resources = catalog.find(self.board).resources
         return fit(self.shape, resources, batch=self.batch, target=self.target,
-                   effort=resources.luts)
+                   effort=min(EFFORT, resources.luts))
 
 
 CASES = (
     Case("icebreaker", MNIST),
     Case("icebreaker", MNIST, 8, uniform(MNIST, pe=(2, 1), simd=(32, 3), batch=8,
                                          storage=("spram", "block"))),
-    Case("ulx3s-25f", MNIST),
+    Case("ulx3s-25f", MNIST, 1, uniform(MNIST, pe=(50, 1), simd=(35, 25), levels=2,
+                                        storage=("wide", "block"))),
     Case("ulx3s-25f", MNIST, 2, uniform(MNIST, pe=(12, 1), simd=(72, 12), levels=2, batch=2)),
     Case("ulx3s-25f", DEEP, 2, target=182),
     Case("ulx3s-85f", MNIST, large=True),

@@ -55,7 +55,7 @@ LUTS_OF_BUFFER = 12
 LUTS_OF_BATCHES = 41
 LUTS_OF_STEP = (1, 1.4)    # of a converter, for each bit of a count; the latter on ECP5
 LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
-LUTS_OF_PRODUCT = 1.3      # for each bit of one factor and each of the other
+LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
 LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}
 
 LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
@@ -142,15 +142,15 @@ def cells(width, depth, resources):
 
 def blocks(width, depth, resources):
     """Block RAMs of a memory that is cut into the bus's words."""
-    return chunked(width, depth, resources)[0]
+    return cut(cells, width, depth, resources)[0]
 
 
-def chunked(width, depth, resources):
-    """The same, and look-up tables that choose between them."""
+def cut(kind, width, depth, resources):
+    """Block RAMs and look-up tables of a memory that is cut into the bus's words."""
     whole, rest = divmod(width, WORD)
-    memory, luts = cells(WORD, depth, resources)
-    more, chosen = cells(rest, depth, resources) if rest else (0, 0)
-    return whole * memory + more, whole * luts + chosen
+    memory, luts = kind(WORD, depth, resources)
+    more, others = kind(rest, depth, resources) if rest else (0, 0)
+    return whole * memory + more, whole * luts + others
 
 
 def tables(width, depth, family):
@@ -185,7 +185,7 @@ def buffer(width, depth, resources, units=1):
 
 def store(width, depth, resources):
     """Block RAMs and look-up tables of a :class:`gateware.memories.Store`, weights excepted."""
-    memory, luts = buffer(width, depth, resources)
+    memory, luts = cut(buffer, width, depth, resources)
     return memory, luts + access(Region(width, depth))
 
 
@@ -201,24 +201,37 @@ def counter(values):
 
 
 @lru_cache(maxsize=65_536)
-def neuron(simd, family, levels, gains, most, top):
+def neuron(simd, family, levels, gains, most, bits, dull):
     """Look-up tables of a neuron's count and sum, for one vector.
 
     Parameters
     ----------
     most : :class:`int`
         The greatest count of a plane.
+    bits, dull : :class:`int`
+        Bits of a sum that may change, and those below them that never do, nor those of a count.
     """
     luts = popcount_luts(simd, family, levels)
     if gains[0] > 1:
-        part = bits_for(most * sum(gains))
+        part = bits_for(most * sum(gains)) - dull
         luts += part - 1 + sum_luts(part - 1, family) + lone(1, family)
-    bits = bits_for(top)
     return luts + bits + sum_luts(bits, family)
 
 
 @lru_cache(maxsize=4_096)
-def sense_luts(simd, planes, words, rows, edge, sense, family):
+def dull_bits(rows, edge, sense):
+    """Bits that are 0 in whatever a tile's counts are taken for, the lowest of them all."""
+    common = 0
+    for inputs in (rows, edge):
+        converter = Sense(inputs, sense)
+        if converter.exact:
+            return 0
+        common = gcd(common, *(value for _, value in converter.steps))
+    return (common & -common).bit_length() - 1
+
+
+@lru_cache(maxsize=4_096)
+def sense_luts(planes, words, rows, edge, sense, family):
     """Look-up tables of a :class:`gateware.sense.Sense`."""
     bits = bits_for(rows)
     luts = 0
@@ -248,13 +261,14 @@ def sums(folding, resources, unit):
         Bits that come into the buffer at once where vectors go in batches; None for a whole word.
     """
     family, vectors = resources.family, folding.pe * folding.batch
-    most = folding.tile_inputs if folding.sensing else folding.simd
-    each = neuron(folding.simd, family, folding.levels, folding.gains, most, folding.top)
+    most, dull, sensed = folding.simd, 0, 0
     if folding.sensing:
-        each += sense_luts(folding.simd, folding.planes, folding.tile_folds, folding.tile_inputs,
-                           folding.edge_inputs, folding.sense, family) + 1
+        tile = folding.tile_inputs, folding.edge_inputs, folding.sense
+        most, dull = folding.tile_inputs, dull_bits(*tile)
+        sensed = sense_luts(folding.planes, folding.tile_folds, *tile, family) + 1
+    bits, lanes = bits_for(folding.top) - dull, folding.lanes
+    each = sensed + neuron(folding.simd, family, folding.levels, folding.gains, most, bits, dull)
     # Sums that leave move up, but for the last ones, which come from the adders alone.
-    bits, lanes = bits_for(folding.top), folding.lanes
     luts = vectors * each + (vectors - lanes) * 2 * bits + lanes * lone(bits, family)
     # Inputs wait for the memory, as their opposites.
     lines = folding.simd * folding.batch
@@ -274,7 +288,7 @@ def weights(folding, resources):
     width, luts = folding.pe * folding.simd, access(folding.weights)
     memory = 0
     if folding.storage == "block":
-        memory, more = chunked(width, folding.rows, resources)
+        memory, more = cut(cells, width, folding.rows, resources)
         luts += more
     elif folding.storage == "wide" and resources.family == "ecp5":
         memory = wide.blocks(width, folding.rows)
@@ -287,7 +301,7 @@ def weights(folding, resources):
     elif folding.storage == "distributed":
         luts += tables(width, folding.rows, resources.family)[1]
     elif folding.storage == "auto":
-        memory, more = buffer(width, folding.rows, resources)
+        memory, more = cut(buffer, width, folding.rows, resources)
         luts += more
     return memory, luts
 
@@ -342,15 +356,15 @@ def scores(folding, resources, gain_bits, score_bits):
     return memory, luts
 
 
-def link(first, resources):
+def link(first, result_bits, resources):
     """Block RAMs and look-up tables of the host link before a first layer.
 
-    Its memories are for frames, images and scores. As many bits of a pixel are reckoned as the
-    layer has planes, and of a score with its class as a word has.
+    Its memories are for frames, for images, of which as many bits of a pixel are reckoned as the
+    layer has planes, and for results, each a score and a class.
     """
     width = first.simd * first.planes
     memory = sum(cells(bits, depth, resources)[0]
-                 for bits, depth in ((8, PAGES * PAGE), (WORD, ROWS), (width, ROWS)))
+                 for bits, depth in ((8, PAGES * PAGE), (result_bits, ROWS), (width, ROWS)))
     return memory, LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
         + regroup(8, -(-first.inputs * first.planes // 8), width)
 
@@ -371,8 +385,9 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
         Widths, as :class:`model.network.Shape` has them.
     """
     layers = mapping.layers
-    costs = [link(layers[0], resources), scores(layers[-1], resources, gain_bits, score_bits),
-             sums(layers[0], resources, None)]
+    result_bits = score_bits + bits_for(layers[-1].outputs - 1)
+    costs = [link(layers[0], result_bits, resources),
+             scores(layers[-1], resources, gain_bits, score_bits), sums(layers[0], resources, None)]
     for folding, following in pairwise(layers):
         costs += [compare(folding, resources), sums(following, resources, folding.lanes)]
         if mapping.batch == 1:

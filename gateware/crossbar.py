@@ -95,8 +95,10 @@ class Crossbar(wiring.Component):
                 m.d.sync += delayed.eq(x)
             x = delayed
 
+        constant = self._storage == "logic" and self._region.depth == 1
         for n in range(self._pe * self._batch):
-            m.submodules[f"popcount_{n}"] = popcount = Popcount(self._simd, levels=self._levels)
+            m.submodules[f"popcount_{n}"] = popcount = Popcount(
+                self._simd, levels=self._levels, constant=constant)
             m.d.comb += popcount.en.eq(self.en)
             m.d.comb += popcount.x.eq(x.word_select(n // self._pe, self._simd))
             m.d.comb += popcount.w.eq(weights.data.word_select(n % self._pe, self._simd))

@@ -4,7 +4,7 @@ import bisect
 from dataclasses import replace
 from functools import lru_cache
 
-from . import cost, memories
+from . import area, cost, memories
 from .folding import Folding, divides
 from .mapping import Mapping, sizes, tiling
 
@@ -72,7 +72,8 @@ def _fit(shape, resources, target, effort, batch):
 
 def _search(shape, resources, target, effort, batch, storages):
     final = len(shape.sizes) - 2
-    choices = [_foldings(*layer, n == final, resources, batch, storages, **tiling(shape, n))
+    choices = [_foldings(*layer, n == 0, n == final, resources, batch, storages,
+                         **tiling(shape, n))
                for n, layer in enumerate(sizes(shape))]
     if not all(choices):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
@@ -82,50 +83,69 @@ def _search(shape, resources, target, effort, batch, storages):
     if target is not None:
         candidates = [max((cycles for cycles in candidates if cycles <= target * batch),
                           default=candidates[0])]
+        effort = resources.luts
     bound = replace(resources, luts=min(resources.luts, effort))
 
-    def short(cycles):
-        mapping = _slowest(choices, cycles)
-        return {"words": 1} if mapping is None else cost.estimate(mapping, bound).excess(bound)
+    def smallest(cycles):
+        """The first of the mappings that fits, or of all; and by how much it does not."""
+        found = None
+        for weigh in WEIGHINGS:
+            mapping = _slowest(choices, cycles, weigh)
+            if mapping is None:
+                return None, {"words": 1}
+            excess = cost.estimate(mapping, bound).excess(bound)
+            if not excess:
+                return mapping, excess
+            found = found or (mapping, excess)
+        return found
 
     # What fits at some speed fits at lower ones, but for few: halving finds where that ends, in a
     # hundredth of the time.
     fastest = bisect.bisect_left(candidates, True, hi=len(candidates) - 1,
-                                 key=lambda cycles: not short(cycles))
+                                 key=lambda cycles: not smallest(cycles)[1])
     limit = "target" if target is not None else "layers"
     if fastest > 0:
-        limit = next(iter(short(candidates[fastest - 1])), limit)
+        limit = next(iter(smallest(candidates[fastest - 1])[1]), limit)
         limit = "layers" if limit == "words" else limit
         if limit == "luts" and bound.luts < resources.luts:
             limit = "effort"
-    found = _slowest(choices, candidates[fastest])
+    found, _ = smallest(candidates[fastest])
     if found is None:
         raise ValueError(f"Batch must be smaller than {batch}: the words of one layer are no part "
                          "of those of the next")
     return Mapping(found.layers, limit)
 
 
-def _slowest(choices, cycles):
+# How large a parallelism is, by the shares of memory and of look-up tables that it takes: whichever
+# is scarcer weighs more; or one of them alone, where that is what there is too little of.
+WEIGHINGS = (lambda memory, luts: memory + luts, lambda memory, luts: (memory, luts),
+             lambda memory, luts: (luts, memory))
+
+
+def _slowest(choices, cycles, weigh):
     """The smallest mapping of which no part takes more cycles; None where words do not fit."""
     layers = []
     for choice in choices:
-        fast = [(folding, size) for folding, size in choice if folding.interval <= cycles]
+        fast = [(folding, sizes) for folding, sizes in choice if folding.interval <= cycles]
         if layers:
             before = layers[-1]
             if before.batch > 1:
-                fast = [(folding, size) for folding, size in fast
+                fast = [(folding, sizes) for folding, sizes in fast
                         if folding.simd % before.lanes == 0]
-            fast = [(folding, size) for folding, size in fast
+            fast = [(folding, sizes) for folding, sizes in fast
                     if cost.pace(before, folding) <= cycles] or fast
         if not fast:
             return None
-        layers.append(min(fast, key=lambda option: option[1])[0])
+        layers.append(min(fast, key=lambda option: weigh(*option[1]))[0])
     return Mapping(tuple(layers))
 
 
 @lru_cache(maxsize=64)
-def _foldings(inputs, outputs, gains, final, resources, batch, storages, **tiles):
-    """Parallelisms worth looking at, each with the figure by which the least is chosen."""
+def _foldings(inputs, outputs, gains, first, final, resources, batch, storages, **tiles):
+    """Parallelisms worth looking at, each with the shares of memory and look-up tables it takes.
+
+    The host's link counts with the first layer, whose words of pixels it keeps.
+    """
     found = []
     simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
     if not all(divides(simd, inputs, **tiles) for simd in simds):
@@ -146,11 +166,13 @@ def _foldings(inputs, outputs, gains, final, resources, batch, storages, **tiles
                 if final and folding.lanes != 1:
                     continue
                 blocks, luts = cost.layer(folding, resources)
-                size = blocks / resources.memory_blocks + luts / resources.luts
+                if first:
+                    kept, more = area.link(folding, resources)
+                    blocks, luts = blocks + kept, luts + more
+                memory = blocks / resources.memory_blocks
                 if storage == "spram":
-                    size += cost.spram_blocks(folding) / resources.spram_blocks
-                # Whichever resource is scarcer weighs more.
-                found.append((folding, size))
+                    memory += cost.spram_blocks(folding) / resources.spram_blocks
+                found.append((folding, (memory, luts / resources.luts)))
     return found
 
 

@@ -134,7 +134,9 @@ def synthesize(text: str, family: str, *, cache: pathlib.Path) -> Netlist:
             raise CheckFailed(f"yosys failed: {done.stdout.strip().rpartition(chr(10))[2]}")
 
     kept = keep(cache / f"{key.hexdigest()[:24]}-{family}", make)
-    return Netlist(_shorten((kept / "netlist.v").read_text()))
+    # As Verilog has it, an output is left open, and not tied to what is unknown.
+    verilog = (kept / "netlist.v").read_text().replace(".COUT(1'hx)", ".COUT()")
+    return Netlist(_shorten(verilog))
 
 
 def _shorten(verilog: str) -> str:

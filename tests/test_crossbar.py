@@ -1,5 +1,7 @@
 # amaranth: UnusedElaboratable=no
 
+import random
+
 import numpy as np
 import pytest
 from amaranth.hdl import Value
@@ -11,6 +13,8 @@ from gateware.adder_tree import stages
 from model.crossbar import Crossbar
 from model.packing import pack, unpack_fields
 from model.sense import Sense
+from sim import synthesis, tools, verilated
+from sim.verilog import to_rtlil
 
 from . import strategies
 from .traffic import ports
@@ -163,3 +167,19 @@ def test_weights_must_be_a_matrix_of_bits(weights, error, message):
 def test_word_lines_must_fit():
     with pytest.raises(ValueError, match="^Word lines must carry 3 bits, not bool of shape "):
         Crossbar(np.ones((2, 3), dtype=bool)).counts(np.ones(4, dtype=bool))
+
+
+@pytest.mark.skipif(tools.find("yosys") is None, reason="Yosys: pip install 'ohmbit[verilog]'")
+@pytest.mark.slow
+@pytest.mark.parametrize("family, most", [("ice40", 1.0), ("ecp5", 1.4)])
+def test_constant_weights_share_what_they_have_in_common(family, most):
+    """Look-up tables for each weight; a neuron that is alone takes more than twice as many."""
+    def tables(pe):
+        rows = [random.Random(1).getrandbits(63 * pe)]
+        dut = gateware.crossbar.Crossbar(simd=63, pe=pe, rows=1, init=rows, storage="logic")
+        cells = synthesis.synthesize(to_rtlil(dut, "top", family=family), family,
+                                     cache=verilated.cache_folder() / "netlists").cells
+        found = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + cells.get("SB_LUT4", 0)
+        return found / (63 * pe)
+
+    assert tables(32) < most < tables(1) / 1.8

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from gateware import cost
+from gateware import area, cost
 from gateware.fit import BATCHES, fit
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sizes
@@ -41,26 +41,38 @@ def brute_force(shape, resources, target, effort):
     for cycles in sorted({folding.interval for layer in every for folding in layer}):
         if cycles < shape.classes:
             continue
-        chosen = []
-        for layer in every:
-            fast = [folding for folding in layer if folding.interval <= cycles]
-            keeping = [folding for folding in fast
-                       if not chosen or cost.pace(chosen[-1], folding) <= cycles]
-            if not fast:
-                break
-            blocks = {folding: cost.layer(folding, resources) for folding in keeping or fast}
-            chosen.append(min(blocks, key=lambda folding: (
-                blocks[folding][0] / resources.memory_blocks
-                + blocks[folding][1] / resources.luts)))
-        if len(chosen) < len(every):
+        options = []
+        for weigh in (lambda blocks, look: blocks / resources.memory_blocks + look / resources.luts,
+                      lambda blocks, look: (blocks, look), lambda blocks, look: (look, blocks)):
+            chosen = []
+
+            def size(folding, chosen=chosen, weigh=weigh):
+                parts = [cost.layer(folding, resources)]
+                if not chosen:   # the host's link keeps words of pixels
+                    parts.append(area.link(folding, resources))
+                return weigh(*map(sum, zip(*parts, strict=True)))
+
+            for layer in every:
+                fast = [folding for folding in layer if folding.interval <= cycles]
+                keeping = [folding for folding in fast
+                           if not chosen or cost.pace(chosen[-1], folding) <= cycles]
+                if not fast:
+                    break
+                chosen.append(min(keeping or fast, key=size))
+            options.append(chosen)
+        if len(options[0]) < len(every):
             continue
-        mapping = Mapping(tuple(chosen))
+        most = luts if target is None else resources.luts
+        needs = [cost.estimate(Mapping(tuple(chosen)), resources) for chosen in options]
+        shorts = [{"luts": need.luts > most, "memory": need.memory_blocks > resources.memory_blocks}
+                  for need in needs]
+        # The first that fits, or the first of all.
+        place = next((n for n, short in enumerate(shorts) if not any(short.values())), 0)
+        mapping, short = Mapping(tuple(options[place])), shorts[place]
         if target is not None:
             if slowest is None or cycles <= target:
                 slowest = Mapping(mapping.layers, "target")
             continue
-        need = cost.estimate(mapping, resources)
-        short = {"luts": need.luts > luts, "memory": need.memory_blocks > resources.memory_blocks}
         slowest = Mapping(mapping.layers, previous or "layers")
         if not any(short.values()):
             # Of these, the first is the fastest. Now and then a slower one fits no more, since
@@ -206,4 +218,4 @@ def test_fit_words_end_where_tiles_do(tiles, simds):
     shape = replace(shape, sizes=(64, 2), tiles=tiles[:1])
     fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
     assert fast.layers[0].simd == max(simds[0])
-    assert fit(shape, ICE40, target=10 ** 6).layers[0].simd <= 2   # whose counters are shorter
+    assert fit(shape, ICE40, target=10 ** 6).layers[0].simd <= 4   # whose counters are shorter
