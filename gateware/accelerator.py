@@ -149,7 +149,9 @@ class Accelerator(wiring.Component):
         if batch == 1:
             _join(m, wiring.flipped(self.i), order[0].i)
         else:
-            m.submodules.batches = batches = Batches(batch=batch, most=4 * len(layers))
+            # Of them two in the buffer behind the last layer.
+            m.submodules.batches = batches = Batches(
+                batch=batch, most=sum(layer.held for layer in layers) + 2)
             pixels = order[0].i
             m.d.comb += [pixels.valid.eq(self.i.valid & ~batches.hold),
                          self.i.ready.eq(pixels.ready & ~batches.hold),

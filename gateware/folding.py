@@ -162,6 +162,15 @@ class Folding:
         return self.pe // self.lanes * self.batch
 
     @property
+    def held(self):
+        """Batches that a layer can hold at once, however long what follows it waits.
+
+        Two of them are in the banks of the buffer before it. Of others the last word was read from
+        there, and the last sums have not left; these are as far apart as batches follow.
+        """
+        return 2 + -(-(self.latency + self.drain + 1) // self.interval)
+
+    @property
     def words(self):
         """Words of :py:`lanes` neurons that leave for each vector."""
         return self.groups * (self.pe // self.lanes)

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import gateware.accelerator
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from hypothesis import given, settings, strategies as st
 
 from gateware import cost
 from gateware.accelerator import Accelerator
+from gateware.batches import Batches
 from gateware.compiler import compile, image, pixel_words
 from gateware.control import LOADED, NETWORK, network_id
 from gateware.folding import Folding
@@ -168,6 +171,48 @@ def test_stalls_change_nothing(data, network, i_stalls, o_stalls):
     scores, best = decode_output(dut, words)
     assert (scores == network.scores_of(images)).all()
     assert (best == network(images)).all()
+
+
+def wait_in_line(network, mapping, count):
+    """Some images, whose scores are asked for once no more are taken."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2 ** network.encoder.bits, (count, network.inputs))
+    dut = compile(network.shape, mapping, image=image(network, mapping))
+    words = bench.run(dut, pixel_words(images, network.shape, mapping), count * network.classes,
+                      o_stalls=[600, *[0] * count * network.classes], limit=80_000)
+    scores, _ = decode_output(dut, words)
+    assert (scores == network.scores_of(images)).all()
+
+
+@pytest.mark.parametrize("count", [15, 17, 18, 19, 21, 23, 25])
+def test_more_batches_wait_where_a_pipeline_is_longer_than_they_are(count):
+    """Up to ten of two images each, which take two cycles, and their sums nine."""
+    scores = Scores(np.random.default_rng(0).random((1, 64)) < 0.5, np.ones(1, dtype=int),
+                    np.zeros(1, dtype=int), gains=(2, 1), bipolar=False)
+    network = Network(BitSerial(2), (), scores)
+    mapping = Mapping((Folding(64, 1, (2, 1), 1, 64, levels=1, batch=2),))
+    wait_in_line(network, mapping, count)
+
+
+@settings(max_examples=8)
+@given(data=st.data(), network=strategies.networks(max_size=6), short=st.integers(0, 1))
+def test_batches_wait_in_line(data, network, short):
+    mapping = data.draw(strategies.mappings(network, batches=(2, 3)))
+    most = sum(layer.held for layer in mapping.layers) + 2
+    wait_in_line(network, mapping, (most + data.draw(st.integers(-3, 2))) * mapping.batch - short)
+
+
+def test_as_many_batches_are_counted_as_there_can_be(monkeypatch):
+    told = []
+    monkeypatch.setattr(gateware.accelerator, "Batches",
+                        lambda **sizes: told.append(sizes) or Batches(**sizes))
+    for sizes, parallel in (((64, 1), ((1, 64),)), ((64, 5, 2), ((1, 64), (1, 1)))):
+        shape = Shape(BitSerial(2), sizes, 0, 16)
+        mapping = Mapping(tuple(Folding(*size, *fold, levels=1, batch=2) for size, fold in zip(
+            layer_sizes(shape), parallel, strict=True)))
+        Fragment.get(compile(shape, mapping), None)
+    # Two of them in the last buffer.
+    assert told == [{"batch": 2, "most": 8 + 2}, {"batch": 2, "most": 4 + 3 + 2}]
 
 
 @settings(max_examples=10)

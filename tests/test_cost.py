@@ -2,30 +2,34 @@
 
 from itertools import cycle
 
+import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from hypothesis import given, strategies as st
 
 from gateware import cost
 from gateware.accumulate import Accumulate
+from gateware.compiler import compile, pixel_words
 from gateware.encoder import encoder
 from gateware.folding import Folding
 from gateware.mapping import Mapping, sizes
 from gateware.replay import Replay
+from gateware.transpose import Transpose
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
+from sim.bench import feed
 
 from . import strategies
-from .traffic import transfers
+from .traffic import simulate, transfers
 
 
 BITS  = Threshold(1, bits=1)
 
 
-def mapping_of(encoder, chain, parallel):
+def mapping_of(encoder, chain, parallel, batch=1):
     shape = Shape(encoder, chain, 0, 16)
-    return Mapping(tuple(Folding(*size, *fold)
+    return Mapping(tuple(Folding(*size, *fold, batch=batch)
                          for size, fold in zip(sizes(shape), parallel, strict=True)))
 
 
@@ -56,6 +60,101 @@ def test_cycles(mapping, cycles, cycles_per_image):
     for images, expected in cycles.items():
         timing = cost.timing(mapping, images)
         assert timing == cost.Timing(images, expected, cycles_per_image, cycles[1])
+
+
+@pytest.mark.parametrize("mapping, cycles, cycles_per_image", [
+    (mapping_of(BITS, (7, 2), ((1, 4),), 2), {1: 15, 2: 19, 3: 21, 7: 29}, 2),
+    (mapping_of(BitSerial(2), (14, 10), ((2, 2),), 2), {1: 97, 2: 114, 3: 174, 7: 314}, 35),
+    (mapping_of(BitSerial(3), (14, 5), ((4, 2),), 2), {1: 68, 2: 83, 3: 117, 7: 201}, 21),
+    (mapping_of(BitSerial(3), (7, 3), ((1, 2),), 5), {1: 54, 4: 75, 5: 82, 6: 106, 16: 178}, 7.2),
+    (mapping_of(BITS, (12, 9), ((1, 1),), 3), {1: 137, 2: 158, 3: 179, 4: 269, 10: 485}, 36),
+    # Layers that wait for one another, and classes that fill up the last group.
+    (mapping_of(BitSerial(3), (4, 13, 2), ((2, 1), (1, 2)), 4),
+     {1: 125, 3: 137, 4: 143, 5: 221, 13: 389}, 21),
+    (mapping_of(BITS, (10, 7, 10, 10), ((6, 7), (9, 6), (1, 9)), 2),
+     {1: 57, 2: 69, 3: 79, 7: 119}, 10),
+    (mapping_of(BitSerial(2), (6, 4, 10), ((4, 1), (1, 1)), 3),
+     {1: 92, 2: 108, 3: 124, 4: 144, 10: 224}, 40 / 3),
+    (mapping_of(BITS, (3, 3, 6, 6), ((1, 1), (1, 1), (2, 1)), 2),
+     {1: 73, 2: 82, 3: 94, 7: 130}, 9),
+    (mapping_of(BITS, (11, 13, 8), ((4, 1), (6, 1)), 2), {1: 117, 2: 140, 3: 172, 7: 260}, 22),
+    (mapping_of(BitSerial(3), (5, 3, 11, 5), ((2, 4), (1, 1), (1, 9)), 2),
+     {1: 82, 2: 89, 3: 117, 7: 183}, 16.5),
+])
+def test_cycles_of_batches(mapping, cycles, cycles_per_image):
+    for images, expected in cycles.items():
+        timing = cost.timing(mapping, images)
+        assert timing == cost.Timing(images, expected, cycles_per_image, cycles[1])
+        assert type(timing.cycles_per_image) is type(cycles_per_image)
+    # What one more batch adds stays the same, however many there were.
+    batch = mapping.batch
+    for images in (batch, batch + 1):
+        many = [cost.timing(mapping, images + n * batch).cycles for n in (120, 121, 300)]
+        assert many[1] - many[0] == (many[2] - many[0]) / 180 == cycles_per_image * batch
+
+
+@pytest.mark.parametrize("mapping, images", [
+    (mapping_of(BITS, (4, 3), ((1, 2),)), 3),
+    (mapping_of(BITS, (4, 3), ((1, 2),), 2), 4), (mapping_of(BITS, (4, 3), ((1, 2),), 2), 3),
+    (mapping_of(BITS, (11, 13, 8), ((4, 1), (6, 1)), 2), 1),   # classes fill up the last group
+    (mapping_of(BITS, (3, 3, 6, 6), ((1, 1), (1, 1), (2, 1)), 2), 5),
+])
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_runs_follow_one_another_in_predicted_cycles(mapping, images, rounds):
+    first, last = mapping.layers[0], mapping.layers[-1]
+    shape = Shape(BITS, (first.inputs, *(layer.outputs for layer in mapping.layers)), 0, 16)
+    dut = compile(shape, mapping)
+    words = pixel_words(np.zeros((images, first.inputs), dtype=int), shape, mapping)
+    *_, end = run_cycles(dut, words * rounds, images * rounds * last.outputs)
+    assert cost.cycles(mapping, images, rounds) == end
+    if rounds == 1:
+        assert cost.cycles(mapping, images) == end == cost.timing(mapping, images).cycles
+
+
+def run_cycles(dut, words, count):
+    """Cycles by which each word has left, counted from when the first is taken."""
+    times = []
+
+    async def producer(ctx):
+        await feed(ctx, dut.i, words)
+
+    async def watcher(ctx):
+        now = 0
+        ctx.set(dut.o.ready, 1)
+        while len(times) < count:
+            assert now < 10_000
+            _, _, taken, left = await ctx.tick().sample(dut.i.valid & dut.i.ready, dut.o.valid)
+            now += bool(now or taken)
+            if left:
+                times.append(now)
+
+    simulate(dut, watcher, producer)
+    return times
+
+
+@pytest.mark.parametrize("layers, batch, images", [(1, 1, 16), (3, 1, 48), (2, 4, 128)])
+def test_what_is_settled_after_how_many_images(layers, batch, images):
+    mapping = mapping_of(BITS, (4,) * (layers + 1), ((1, 1),) * layers, batch)
+    assert cost.settled(mapping) == images
+
+
+@pytest.mark.parametrize("words, batch, images", [
+    (1, 1, 4), (1, 3, 9), (3, 2, 8), (3, 2, 7), (2, 4, 9), (5, 2, 1)])
+def test_transpose_takes_and_gives_words_when_the_gateware_does(words, batch, images):
+    m = Module()
+    m.submodules.dut = dut = Transpose(width=1, words=words, batch=batch)
+    batches = -(-images // batch)
+    left = Signal(range(batches + 1))
+    m.d.sync += left.eq(left + dut.left)
+    m.d.comb += dut.vectors.eq(
+        Mux(left == batches - 1, images - (batches - 1) * batch, batch))
+    consumer = Consumer([0])
+    transpose = cost.Transpose(words, batch, images, consumer)
+    offered, taken = 0, []
+    for _ in range(batches * batch * words):
+        taken.append(transpose.push(offered))
+        offered = taken[-1] + 1
+    assert transfers(m, dut.i, dut.o, len(taken), images * words, [0]) == (taken, consumer.taken)
 
 
 class Consumer:

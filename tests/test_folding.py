@@ -35,6 +35,18 @@ def test_layout_in_space_and_time(folding, expected):
     assert {name: getattr(folding, name) for name in expected} == expected
 
 
+@pytest.mark.parametrize("folding, held", [
+    # Its bank is free while the last word waits, and the sums leave 9 + 2 cycles later.
+    (Folding(64, 1, (2, 1), 1, 64, levels=1, batch=2), 2 + 6),
+    (Folding(64, 2, (2, 1), 1, 64, levels=1, batch=2), 2 + 3),
+    (Folding(64, 3, (2, 1), 1, 64, levels=1, batch=2), 2 + 2),
+    (Folding(64, 6, (2, 1), 1, 64, levels=1, batch=2), 2 + 1),
+    (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), 2 + 2),
+])
+def test_batches_that_are_inside_at_once(folding, held):
+    assert folding.held == held
+
+
 def test_memories_are_as_large_as_their_rows():
     folding = Folding(13, 7, (4, 2, 1), 3, 5)
     weights, thresholds = folding.weights, folding.thresholds
