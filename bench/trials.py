@@ -299,8 +299,10 @@ class Trials:
             signal.setitimer(signal.ITIMER_PROF, 0)
             answer = {"code": int(code), "failed": watch.failed, "times": watch.times}
             if trial is None:
+                # A benchmark may import what is changed, and is left to each child.
                 answer |= {"ours": ours(), "others": [
-                    name for name in sys.modules if name not in {*ours(), "__main__", "conftest"}]}
+                    name for name in sys.modules if name not in {*ours(), "__main__", "conftest"}
+                    and not name.startswith("bench.")]}
             with open(writer, "w") as pipe:
                 json.dump(answer, pipe)
         finally:

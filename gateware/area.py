@@ -51,14 +51,13 @@ LUTS_ON_BUS = 0.6          # for each bit of one that is a word itself
 LUTS_TO_WRITE = 1          # for each word of a row
 LUTS_TO_CHOOSE = 0.75      # for each bit that is chosen from one block RAM more
 LUTS_OF_PIPELINE = 26      # of counters and flags beside their bits
-LUTS_OF_BUFFER = 12
-LUTS_OF_BATCHES = 41
-LUTS_OF_STEP = (1, 1.4)    # of a converter, for each bit of a count; the latter on ECP5
+LUTS_OF_BUFFER = 12        # beside its counters
+LUTS_OF_BATCHES = 41       # of keeping them apart at both ends
+LUTS_OF_STEP = {"ice40": 1, "ecp5": 1.4}   # of a converter, for each bit of a count
 LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
-LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}
-
 LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
+LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}   # with the bus, and the serial port
 
 # What Yosys reckons a block RAM, where a flip-flop is 1.
 WEIGHT = {"ice40": 64, "ecp5": 128}
@@ -240,7 +239,7 @@ def sense_luts(planes, words, rows, edge, sense, family):
     for inputs in {rows, edge}:
         converter = Sense(inputs, sense)
         if not converter.exact:
-            luts += LUTS_OF_STEP[family == "ecp5"] * bits * converter.top
+            luts += LUTS_OF_STEP.get(family, 1) * bits * converter.top
     return luts
 
 

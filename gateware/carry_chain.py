@@ -88,14 +88,13 @@ def of_sums(m, additions):
         if addition.carry or a:
             a.append(value(addition.carry) if addition.carry else C(0, 1))
             b.append(a[-1])
-        places.append(len(a))
+        places.append(slice(len(a), len(a) + addition.cells))
         for n, bit in enumerate(addition.a):
             a.append(value(bit))
             b.append(value(addition.b[n]) if n < len(addition.b) else C(0, 1))
     total = Signal(len(a) + 1)
     m.d.comb += total.eq(Cat(*a) + Cat(*b))
-    return [total[place:place + addition.cells]
-            for place, addition in zip(places, additions, strict=True)]
+    return [total[place] for place in places]
 
 
 def of_ccu2c(m, additions):
@@ -108,7 +107,7 @@ def of_ccu2c(m, additions):
     cells, places = [], []
     for addition in additions:
         cells.append(cell([addition.carry] if addition.carry else [], alone=True))
-        places.append(len(cells))
+        places.append(slice(len(cells), len(cells) + addition.cells))
         for n, bit in enumerate(addition.a):
             cells.append(cell([bit, *addition.b[n:n + 1]]))
     cells += [cell([], alone=True)] * (2 - len(cells) % 2)
@@ -123,11 +122,10 @@ def of_ccu2c(m, additions):
         for half, (table, inputs) in enumerate(cells[n:n + 2]):
             ports |= {f"p_INIT{half}": C(table, 16), f"p_INJECT1_{half}": "NO",
                       f"o_S{half}": sums[n + half]}
-            ports |= {f"i_{name}{half}": given for name, given in zip("ABCD", inputs, strict=True)}
+            ports |= {f"i_{'ABCD'[k]}{half}": given for k, given in enumerate(inputs)}
         m.submodules += Instance("CCU2C", **ports)
         carry = ports.get("o_COUT")
-    return [sums[place:place + addition.cells]
-            for place, addition in zip(places, additions, strict=True)]
+    return [sums[place] for place in places]
 
 
 def cell(bits, *, alone=False):

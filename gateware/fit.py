@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from . import area, cost, memories
+from .bus import WORD
 from .folding import Folding, divides
 from .mapping import Mapping, sizes, tiling
 
@@ -167,7 +168,7 @@ def _foldings(inputs, outputs, gains, first, final, resources, batch, storages, 
                     continue
                 blocks, luts = cost.layer(folding, resources)
                 if first:
-                    kept, more = area.link(folding, resources)
+                    kept, more = area.link(folding, WORD, resources)
                     blocks, luts = blocks + kept, luts + more
                 memory = blocks / resources.memory_blocks
                 if storage == "spram":

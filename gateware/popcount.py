@@ -110,8 +110,7 @@ class Popcount(wiring.Component):
             else:
                 sums = [each for chain in pack(additions, length)
                         for each in in_chains(m, chain, cells)]
-            numbers |= {adder: [(bit,) for bit in each]
-                        for adder, each in zip(adders, sums, strict=True)}
+            numbers |= {adder: [(bit,) for bit in sums[n]] for n, adder in enumerate(adders)}
             if level < len(tree) and self._levels and level % self._levels == 0:
                 held = iter(register(Cat(numbers.values()), f"level_{level}"))
                 numbers = {key: [tuple(next(held) for _ in bit) for bit in number]

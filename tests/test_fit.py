@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateware import area, cost
+from gateware.bus import WORD
 from gateware.fit import BATCHES, fit
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sizes
@@ -49,7 +50,7 @@ def brute_force(shape, resources, target, effort):
             def size(folding, chosen=chosen, weigh=weigh):
                 parts = [cost.layer(folding, resources)]
                 if not chosen:   # the host's link keeps words of pixels
-                    parts.append(area.link(folding, resources))
+                    parts.append(area.link(folding, WORD, resources))
                 return weigh(*map(sum, zip(*parts, strict=True)))
 
             for layer in every:
