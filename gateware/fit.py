@@ -80,7 +80,7 @@ def _search(shape, resources, target, effort, batch, storages):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
     least = max(min(folding.interval for folding, _ in layer) for layer in choices)
     candidates = sorted({folding.interval for layer in choices for folding, _ in layer})
-    candidates = [cycles for cycles in candidates if cycles >= max(least, batch * shape.classes)]
+    candidates = [cycles for cycles in candidates if cycles >= least]
     if target is not None:
         candidates = [max((cycles for cycles in candidates if cycles <= target * batch),
                           default=candidates[0])]
@@ -93,7 +93,7 @@ def _search(shape, resources, target, effort, batch, storages):
         for weigh in WEIGHINGS:
             mapping = _slowest(choices, cycles, weigh)
             if mapping is None:
-                return None, {"words": 1}
+                return None, {"words": None}
             excess = cost.estimate(mapping, bound).excess(bound)
             if not excess:
                 return mapping, excess

@@ -26,13 +26,14 @@ def shape_of(encoder, *sizes):
     return Shape(encoder, sizes, 0, 16)
 
 
-def brute_force(shape, resources, target, effort):
+def brute_force(shape, resources, target, effort, batch=1):
     """What `fit` may choose, from all there is, one number of cycles after another."""
     def worth(count):   # what one less would take more rounds than
         return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
 
-    every = [[Folding(inputs, outputs, gains, pe, simd)
-              for simd in worth(inputs) for pe in worth(outputs)]
+    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch)
+              for simd in worth(inputs) if -(-inputs // simd) * len(gains) >= batch
+              for pe in worth(outputs)]
              for inputs, outputs, gains in sizes(shape)]
     every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
     luts = min(resources.luts, effort)
@@ -54,7 +55,8 @@ def brute_force(shape, resources, target, effort):
                 return weigh(*map(sum, zip(*parts, strict=True)))
 
             for layer in every:
-                fast = [folding for folding in layer if folding.interval <= cycles]
+                fast = [folding for folding in layer if folding.interval <= cycles
+                        and (batch == 1 or not chosen or folding.simd % chosen[-1].lanes == 0)]
                 keeping = [folding for folding in fast
                            if not chosen or cost.pace(chosen[-1], folding) <= cycles]
                 if not fast:
@@ -71,7 +73,7 @@ def brute_force(shape, resources, target, effort):
         place = next((n for n, short in enumerate(shorts) if not any(short.values())), 0)
         mapping, short = Mapping(tuple(options[place])), shorts[place]
         if target is not None:
-            if slowest is None or cycles <= target:
+            if slowest is None or cycles <= target * batch:
                 slowest = Mapping(mapping.layers, "target")
             continue
         slowest = Mapping(mapping.layers, previous or "layers")
@@ -109,6 +111,48 @@ def test_fit_where_a_choice_is_close(encoder, chain, luts, blocks):
     resources = Resources(luts, blocks, 4_096, 16, "ice40")
     shape = shape_of(encoder, *chain)
     assert fit(shape, resources) == brute_force(shape, resources, None, 4_600)[0]
+
+
+@pytest.mark.parametrize("encoder, chain, luts, blocks, target, batch", [
+    # A layer that waits for words of the one before it, whatever else is as fast.
+    (BitSerial(4), (8, 8, 7, 6), 9_000, 100, None, 1),
+    (BitSerial(2), (4, 7, 6), 9_000, 100, None, 1), (Threshold(1), (8, 7, 4), 2_549, 8, None, 1),
+    # One step less than the fastest is the fastest that fits.
+    (BitSerial(4), (9, 3), 2_626, 7, None, 1), (BitSerial(2), (2, 5, 1), 2_111, 9, None, 1),
+    # Nothing is fast enough.
+    (BitSerial(4), (2, 5, 2), 2_176, 14, 3, 1), (BitSerial(4), (7, 3, 8), 9_000, 100, 3, 3),
+    (BitSerial(2), (5, 3, 4, 8), 2_394, 10, 5, 3),
+    # Words are parts of the next layer's.
+    (BitSerial(2), (1, 3, 9, 2), 2_417, 10, None, 2), (Threshold(1), (7, 5, 4), 2_679, 10, None, 2),
+    (BitSerial(4), (6, 9, 8, 7), 9_000, 100, None, 2),
+])
+def test_fit_where_a_choice_is_close_to_another(encoder, chain, luts, blocks, target, batch):
+    resources = Resources(luts, blocks, 4_096, 16, "ice40")
+    shape = shape_of(encoder, *chain)
+    expected = brute_force(shape, resources, target, 4_600, batch)[0]
+    assert fit(shape, resources, target=target, batch=batch) == expected
+
+
+@pytest.mark.parametrize("encoder, chain, luts, blocks, target", [
+    (BitSerial(4), (1, 4), 9_000, 100, None), (BitSerial(4), (4, 4, 2, 9), 9_000, 100, None),
+    (BitSerial(2), (6, 8, 4, 6), 2_582, 6, None), (BitSerial(4), (1, 7), 2_507, 12, 28),
+    (BitSerial(4), (4, 4), 9_000, 100, 16)])
+def test_the_first_of_equally_good_batches_is_taken(encoder, chain, luts, blocks, target):
+    resources = Resources(luts, blocks, 4_096, 16, "ice40")
+    shape, found = shape_of(encoder, *chain), []
+    for batch in BATCHES:
+        try:
+            found.append(fit(shape, resources, target=target, batch=batch))
+        except ValueError:
+            break
+    good = [mapping for mapping in found if fits(mapping, resources)
+            and target is not None and cycles(mapping) <= target]
+    best = max(found, key=lambda mapping: (fits(mapping, resources), -cycles(mapping)))
+    assert fit(shape, resources, target=target, batch=None) == [*good, best][0]
+
+
+def test_batches_that_are_tried():
+    assert BATCHES == (1, 2, 4, 8, 16)
 
 
 def test_effort_is_4000_look_up_tables():
@@ -191,6 +235,8 @@ def test_no_more_images_than_a_target_takes():
 def test_too_many_images_for_small_layers_are_refused():
     with pytest.raises(ValueError, match="^Batch must be smaller than 16 for layers as small as "):
         fit(shape_of(Threshold(1), 4, 3, 2), UP5K, batch=16)
+    with pytest.raises(ValueError, match="^Batch must be smaller than 3 for layers as small as "):
+        fit(shape_of(Threshold(1), 9, 2, 9), UP5K, batch=3)
     assert fit(shape_of(Threshold(1), 4, 3, 2), UP5K, batch=None).batch <= 2
 
 

@@ -36,7 +36,7 @@ def run(layer, folding, planes, **options):
 @given(data=st.data(), layer=strategies.scoreses(), i_stalls=strategies.stalls,
        o_stalls=strategies.stalls)
 def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
-    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 3])), layer.inputs * len(layer.gains))
+    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 4, 5])), layer.inputs * len(layer.gains))
     folding = data.draw(strategies.foldings(layer, final=True, batch=batch))
     planes = data.draw(strategies.bits(3 * batch, len(layer.gains), layer.inputs))
     scores, best = run(layer, folding, planes, i_stalls=i_stalls, o_stalls=o_stalls)
