@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from . import cost, spram
+from . import area, spram
 
 
-__all__ = ["Bounds", "bounds"]
+__all__ = ["WIDE", "Bounds", "bounds"]
+
+
+WIDE = 255   # bits of a popcount in which a cell takes little
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Bounds:
     weight_bandwidth : :class:`float`
         Cycles in which all weights can be read once, shared among the images of a batch.
     luts : :class:`float`
-        Cycles in which all cells can be sensed, with as many look-up tables for each as
-        :mod:`gateware.cost` reckons.
+        Cycles in which all cells can be sensed, with as many look-up tables for each as a popcount
+        of :data:`WIDE` bits takes.
     memory_bits : :class:`int`
         Bits in all memories of those kinds.
     fits : :class:`bool`
@@ -70,6 +73,6 @@ def bounds(mapping, resources):
         weight_bits=sum(weights.values()), xnors=xnors,
         weight_bandwidth=max(bits / kinds[kind][0] if kinds[kind][0] else float("inf")
                              for kind, bits in used.items()) / mapping.batch,
-        luts=xnors / int(resources.luts / cost.LUTS_PER_XNOR),
+        luts=xnors * area.popcount_luts(WIDE, resources.family) / WIDE / resources.luts,
         memory_bits=sum(kinds[kind][1] for kind in used),
         fits=all(bits <= kinds[kind][1] for kind, bits in used.items()))

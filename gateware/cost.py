@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
-from .area import LUTS_PER_XNOR, Estimate, blocks, estimate, layer, spram_blocks
+from .area import Estimate, blocks, estimate, layer, spram_blocks
 
 
 __all__ = ["Timing", "timing", "settled", "cycles", "pace", "Estimate", "estimate", "blocks",
-           "layer", "spram_blocks", "LUTS_PER_XNOR"]
+           "layer", "spram_blocks"]
 
 
 class Regroup:

@@ -1,5 +1,6 @@
 import pytest
 
+from gateware.area import popcount_luts
 from gateware.bounds import Bounds, bounds
 from gateware.mapping import Resources, uniform
 from model.encoder import BitSerial, Threshold
@@ -11,6 +12,9 @@ UP5K  = Resources(5_280, 30, 4_096, 16, "ice40", spram_blocks=4)
 ECP5  = Resources(24_288, 56, 18_432, 36, "ecp5")
 
 
+EACH = popcount_luts(255, "ecp5") / 255
+
+
 def mapping(encoder, *sizes, **options):
     return uniform(Shape(encoder, sizes, 0, 16), pe=3, simd=7, **options)
 
@@ -19,9 +23,9 @@ def test_bounds_are_the_networks_own():
     found = bounds(mapping(Threshold(128), 784, 300, 10), ECP5)
     assert (found.weight_bits, found.xnors) == (238_200, 238_200)
     assert (found.memory_bits, found.fits) == (56 * 18_432, True)
-    # 238,200 bits, of which 2,016 can be read in a cycle, and 8,995 cells at once.
+    # 238,200 bits, of which 2,016 can be read in a cycle, and 1.6 look-up tables for each.
     assert found.weight_bandwidth == 238_200 / 2_016
-    assert found.luts == 238_200 / 8_995
+    assert found.luts == pytest.approx(238_200 * EACH / 24_288)
     assert (found.cycles, found.by) == (found.weight_bandwidth, "weight bandwidth")
 
 
@@ -29,13 +33,14 @@ def test_planes_are_sensed_and_not_read_again():
     found = bounds(mapping(BitSerial(8), 784, 300, 10), ECP5)
     assert found.weight_bits == 238_200 and found.xnors == 8 * 784 * 300 + 300 * 10
     assert (found.cycles, found.by) == (found.luts, "LUTs")
-    assert found.luts == found.xnors / 8_995
+    assert found.luts > found.weight_bandwidth
+    assert found.luts == pytest.approx(found.xnors * EACH / 24_288)
 
 
 def test_images_share_what_is_read():
     found = bounds(mapping(Threshold(128), 784, 300, 10, batch=4), ECP5)
     assert found.weight_bandwidth == 238_200 / 2_016 / 4
-    assert found.luts == 238_200 / 8_995
+    assert found.luts == pytest.approx(238_200 * EACH / 24_288)
 
 
 def test_weights_are_read_from_where_they_are():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench import sim as bench
-from gateware.mapping import fit
 from boards import catalog
+from gateware.fit import fit
 from model.errors import InputError
 
 from .commandline import random_network, without
