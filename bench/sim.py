@@ -27,7 +27,8 @@ from rich.table import Table
 from boards import catalog
 from gateware import compiler, cost
 from gateware.folding import Folding
-from gateware.mapping import Mapping, fit, sizes
+from gateware.fit import fit
+from gateware.mapping import Mapping, sizes
 from model import data
 from model.errors import InputError
 from model.network import Network

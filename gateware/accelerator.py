@@ -132,7 +132,7 @@ class Accelerator(wiring.Component):
 
         shape, layers, batch = self._plan.shape, self._plan.mapping.layers, self.mapping.batch
         first, last = layers[0], len(layers) - 1
-        m.submodules.scores = scores = Scores(
+        scores = Scores(
             layers[-1], bipolar=last > 0 or shape.encoder.bipolar, gain_bits=shape.gain_bits,
             score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
             affine=self._init("scores.affine"))
@@ -181,6 +181,7 @@ class Accelerator(wiring.Component):
             if self._probes:
                 self._probe(m, n, layer.o, layer.sums, layer.o.payload)
 
+        m.submodules.scores = scores
         _join(m, source, scores.i)
         wiring.connect(m, scores.o, wiring.flipped(self.o))
         decoder.add(f"layer{last}.weights", scores.weights_bus)

@@ -74,7 +74,7 @@ def test_every_layer_matches_model_in_predicted_cycles(data, network):
     assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data(), network=strategies.networks(max_size=12), count=st.integers(1, 9))
 def test_batches_match_model_in_predicted_cycles(data, network, count):
     mapping = data.draw(strategies.mappings(network, batches=(2, 3, 4, 8)))

@@ -218,3 +218,29 @@ def test_estimates_of_others_come_within_a_tenth_as_well(name, tmp_path):
 def test_cost_offers_areas():
     assert (cost.estimate, cost.Estimate, cost.blocks, cost.layer) \
         == (area.estimate, area.Estimate, area.blocks, area.layer)
+
+
+@pytest.mark.parametrize("width, levels, ice40, ecp5", [
+    (127, 2, 288, 202), (200, 2, 468, 322), (255, 1, 642, 408), (300, 3, 687, 480),
+    (1_000, 0, 2_243, 1_546)])
+def test_wide_popcounts(width, levels, ice40, ecp5):
+    assert area.popcount_luts(width, "ice40", levels) == ice40
+    assert area.popcount_luts(width, "ecp5", levels) == ecp5
+
+
+def test_edges():
+    assert area.popcount_luts(64, "ice40") == area.popcount_luts(64, "ice40", 0)
+    assert area.dull_bits(96, 96, "sign") == 5
+    assert area.sense_luts(1, 1, 16, 16, "sign", "ice40") == 5
+    assert area.buffer(31, 48, ECP5) == (1, 0)
+    assert area.buffer(30, 48, ECP5) == (0, 206)
+    assert area.cells(7, 3_078, ICE40)[0] == 7
+    assert area.cells(13, 3_078, ICE40)[0] == 14
+    assert area.cells(7, 7_173, ICE40)[0] == 15
+    assert area.layer(Folding(17, 1, BITS, 1, 1), ICE40) == (1, 251)
+    assert area.layer(Folding(784, 300, BITS, 1, 4), ICE40) == (61, 313)
+    assert area.link(Folding(72, 4, BITS, 1, 8), 20, ICE40) == (5, 1_694)
+    assert area.scores(Folding(8, 16, BITS, 1, 8), ECP5, 0, 16) == (0, pytest.approx(105.6))
+    for classes, blocks in ((16, 8), (17, 9)):   # results of 32 bits, and of 33
+        mapping = Mapping((Folding(8, classes, BITS, 1, 8),))
+        assert area.estimate(mapping, ICE40, score_bits=28).memory_blocks == blocks

@@ -59,7 +59,7 @@ def built(network, plan):
 def test_spram_cannot_be_read_back(network):
     mapping = uniform(network.shape, pe=1, simd=1, storage="spram")
     with pytest.raises(InputError, match="^weights in SPRAM cannot be read back, as nothing says "):
-        BitstreamEngine(BOARD).load(compiler.compile(network.shape, mapping))
+        BitstreamEngine(BOARD).load(Plan(network.shape, mapping))
 
 
 @pytest.fixture
