@@ -119,25 +119,18 @@ class Transpose:
 
     def __init__(self, words, batch, images, sink):
         self.words, self.batch, self.images, self.sink = words, batch, images, sink
-        self.taken = 0       # words of the bank that is filled
-        self.free = [0, 0]
-        self.bank = 0
-        self.left = -1       # cycle in which the batch before left
+        self.taken = 0   # words of the bank that is filled
 
     def push(self, offered):
-        taken = max(offered, self.free[self.bank])
+        # Words leave as fast as they come, so that the other bank is free before this one is full.
         self.taken += 1
         if self.taken == self.words * self.batch:
             self.taken = 0
             vectors = min(self.batch, self.images)
             self.images -= vectors
-            valid = max(taken + 1, self.left) + 1
             for word in range(vectors * self.words):
-                self.left = valid + word
-                self.sink.push(self.left)
-            self.free[self.bank] = self.left
-            self.bank ^= 1
-        return taken
+                self.sink.push(offered + 2 + word)
+        return offered
 
 
 class Scores:

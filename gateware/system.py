@@ -28,7 +28,7 @@ def identity(accelerator, clock_hz):
     shape, layers = accelerator.shape, accelerator.mapping.layers
     room = max(1, ROWS // max(accelerator.words, shape.classes))
     # Whole batches of the accelerator, as long as there is room for one.
-    room -= room % layers[0].batch if room > layers[0].batch else 0
+    room = room // layers[0].batch * layers[0].batch or room
     return Identity(
         hash=accelerator.hash, clock_hz=clock_hz, control=accelerator.control_address,
         inputs=layers[0].inputs, bits=shape.encoder.sent_bits, classes=shape.classes,
@@ -120,7 +120,7 @@ class System(wiring.Component):
             pixels = pixels.pixels
         for n, pixel in enumerate(pixels):
             sent = link.pixels.payload.word_select(n, bits)
-            m.d.comb += Value.cast(pixel).eq(sent.replicate(len(Value.cast(pixel)) // bits))
+            m.d.comb += Value.cast(pixel).eq(sent.replicate(len(Value.cast(pixel))))
         wiring.connect(m, accelerator.o, link.scores)
 
         return m

@@ -5,10 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gateware.compiler import compile, image
+from gateware.folding import Folding
+from gateware.mapping import Mapping
+from gateware.plan import Plan
 from gateware.system import System, identity
 from model import frame
 from model.encoder import Threshold
 from model.frame import Error, Frame, Identity, Layer, Opcode, Run
+from model.network import Network
+from model.scores import Scores
 from sim.pins import AmaranthPins, Listener, levels
 
 from .standin import CONTROL, StandIn
@@ -53,8 +59,8 @@ def test_a_host_loads_weights_and_has_an_image_classified(line):
     assert Identity.unpack(line.ask(Opcode.IDENTIFY, 4).payload).loaded
     assert frame.unpack_words(line.ask(Opcode.READ, 5, frame.read(CONTROL, 1)).payload) == [1]
     pixels = np.arange(14)[None] % 16
-    image, = frame.pack_images(pixels, 4)
-    answer = line.ask(Opcode.INFER, 6, frame.infer(0, image, run=True, scores=True)).payload
+    packed, = frame.pack_images(pixels, 4)
+    answer = line.ask(Opcode.INFER, 6, frame.infer(0, packed, run=True, scores=True)).payload
     total = int(pixels.sum())
     run = Run.unpack(answer, IDENTITY, scores=True)
     assert run == Run(8, (total % 3,), (tuple((c + 1) * (total - 20) for c in range(3)),))
@@ -66,9 +72,24 @@ def test_of_a_thresholded_pixel_one_bit_is_sent():
     told = system.identity
     assert (told.bits, told.image_bytes) == (1, 2)
     line.ask(Opcode.WRITE, 1, frame.write(CONTROL, [1]))
-    image, = frame.pack_images(Threshold(3, bits=5).sent(np.arange(14)[None]), 1)
-    answer = line.ask(Opcode.INFER, 2, frame.infer(0, image, run=True)).payload
+    packed, = frame.pack_images(Threshold(3, bits=5).sent(np.arange(14)[None]), 1)
+    answer = line.ask(Opcode.INFER, 2, frame.infer(0, packed, run=True)).payload
     assert Run.unpack(answer, told, scores=False).best == (11 * 31 % 3,)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_images_of_a_batch_that_is_not_full_are_answered(batch):
+    rng = np.random.default_rng(0)
+    network = Network(Threshold(1, bits=1), (), Scores(
+        rng.random((3, 6)) < 0.5, np.ones(3, dtype=int), np.zeros(3, dtype=int)))
+    mapping = Mapping((Folding(6, 3, (1,), 1, 3, batch=batch),))
+    line = Line(System(compile(network.shape, mapping, image=image(network, mapping)),
+                       divisor=DIVISOR, clock_hz=12_000_000))
+    images = rng.integers(0, 2, (3, 6))
+    for n, each in enumerate(frame.pack_images(images, 1)):
+        answer = line.ask(Opcode.INFER, n, frame.infer(n, each, run=n == 2))
+    told = identity(Plan(network.shape, mapping), 12_000_000)
+    assert Run.unpack(answer.payload, told, scores=False).best == tuple(network(images))
 
 
 def test_reset_reaches_the_accelerator_and_the_class_is_shown():
@@ -82,10 +103,10 @@ def test_reset_reaches_the_accelerator_and_the_class_is_shown():
             seen.append(tuple(shown))
 
     line.pins.watch(look)
-    image, = frame.pack_images(np.full((1, 14), 4), 4)
+    packed, = frame.pack_images(np.full((1, 14), 4), 4)
     line.ask(Opcode.WRITE, 1, frame.write(CONTROL, [1]))
     assert seen[-1] == (0, 0, 1)
-    line.ask(Opcode.INFER, 2, frame.infer(0, image, run=True))
+    line.ask(Opcode.INFER, 2, frame.infer(0, packed, run=True))
     assert seen[-1] == (56 % 3, 1, 1)
     line.ask(Opcode.RESET, 3)
     assert seen[-1][1:] == (0, 0)    # the stand-in keeps nothing
