@@ -10,11 +10,11 @@ from .folding import Folding, divides
 from .mapping import Mapping, sizes, tiling
 
 
-__all__ = ["BATCHES", "fit"]
+__all__ = ["BATCHES", "EFFORT", "fit"]
 
 
 BATCHES = (1, 2, 4, 8, 16)   # images at once that are worth a try
-EFFORT  = 4_600              # look-up tables
+EFFORT  = 6_000              # look-up tables
 
 # Registers between the adders of popcounts, which an ECP5 has beside the adders anyway.
 LEVELS = {"ecp5": 2}
