@@ -22,7 +22,7 @@ from .bus import WORD, Region
 from .frames import PAGE, PAGES
 from .memories import latency
 from .popcount import CHAINS, LONGEST
-from .system import ROWS
+from .system import room
 
 
 __all__ = ["Estimate", "estimate", "blocks", "layer", "popcount_luts", "spram_blocks",
@@ -355,16 +355,18 @@ def scores(folding, resources, gain_bits, score_bits):
     return memory, luts
 
 
-def link(first, result_bits, resources):
+def link(first, classes, result_bits, resources):
     """Block RAMs and look-up tables of the host link before a first layer.
 
     Its memories are for frames, for images, of which as many bits of a pixel are reckoned as the
     layer has planes, and for results, each a score and a class.
     """
     width = first.simd * first.planes
-    memory = sum(cells(bits, depth, resources)[0]
-                 for bits, depth in ((8, PAGES * PAGE), (result_bits, ROWS), (width, ROWS)))
-    return memory, LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
+    images = room(first.folds, classes, first.batch)
+    found = [buffer(bits, depth, resources) for bits, depth in (
+        (8, PAGES * PAGE), (result_bits, images * classes), (width, images * first.folds))]
+    memory, luts = map(sum, zip(*found, strict=True))
+    return memory, luts + LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
         + regroup(8, -(-first.inputs * first.planes // 8), width)
 
 
@@ -385,7 +387,7 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
     """
     layers = mapping.layers
     result_bits = score_bits + bits_for(layers[-1].outputs - 1)
-    costs = [link(layers[0], result_bits, resources),
+    costs = [link(layers[0], layers[-1].outputs, result_bits, resources),
              scores(layers[-1], resources, gain_bits, score_bits), sums(layers[0], resources, None)]
     for folding, following in pairwise(layers):
         costs += [compare(folding, resources), sums(following, resources, folding.lanes)]

@@ -73,7 +73,7 @@ def _fit(shape, resources, target, effort, batch):
 
 def _search(shape, resources, target, effort, batch, storages):
     final = len(shape.sizes) - 2
-    choices = [_foldings(*layer, n == 0, n == final, resources, batch, storages,
+    choices = [_foldings(*layer, 0 if n else shape.classes, n == final, resources, batch, storages,
                          **tiling(shape, n))
                for n, layer in enumerate(sizes(shape))]
     if not all(choices):
@@ -142,10 +142,11 @@ def _slowest(choices, cycles, weigh):
 
 
 @lru_cache(maxsize=64)
-def _foldings(inputs, outputs, gains, first, final, resources, batch, storages, **tiles):
+def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, **tiles):
     """Parallelisms worth looking at, each with the shares of memory and look-up tables it takes.
 
-    The host's link counts with the first layer, whose words of pixels it keeps.
+    The host's link counts with the first layer, whose words of pixels it keeps, beside scores of
+    so many classes; other layers have none.
     """
     found = []
     simds = sorted({-(-inputs // folds) for folds in range(1, inputs + 1)})
@@ -167,8 +168,8 @@ def _foldings(inputs, outputs, gains, first, final, resources, batch, storages, 
                 if final and folding.lanes != 1:
                     continue
                 blocks, luts = cost.layer(folding, resources)
-                if first:
-                    kept, more = area.link(folding, WORD, resources)
+                if classes:
+                    kept, more = area.link(folding, classes, WORD, resources)
                     blocks, luts = blocks + kept, luts + more
                 memory = blocks / resources.memory_blocks
                 if storage == "spram":

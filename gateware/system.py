@@ -10,10 +10,16 @@ from . import uart
 from .link import Link
 
 
-__all__ = ["identity", "System"]
+__all__ = ["identity", "room", "System"]
 
 
 ROWS = 256   # of images, and of scores, that the narrowest block RAMs hold at their widest
+
+
+def room(words, classes, batch):
+    """Images of so many words and classes that are kept at once: whole batches, if one fits."""
+    images = max(1, ROWS // max(words, classes))
+    return images // batch * batch or images
 
 
 def identity(accelerator, clock_hz):
@@ -26,13 +32,10 @@ def identity(accelerator, clock_hz):
         Frequency of its clock.
     """
     shape, layers = accelerator.shape, accelerator.mapping.layers
-    room = max(1, ROWS // max(accelerator.words, shape.classes))
-    # Whole batches of the accelerator, as long as there is room for one.
-    room = room // layers[0].batch * layers[0].batch or room
     return Identity(
         hash=accelerator.hash, clock_hz=clock_hz, control=accelerator.control_address,
         inputs=layers[0].inputs, bits=shape.encoder.sent_bits, classes=shape.classes,
-        score_bits=shape.score_bits, batch=room,
+        score_bits=shape.score_bits, batch=room(accelerator.words, shape.classes, layers[0].batch),
         layers=tuple(Layer(layer.inputs, layer.outputs, layer.pe, layer.simd, layer.planes)
                      for layer in layers))
 

@@ -239,7 +239,7 @@ def test_edges():
     assert area.cells(7, 7_173, ICE40)[0] == 15
     assert area.layer(Folding(17, 1, BITS, 1, 1), ICE40) == (1, 251)
     assert area.layer(Folding(784, 300, BITS, 1, 4), ICE40) == (61, 313)
-    assert area.link(Folding(72, 4, BITS, 1, 8), 20, ICE40) == (5, 1_694)
+    assert area.link(Folding(72, 4, BITS, 1, 8), 4, 20, ICE40) == (5, 1_694)
     assert area.scores(Folding(8, 16, BITS, 1, 8), ECP5, 0, 16) == (0, pytest.approx(105.6))
     for classes, blocks in ((16, 8), (17, 9)):   # results of 32 bits, and of 33
         mapping = Mapping((Folding(8, classes, BITS, 1, 8),))

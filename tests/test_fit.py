@@ -51,7 +51,7 @@ def brute_force(shape, resources, target, effort, batch=1):
             def size(folding, chosen=chosen, weigh=weigh):
                 parts = [cost.layer(folding, resources)]
                 if not chosen:   # the host's link keeps words of pixels
-                    parts.append(area.link(folding, WORD, resources))
+                    parts.append(area.link(folding, shape.classes, WORD, resources))
                 return weigh(*map(sum, zip(*parts, strict=True)))
 
             for layer in every:
