@@ -29,6 +29,7 @@ from sim.cosim.runner import build, missing
 from .batch_benches import BATCHES
 from .benches import DATAPATH
 from .link_benches import LINK
+from .memory_benches import MEMORIES
 from .system_benches import SYSTEM
 from .test_architecture import GATEWARE, components
 
@@ -39,7 +40,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **BATCHES, **LINK, **SYSTEM}
+BENCHES = {**DATAPATH, **MEMORIES, **BATCHES, **LINK, **SYSTEM}
 
 
 def made(names):
