@@ -23,13 +23,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from rich.console import Console
 from rich.table import Table
 
 from boards.report import Report
+from gateware.carry_chain import load_or_add
+from gateware.family import family as family_of
 from gateware.popcount import Popcount
 from model.errors import CheckFailed, InputError
 from sim import tools
@@ -109,7 +111,9 @@ class Neuron(wiring.Component):
         m.d.sync += shift.eq(Cat(self.i, shift))
         m.d.comb += [popcount.en.eq(1), popcount.x.eq(shift[0::2]), popcount.w.eq(shift[1::2])]
         if self.accumulated:
-            m.d.sync += self.total.eq(Mux(shift[-1], popcount.o, self.total + popcount.o))
+            m.d.sync += self.total.eq(load_or_add(
+                m, self.total, popcount.o, shift[-1],
+                "generic" if isinstance(popcount, Tree) else family_of(platform)))
         m.d.sync += self.o.eq(self.total)
         return m
 

@@ -5,7 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
+from .carry_chain import load_or_add
 from .crossbar import Crossbar
+from .family import family
 from .sense import Sense
 
 
@@ -55,7 +57,7 @@ class Accumulate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        folding = self._folding
+        folding, cells = self._folding, family(platform)
         m.submodules.crossbar = crossbar = Crossbar(
             simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
             storage=folding.storage, levels=folding.levels, batch=folding.batch)
@@ -136,36 +138,46 @@ class Accumulate(wiring.Component):
                 part = Signal(range(most * sum(folding.gains) + 1), name=f"part_{n}")
                 terms.append(part)
                 with m.If(advance & flags.valid):
-                    m.d.sync += part.eq(Mux(fresh, 0, part << 1) + count)
+                    m.d.sync += part.eq(load_or_add(m, part << 1, count, fresh, cells))
             flags = delay(flags, "weighed")
         else:
             terms = counts
 
-        # Add up, and hand over once the last plane of the last fold is in.
-        add  = Signal()
-        last = Signal()
+        # Add up. A group's first word takes the place of what was there.
+        add   = Signal()
+        last  = Signal()
+        begin = Signal(init=1)
         m.d.comb += add.eq(advance & flags.valid & (flags.plane_last | (not folding.serial)))
         m.d.comb += last.eq(flags.plane_last & flags.fold_last)
+        with m.If(add):
+            m.d.sync += begin.eq(last)
+
+        # Hand over once the last plane of the last fold is in, while the next group may begin. It
+        # is never complete before the last lanes have left.
+        full = Signal()
+        take = Signal()
+        move = Signal()
+        with m.If(advance):
+            m.d.sync += full.eq(add & last)
+        m.d.comb += take.eq(advance & full)
+        m.d.comb += move.eq(self.o.valid & self.o.ready)
         sums = Signal(data.ArrayLayout(range(folding.top + 1), len(terms)))
         for n, term in enumerate(terms):
-            acc   = Signal(range(folding.top + 1), name=f"acc_{n}")
-            total = Signal.like(acc, name=f"total_{n}")
-            m.d.comb += total.eq(acc + term)
+            acc = Signal(range(folding.top + 1), name=f"acc_{n}")
             with m.If(add):
-                m.d.sync += acc.eq(Mux(last, 0, total))
-                with m.If(last):
-                    m.d.sync += sums[n].eq(total)
+                m.d.sync += acc.eq(load_or_add(m, acc, term, begin, cells))
+            # What moves up behind the last lanes is nobody's, and spares a choice.
+            behind = sums[n + folding.lanes] if n + folding.lanes < len(terms) else acc
+            with m.If(take | move):
+                m.d.sync += sums[n].eq(Mux(take, acc, behind))
 
-        # Drain. The next group is never complete before the last lanes have left.
+        # Drain.
         left = Signal(range(folding.drain + 1))
         m.d.comb += self.o.valid.eq(left != 0)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += left.eq(left - 1)
-            with m.If(~(add & last)):
-                for n in range(len(terms) - folding.lanes):
-                    m.d.sync += sums[n].eq(sums[n + folding.lanes])
-        with m.If(add & last):
+        with m.If(take):
             m.d.sync += left.eq(folding.drain)
+        with m.Elif(move):
+            m.d.sync += left.eq(left - 1)
         for lane in range(folding.lanes):
             m.d.comb += self.o.payload[lane].eq(sums[lane])
         return m

@@ -74,6 +74,14 @@ def sum_luts(bits, family):
     return bits + bits % 2 + 2 if family == "ecp5" else bits
 
 
+def running_luts(bits, dull, family):
+    """Tables of a register that adds up, of which so many bits and :py:`dull` ones below them are.
+
+    On ECP5 one cell more brings the first carry in, and all of them are in pairs.
+    """
+    return 2 * ((bits + dull) // 2 + 1) if family == "ecp5" else bits
+
+
 @lru_cache(maxsize=4_096)
 def popcount_luts(width, family, levels=0):
     """Look-up tables of a :class:`gateware.popcount.Popcount`, the register behind it included."""
@@ -212,9 +220,8 @@ def neuron(simd, family, levels, gains, most, bits, dull):
     """
     luts = popcount_luts(simd, family, levels)
     if gains[0] > 1:
-        part = bits_for(most * sum(gains)) - dull
-        luts += part - 1 + sum_luts(part - 1, family) + lone(1, family)
-    return luts + bits + sum_luts(bits, family)
+        luts += running_luts(bits_for(most * sum(gains)) - dull, dull, family)
+    return luts + running_luts(bits, dull, family)
 
 
 @lru_cache(maxsize=4_096)
@@ -268,7 +275,7 @@ def sums(folding, resources, unit):
     bits, lanes = bits_for(folding.top) - dull, folding.lanes
     each = sensed + neuron(folding.simd, family, folding.levels, folding.gains, most, bits, dull)
     # Sums that leave move up, but for the last ones, which come from the adders alone.
-    luts = vectors * each + (vectors - lanes) * 2 * bits + lanes * lone(bits, family)
+    luts = vectors * each + (vectors - lanes) * bits + lanes * lone(bits, family)
     # Inputs wait for the memory, as their opposites.
     lines = folding.simd * folding.batch
     luts += lines * (latency(folding.storage) if family == "ice40" else 1)

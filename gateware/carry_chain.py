@@ -10,7 +10,7 @@ from operator import xor
 from amaranth import *
 
 
-__all__ = ["Addition", "in_chains", "in_tables", "pack", "value"]
+__all__ = ["Addition", "in_chains", "in_tables", "load_or_add", "pack", "value"]
 
 
 class Addition:
@@ -110,8 +110,14 @@ def of_ccu2c(m, additions):
         places.append(slice(len(cells), len(cells) + addition.cells))
         for n, bit in enumerate(addition.a):
             cells.append(cell([bit, *addition.b[n:n + 1]]))
-    cells += [cell([], alone=True)] * (2 - len(cells) % 2)
+    # There is one cell more, which hands the last carry out.
+    sums = ccu2c(m, [*cells, cell([], alone=True)])
+    return [sums[place] for place in places]
 
+
+def ccu2c(m, cells):
+    """Sums of cells of ECP5, each a table and its inputs, of which two make a CCU2C."""
+    cells = [*cells, *[cell([], alone=True)] * (len(cells) % 2)]
     sums = Signal(len(cells))
     carry = None
     for n in range(0, len(cells), 2):
@@ -125,7 +131,24 @@ def of_ccu2c(m, additions):
             ports |= {f"i_{'ABCD'[k]}{half}": given for k, given in enumerate(inputs)}
         m.submodules += Instance("CCU2C", **ports)
         carry = ports.get("o_COUT")
-    return [sums[place] for place in places]
+    return sums
+
+
+def load_or_add(m, held, term, fresh, family):
+    """What a register that adds up holds next: :py:`held + term`, or :py:`term` if :py:`fresh`.
+
+    It has as many bits as :py:`held`, which are enough, and takes no more cells than an adder. On
+    iCE40 the table behind each carry has an input to spare for :py:`fresh`; whatever the carries
+    are then. On ECP5 a cell leaves :py:`held` out, and carries where both are 1, or none, which
+    :py:`term` says.
+    """
+    if family != "ecp5":
+        return Mux(fresh, term, held + term)[:len(held)]
+    table = sum((index & 1 ^ (index >> 2 & ~index >> 3 & 1)) << index for index in range(16))
+    bits = [term[n] if n < len(term) else C(0, 1) for n in range(len(held))]
+    sums = ccu2c(m, [cell([], alone=True), *((table, [bit, C(1, 1), held[n], fresh])
+                                             for n, bit in enumerate(bits))])
+    return sums[1:len(held) + 1]
 
 
 def cell(bits, *, alone=False):

@@ -148,7 +148,7 @@ class Folding:
     def latency(self):
         """Cycles from a group's last word to its first sums."""
         return (latency(self.storage) + stages(self.simd, self.levels) + self.sensing + self.serial
-                + 1)
+                + 2)
 
     @property
     def lanes(self):

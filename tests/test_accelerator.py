@@ -212,7 +212,7 @@ def test_as_many_batches_are_counted_as_there_can_be(monkeypatch):
             layer_sizes(shape), parallel, strict=True)))
         Fragment.get(compile(shape, mapping), None)
     # Two of them in the last buffer.
-    assert told == [{"batch": 2, "most": 8 + 2}, {"batch": 2, "most": 4 + 3 + 2}]
+    assert told == [{"batch": 2, "most": 9 + 2}, {"batch": 2, "most": 4 + 3 + 2}]
 
 
 @settings(max_examples=10)

@@ -86,7 +86,7 @@ def test_one_word_each_cycle(gains, pe, simd, levels, counting, tile):
         return dut
 
     # Words go in one a cycle; the last group's sums follow its last word.
-    latency = 2 + counting + (gains == (4, 2, 1)) + bool(tile)
+    latency = 3 + counting + (gains == (4, 2, 1)) + bool(tile)
     cycles = 10 * folding.interval - 1 + latency + folding.drain
     dut = run(cycles + 1)
     assert dut.latency == latency

@@ -7,7 +7,7 @@ from amaranth import *
 from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
-from gateware.carry_chain import Addition, in_chains, in_tables, pack, value
+from gateware.carry_chain import Addition, in_chains, in_tables, load_or_add, pack, value
 from gateware.family import FAMILIES
 
 from .carry_cells import CCU2C, modelled
@@ -73,6 +73,28 @@ def test_tables_add_bits(seed):
     rng, m, values = random.Random(seed), Module(), []
     made = additions(rng, m, values, [1])
     check(m, values, [(in_tables(made[0]), exact(made[0]))], rng)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(seed=st.integers(0, 2 ** 32 - 1), bits=st.integers(1, 12), data=st.data())
+def test_a_sum_goes_on_or_begins_anew(family, seed, bits, data):
+    m, values = Module(), []
+    held, fresh = (Cat(number(1, m, values) for _ in range(size)) for size in (bits, 1))
+    term = Cat(number(1, m, values) for _ in range(data.draw(st.integers(1, bits))))
+    with modelled():
+        found = load_or_add(m, held, term, fresh, family)
+        assert len(found) == bits
+        check(m, values, [(found, (held * ~fresh + term)[:bits])], random.Random(seed))
+
+
+@pytest.mark.parametrize("bits, expected", [(1, 1), (2, 2), (3, 2), (10, 6), (11, 6)])
+def test_a_cell_of_ecp5_for_two_bits_of_a_sum(bits, expected):
+    before = CCU2C.made
+    with modelled():
+        m = Module()
+        load_or_add(m, Signal(bits), Signal(1), Signal(), "ecp5")
+        Fragment.get(m, None)
+    assert CCU2C.made - before == expected
 
 
 @pytest.mark.parametrize("sizes, chain, expected", [

@@ -66,7 +66,7 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
         inside = ("scores" if last else f"layer_{n}", "accumulate")
         plane = signals.get((*inside, "plane"), 0)
         taken = signals[*inside, "i__valid"] & signals[*inside, "i__ready"]
-        stage = mapping.layers[n].latency - 2 - mapping.layers[n].serial   # that of the counts
+        stage = mapping.layers[n].latency - 3 - mapping.layers[n].serial   # that of the counts
         sensed = signals[*inside, "advance"] & Value.cast(signals[*inside, f"sensed_{stage}"])[0]
         weights = (*inside, "crossbar", "weights")
         fetched = watch.parts(*weights, part="cells_", kind="r_port__data")

@@ -8,22 +8,22 @@ from gateware.folding import Folding
     (Folding(13, 7, (4, 2, 1), 3, 5), {
         "planes": 3, "serial": True, "folds": 3, "groups": 3, "rows": 9, "beats": 9,
         "interval": 27, "lanes": 1, "drain": 3, "words": 9, "top": 91, "threshold_bits": 7,
-        "latency": 4}),
+        "latency": 5}),
     # Planes of one weight.
     (Folding(12, 16, (1, 1, 1), 6, 12), {
         "planes": 3, "serial": False, "folds": 1, "groups": 3, "rows": 3, "beats": 3,
         "interval": 9, "lanes": 2, "drain": 3, "words": 9, "top": 36, "threshold_bits": 6,
-        "latency": 3}),
+        "latency": 4}),
     # Eight neurons in three cycles: three lanes would be enough, but do not divide them.
     (Folding(7, 16, (1,), 8, 3, levels=1), {
         "planes": 1, "serial": False, "folds": 3, "groups": 2, "rows": 6, "beats": 3,
         "interval": 6, "lanes": 4, "drain": 2, "words": 4, "top": 7, "threshold_bits": 4,
-        "latency": 3}),
+        "latency": 4}),
     # A threshold out of reach takes all of its bits here, and one more than the sums above.
     (Folding(6, 3, (1,), 3, 6, levels=1), {
         "planes": 1, "serial": False, "folds": 1, "groups": 1, "rows": 1, "beats": 1,
         "interval": 1, "lanes": 3, "drain": 1, "words": 1, "top": 6, "threshold_bits": 3,
-        "latency": 4}),
+        "latency": 5}),
     (Folding(3, 1, (2, 1), 1, 2), {
         "planes": 2, "serial": True, "folds": 2, "groups": 1, "rows": 2, "beats": 4,
         "interval": 4, "lanes": 1, "drain": 1, "words": 1, "top": 9, "threshold_bits": 4}),
@@ -36,11 +36,11 @@ def test_layout_in_space_and_time(folding, expected):
 
 
 @pytest.mark.parametrize("folding, held", [
-    # Its bank is free while the last word waits, and the sums leave 9 + 2 cycles later.
-    (Folding(64, 1, (2, 1), 1, 64, levels=1, batch=2), 2 + 6),
-    (Folding(64, 2, (2, 1), 1, 64, levels=1, batch=2), 2 + 3),
-    (Folding(64, 3, (2, 1), 1, 64, levels=1, batch=2), 2 + 2),
-    (Folding(64, 6, (2, 1), 1, 64, levels=1, batch=2), 2 + 1),
+    # Its bank is free while the last word waits, and the sums leave 10 + 2 cycles later.
+    (Folding(64, 1, (2, 1), 1, 64, levels=1, batch=2), 2 + 7),
+    (Folding(64, 2, (2, 1), 1, 64, levels=1, batch=2), 2 + 4),
+    (Folding(64, 3, (2, 1), 1, 64, levels=1, batch=2), 2 + 3),
+    (Folding(64, 6, (2, 1), 1, 64, levels=1, batch=2), 2 + 2),
     (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), 2 + 2),
 ])
 def test_batches_that_are_inside_at_once(folding, held):

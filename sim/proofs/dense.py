@@ -54,7 +54,7 @@ def safe(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: i
     _, given, due = rules(h, folding, dut, "accumulate.")
     left = dut.o.valid & dut.o.ready
     h.claim("what leaves is what the accumulator gives", given == left)
-    progress(h, given | dut.i.valid, (due >= folding.drain) & dut.o.ready, 3 + folding.serial)
+    progress(h, given | dut.i.valid, (due >= folding.drain) & dut.o.ready, folding.latency)
 
     word = Signal(range(max(folding.words, 2)), name="words_left")
     h.m.d.sync += word.eq(Mux(left, Mux(word == folding.words - 1, 0, word + 1), word))
@@ -91,7 +91,7 @@ PROOFS = (
         "so many vectors come once weights and thresholds are written", "bounded", bits,
         tuple(case(cycles, **shape, vectors=vectors, bipolar=shape["gains"] == (1,))
               for cycles, vectors, shape
-              in zip((15, 16, 16, 14, 11), (1, 1, 1, 1, 1), SHAPES, strict=False)),
+              in zip((16, 17, 17, 15, 12), (1, 1, 1, 1, 1), SHAPES, strict=False)),
         (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
          Change("gateware.compiler", "layer.sum_threshold(layer.thresholds)",
                 "layer.thresholds.clip(0)", case=2),

@@ -29,7 +29,7 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
     planes, beats = folding.planes, folding.beats
     entered = h.signals["entered"]
     advance, left = inside["advance"], inside["left"]
-    handing = inside["add"] & inside["last"]
+    full = inside["full"]
 
     def gain(place: Any) -> Any:
         return Array(gains)[place % planes]
@@ -56,13 +56,15 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
         h.m.d.comb += after.eq(so_far + gain(entered) * agreements(dut.i.payload, weights, n))
         h.m.d.sync += so_far.eq(Mux(taken, Mux(entered == beats - 1, 0, after), so_far))
         beside = [Signal(range(folding.top + 1), name=f"beside_{k}_{n}") for k in range(stages)]
-        for k, behind in enumerate([after, *beside[:-1]]):
-            h.m.d.sync += beside[k].eq(Mux(advance, behind, beside[k]))
+        done = Signal(range(folding.top + 1), name=f"done_{n}")
+        for held, behind in zip([*beside, done], [after, *beside], strict=True):
+            h.m.d.sync += held.eq(Mux(advance, behind, held))
 
         h.claim("a count is no more than there are places",
                 inside[f"crossbar.popcount_{n}.count"] <= simd)
         # What has been added up, stage by stage from the last one to the first.
-        value = inside[f"acc_{n}"]
+        value = Mux(inside["begin"], 0, inside[f"acc_{n}"])
+        h.claim("sums that are complete are what went in", ~full | (done == inside[f"acc_{n}"]))
         if folding.serial:
             fresh, part, place = inside["fresh"], inside[f"part_{n}"], places[1]
             h.claim("a part is begun with the first plane", fresh == (place % planes == 0))
@@ -83,7 +85,7 @@ def exact(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: 
         h.claim("what has been added up is what went in", so_far == value[:width])
 
         taken_over = Signal(range(folding.top + 1), name=f"handed_{n}")
-        h.m.d.sync += taken_over.eq(Mux(handing, beside[-1], taken_over))
+        h.m.d.sync += taken_over.eq(Mux(advance & full, done, taken_over))
         handed.append(taken_over)
 
     for drained in range(folding.drain):
@@ -106,10 +108,8 @@ PROOFS = (
         "whatever the weights are, modulo the width of a sum, which none of a real layer leaves.",
         "the source keeps what it offers; no access over the bus", "induction", exact,
         tuple(case(reach(shape), **shape) for shape in SHAPES),
-        (Change("gateware.accumulate", "Mux(fresh, 0, part << 1)", "Mux(fresh, 0, part)", case=2,
-                cycles=14),
-         Change("gateware.accumulate", "sums[n].eq(sums[n + folding.lanes])",
-                "sums[n].eq(sums[n])", case=2),
+        (Change("gateware.accumulate", "part << 1, count", "part, count", case=2, cycles=14),
+         Change("gateware.accumulate", "sums[n + folding.lanes] if", "sums[n] if", case=2),
          Change("gateware.accumulate", "Mux(row == folding.rows - 1, 0, row + 1)",
                 "Mux(row == folding.rows - 1, 1, row + 1)", case=1, cycles=16),
          Change("gateware.crossbar", "popcount.x.eq(x.word_select(",

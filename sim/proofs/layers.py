@@ -161,7 +161,7 @@ def rules(h: Harness, folding: Folding, dut: Any, accumulate: str = "") -> Any:
     valid, plane_last, fold_last = ([flag[n] for flag in map(Value.cast, flags)] for n in range(3))
     plane, fold, row, left = (inside[accumulate + name]
                               for name in ("plane", "fold", "row", "left"))
-    advance, add, last = (inside[accumulate + name] for name in ("advance", "add", "last"))
+    advance, full, begin = (inside[accumulate + name] for name in ("advance", "full", "begin"))
     given = (left != 0) & advance
 
     # Words that went in, and words that were added up, since their group began.
@@ -189,11 +189,17 @@ def rules(h: Harness, folding: Folding, dut: Any, accumulate: str = "") -> Any:
         place = Mux(valid[n], following(here), here)
     h.claim("no word is lost or doubled in the pipeline", place == entered)
 
+    # Sums that are complete are handed over in the next cycle, in which a word of the next group
+    # may be added up.
+    h.claim("a group begins with its first word",
+            begin == (added < (folding.planes if folding.serial else 1)))
+    h.claim("as many words are added up as a group has", added < folding.beats)
     h.claim("a group's sums have left before the next are handed over",
-            ((left == 0) | (left + added <= folding.drain)) & (~(add & last) | (left <= 1)))
+            ((left == 0) | (left + added <= folding.drain + 1))
+            & (~full | ((left <= 1) & (added == 0))))
     pending = sum((valid[n] & plane_last[n] & fold_last[n] for n in range(len(stages))),
-                  start=Value.cast(0))
-    due = Signal(range((len(stages) + 2) * folding.drain + 1), name="due")
+                  start=Value.cast(full))
+    due = Signal(range((len(stages) + 3) * folding.drain + 1), name="due")
     h.m.d.sync += due.eq(due + Mux(taken & (entered == folding.beats - 1), folding.drain, 0)
                          - given)
     h.claim("as many words of sums are due as groups are inside, and lanes of the last one",

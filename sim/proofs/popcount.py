@@ -33,6 +33,7 @@ __all__ = ["PROOFS", "total"]
 
 
 WIDEST = 1024
+SUM    = 16   # bits of a sum
 
 
 @functools.cache
@@ -153,6 +154,19 @@ def composition(h: Harness, *, family: str, part: int) -> None:
             Value.cast(all(counted(width) for width in range(2, WIDEST + 1))))
 
 
+def running(h: Harness, *, family: str) -> None:
+    """Registers that add up, of every width that a sum may have, and every term's."""
+    h.verilog = cells(family)
+    fresh = h.free(1, "fresh")
+    for bits in range(1, SUM + 1):
+        for width in range(1, bits + 1):
+            held, term = (h.free(size, f"{name}_{bits}_{width}")
+                          for name, size in (("held", bits), ("term", width)))
+            h.claim(f"{bits} bits hold a term of {width}, added or alone",
+                    gateware.carry_chain.load_or_add(h.m, held, term, fresh, family)
+                    == Mux(fresh, term, held + term)[:bits])
+
+
 def ends(h: Harness) -> None:
     """The first cell of a chain, with the carry in that it has and with any."""
     h.verilog = cells("ecp5")
@@ -271,6 +285,16 @@ PROOFS = (
          Change("gateware.adder_tree", "number(first + a, b), carry", "number(first, b), carry"),
          Change("gateware.carry_chain", "i_I3=last[-1]", "i_I3=last[-2]", case=2),
          Change("gateware.carry_chain", "if alone else table", "if False else table", case=4))),
+    Proof(
+        "popcount.running",
+        f"A register of up to {SUM} bits next holds the sum of what it held and a term of as many "
+        "bits or fewer, or the term alone, modulo its width, in the cells of ECP5 as well.",
+        "nothing", "combinational", running,
+        (case(1, family="generic"), case(1, family="ecp5")),
+        (Change("gateware.carry_chain", "index >> 2 & ~index >> 3 & 1", "index >> 2 & 1", case=1),
+         Change("gateware.carry_chain", "index & 1 ^ (index >> 2", "1 & (index >> 2", case=1),
+         Change("gateware.carry_chain", "Mux(fresh, term, held + term)",
+                "Mux(fresh, held + term, held)"))),
     Proof(
         "popcount.ends",
         "What the cell that begins a chain on ECP5 gives does not depend on its carry in, which "
