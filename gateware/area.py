@@ -59,8 +59,7 @@ LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
 LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
 LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}   # with the bus, and the serial port
 
-# What Yosys reckons a block RAM, where a flip-flop is 1.
-WEIGHT = {"ice40": 64, "ecp5": 128}
+WEIGHT = {"ice40": 64, "ecp5": 128}   # of a block RAM to Yosys, where a flip-flop is 1
 DEEP   = 16   # words of a memory of look-up tables
 
 
@@ -75,10 +74,7 @@ def sum_luts(bits, family):
 
 
 def running_luts(bits, dull, family):
-    """Tables of a register that adds up, of which so many bits and :py:`dull` ones below them are.
-
-    On ECP5 one cell more brings the first carry in, and all of them are in pairs.
-    """
+    """Tables of a register that adds up, of so many bits above :py:`dull` ones; ECP5's in pairs."""
     return 2 * ((bits + dull) // 2 + 1) if family == "ecp5" else bits
 
 

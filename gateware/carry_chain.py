@@ -111,13 +111,13 @@ def of_ccu2c(m, additions):
         for n, bit in enumerate(addition.a):
             cells.append(cell([bit, *addition.b[n:n + 1]]))
     # There is one cell more, which hands the last carry out.
-    sums = ccu2c(m, [*cells, cell([], alone=True)])
+    sums = ccu2c(m, [*cells, cell([])])
     return [sums[place] for place in places]
 
 
 def ccu2c(m, cells):
     """Sums of cells of ECP5, each a table and its inputs, of which two make a CCU2C."""
-    cells = [*cells, *[cell([], alone=True)] * (len(cells) % 2)]
+    cells = [*cells, *[cell([])] * (len(cells) % 2)]
     sums = Signal(len(cells))
     carry = None
     for n in range(0, len(cells), 2):
@@ -146,7 +146,7 @@ def load_or_add(m, held, term, fresh, family):
         return Mux(fresh, term, held + term)[:len(held)]
     table = sum((index & 1 ^ (index >> 2 & ~index >> 3 & 1)) << index for index in range(16))
     bits = [term[n] if n < len(term) else C(0, 1) for n in range(len(held))]
-    sums = ccu2c(m, [cell([], alone=True), *((table, [bit, C(1, 1), held[n], fresh])
+    sums = ccu2c(m, [cell([]), *((table, [bit, C(1, 1), held[n], fresh])
                                              for n, bit in enumerate(bits))])
     return sums[1:len(held) + 1]
 

@@ -96,7 +96,7 @@ def test_one_word_each_cycle(gains, pe, simd, levels, counting, tile):
         run(cycles)
 
 
-@pytest.mark.parametrize("gains", [(1,), (4, 2, 1)])
+@pytest.mark.parametrize("gains", [(1,), (4, 2, 1), (8, 4, 2, 1)])
 @pytest.mark.parametrize("pe, simd", [(4, 3), (6, 6), (8, 12)])
 def test_groups_follow_without_a_gap(gains, pe, simd):
     """Sums still leave while those of the next group arrive."""

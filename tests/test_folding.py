@@ -42,9 +42,15 @@ def test_layout_in_space_and_time(folding, expected):
     (Folding(64, 3, (2, 1), 1, 64, levels=1, batch=2), 2 + 3),
     (Folding(64, 6, (2, 1), 1, 64, levels=1, batch=2), 2 + 2),
     (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), 2 + 2),
+    (Folding(6, 1, (1,), 1, 1), 2 + 1),
 ])
 def test_batches_that_are_inside_at_once(folding, held):
     assert folding.held == held
+
+
+def test_converters_take_a_cycle():
+    assert Folding(12, 4, (1,), 2, 4, tile_rows=4, sense="sign").latency \
+        == Folding(12, 4, (1,), 2, 4).latency + 1
 
 
 def test_memories_are_as_large_as_their_rows():
