@@ -56,7 +56,6 @@ class Case:
     batch: int = 1
     mapping: Mapping | None = None
     target: int | None = None   # cycles an image
-    effort: int = EFFORT   # look-up tables
     large: bool = False   # takes long to route
     placed: bool = True
 
@@ -65,7 +64,7 @@ class Case:
             return self.mapping
         resources = catalog.find(self.board).resources
         return fit(self.shape, resources, batch=self.batch, target=self.target,
-                   effort=min(self.effort, resources.luts))
+                   effort=min(EFFORT, resources.luts))
 
 
 CASES = (
@@ -78,7 +77,8 @@ CASES = (
     Case("ulx3s-25f", DEEP, 2, target=182),
     Case("ulx3s-85f", MNIST, placed=False),
     Case("ulx3s-85f", DEEP, placed=False),
-    Case("ulx3s-85f", MNIST, effort=12_000, large=True),
+    Case("ulx3s-85f", MNIST, 1, uniform(MNIST, pe=(75, 2), simd=(35, 25), levels=2,
+                                        storage=("wide", "block")), large=True),
 )
 
 
