@@ -11,7 +11,7 @@ __all__ = ["TAPS", "Lfsr"]
 
 
 # By width, the places whose exclusive or is fed back, the last one besides: P. Alfke, Efficient
-# Shift Registers, LFSR Counters, and Long Pseudo-Random Sequence Generators (Xilinx XAPP 052, 1996),
+# Shift Registers, LFSR Counters, and Long Pseudo-Random Sequence Generators (XAPP 052, 1996),
 # but for 16 bits, which has those that are most common in software. The tests prove each maximal.
 TAPS = {
     3: (2,), 4: (3,), 5: (3,), 6: (5,), 7: (6,), 8: (6, 5, 4), 9: (5,), 10: (7,), 11: (9,),
