@@ -141,7 +141,7 @@ class Accelerator(wiring.Component):
         after = buffered_after(shape.encoder)
         width = first.simd * (1 if after else shape.encoder.bits)
         m.submodules.encoder = encode = encoder(
-            shape.encoder, simd=first.simd if after else first.simd * batch)
+            shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch)
         m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
         order = [encode, replay] if after else [replay, encode]
         _join(m, order[0].o, order[1].i)

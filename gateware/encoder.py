@@ -5,6 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 import model.encoder
+import model.stochastic
+
+from .stochastic import Stochastic
 
 
 __all__ = ["BitSerial", "Threshold", "encoder", "buffered_after"]
@@ -95,12 +98,17 @@ class Threshold(wiring.Component):
         return m
 
 
-def encoder(spec, *, simd):
-    """The component that computes what the golden model's encoder :py:`spec` computes."""
+def encoder(spec, *, simd, inputs, batch=1):
+    """The component that computes what the golden model's encoder :py:`spec` computes.
+
+    It takes :py:`simd` pixels of each of :py:`batch` vectors at once, of :py:`inputs` pixels each.
+    """
+    if isinstance(spec, model.stochastic.Stochastic):
+        return Stochastic(spec, simd=simd, inputs=inputs, batch=batch)
     kinds = {model.encoder.BitSerial: BitSerial, model.encoder.Threshold: Threshold}
-    return kinds[type(spec)](spec, simd=simd)
+    return kinds[type(spec)](spec, simd=simd * batch)
 
 
 def buffered_after(spec):
     """Whether the input buffer comes after the encoder, which is wherever it is smaller."""
-    return spec.planes < spec.bits
+    return spec.planes == 1 < spec.bits

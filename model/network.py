@@ -19,13 +19,14 @@ from .errors import InputError
 from .files import whole
 from .packing import pack64
 from .scores import Scores, argmax
+from .stochastic import Stochastic
 
 
 __all__ = ["Network", "Shape"]
 
 
 FORMATS  = (1, 2)   # the second says how each layer is spread over tiles
-ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold)}
+ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold, Stochastic)}
 BLOCK    = 256   # images whose activations stay in cache from layer to layer
 
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from model.dense import Dense
 from model.encoder import Threshold
 from model.network import Network
+from model.stochastic import Stochastic
 
 
 __all__ = ["Coverage", "boundary", "coverage"]
@@ -125,13 +126,27 @@ class _Sums:
         """What the first layer makes of pixels."""
         encoder = self.network.encoder
         pixels = encoder.check(images)
+        if isinstance(encoder, Stochastic):
+            return np.asarray(encoder(pixels).sum(axis=1))
         return (pixels >= encoder.level if isinstance(encoder, Threshold) else pixels) \
             .astype(np.int64)
 
     def pixels(self, values: np.ndarray) -> np.ndarray:
-        """Pixels that have these values; they are at the limit between two where there is one."""
+        """Pixels that have these values; they are at the limit between two where there is one.
+
+        Where bits are drawn, some values may be out of a pixel's reach: the next one is taken.
+        """
         encoder = self.network.encoder
+        if isinstance(encoder, Stochastic):
+            numbers = encoder.numbers(self.network.inputs, encoder.samples).astype(np.int64)
+            least = np.sort(numbers, axis=0).clip(0, 254) + 1
+            least = np.concatenate([np.zeros_like(least[:1]), least])
+            return np.asarray(np.take_along_axis(least, values, axis=0))
         return encoder.level - 1 + values if isinstance(encoder, Threshold) else values
+
+    def within_reach(self, values: np.ndarray) -> np.ndarray:
+        """Values that pixels can have, in place of these."""
+        return self.values(self.pixels(values))
 
     def forward(self, values: np.ndarray, depth: int | None = None) -> list[np.ndarray]:
         """Sums of so many layers, images × neurons each. Floating point holds them exactly."""
@@ -240,6 +255,7 @@ def _climb(sums: _Sums, n: int, missing: np.ndarray, given: np.ndarray,
 
 def _choose(sums: _Sums, candidates: np.ndarray, missing: list[np.ndarray]) -> np.ndarray:
     """The candidates that reach most of what is missing; strikes that off."""
+    candidates = sums.within_reach(candidates)
     sides = sums.sides(candidates)
     chosen: list[int] = []
     enough = 1

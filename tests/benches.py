@@ -235,7 +235,7 @@ def decoder(rng):
 def encoder(rng, spec, simd):
     levels = rng.permutation(2 ** spec.bits)    # each of them
     pixels = np.resize(levels, (-(-len(levels) // simd), simd))
-    component = gateware.encoder.encoder(spec, simd=simd)
+    component = gateware.encoder.encoder(spec, simd=simd, inputs=simd)
     return streams(component, pack_fields(pixels, spec.bits, simd),
                    pack(spec(pixels), simd))
 

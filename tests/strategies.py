@@ -13,6 +13,7 @@ from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network
 from model.scores import Scores
+from model.stochastic import GENERATORS, Stochastic
 
 
 __all__ = ["stalls", "bits", "encoders", "senses", "tiles", "accumulates", "denses", "scoreses",
@@ -25,7 +26,9 @@ stalls = st.lists(st.sampled_from([0, 0, 0, 1, 2, 7]), min_size=1, max_size=5)
 encoders = st.one_of(
     st.integers(1, 5).map(BitSerial),
     st.integers(1, 4).flatmap(lambda bits: st.integers(1, 2 ** bits - 1).map(
-        lambda level: Threshold(level, bits=bits))))
+        lambda level: Threshold(level, bits=bits))),
+    st.builds(Stochastic, st.sampled_from([1, 2, 4]), generator=st.sampled_from(GENERATORS),
+              seed=st.integers(1, 65_535), bank=st.integers(1, 5)))
 
 
 def bits(*shape):

@@ -181,7 +181,8 @@ def test_layer_takes_and_gives_words_when_the_gateware_does(data, planes, inputs
     m = Module()
     m.submodules.replay = replay = Replay(
         width=folding.simd * planes, words=folding.folds, times=folding.groups)
-    m.submodules.encoder = encode = encoder(pixels, simd=folding.simd)
+    m.submodules.encoder = encode = encoder(
+        pixels, simd=folding.simd, inputs=inputs)
     m.submodules.accumulate = accumulate = Accumulate(folding)
     wiring.connect(m, replay.o, encode.i)
     wiring.connect(m, encode.o, accumulate.i)

@@ -30,7 +30,7 @@ def test_threshold_is_reached_at_its_level():
 def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
     pixels = data.draw(st.lists(st.integers(0, 2 ** spec.bits - 1), min_size=4 * simd,
                                 max_size=4 * simd))
-    dut = gateware.encoder.encoder(spec, simd=simd)
+    dut = gateware.encoder.encoder(spec, simd=simd, inputs=simd)
     words = bench.run(dut, pack_fields(pixels, spec.bits, simd), 4 * spec.planes,
                       i_stalls=i_stalls, o_stalls=o_stalls)
     planes = spec(np.array(pixels).reshape(4, simd))
@@ -41,16 +41,16 @@ def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
 @given(spec=strategies.encoders)
 def test_one_word_each_cycle(spec):
     words = [0] * 10
-    bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
+    bench.run(gateware.encoder.encoder(spec, simd=3, inputs=3), words, 10 * spec.planes,
               limit=10 * spec.planes + 1)
     with pytest.raises(TimeoutError):
-        bench.run(gateware.encoder.encoder(spec, simd=3), words, 10 * spec.planes,
+        bench.run(gateware.encoder.encoder(spec, simd=3, inputs=3), words, 10 * spec.planes,
                   limit=10 * spec.planes)
 
 
 @pytest.mark.parametrize("spec", [BitSerial(4), BitSerial(1), Threshold(3, bits=4)])
 def test_nothing_is_wider_than_it_has_to_be(tmp_path, spec):
-    dut = gateware.encoder.encoder(spec, simd=3)
+    dut = gateware.encoder.encoder(spec, simd=3, inputs=3)
     assert ports(dut) == {"i_payload": 3 * spec.bits, "i_valid": 1, "i_ready": 1, "o_payload": 3,
                           "o_valid": 1, "o_ready": 1}
     top = (1 << 3 * spec.bits) - 1

@@ -11,6 +11,7 @@ from model.encoder import BitSerial, Threshold
 from model.errors import InputError
 from model.network import BLOCK, Network
 from model.scores import Scores
+from model.stochastic import Stochastic
 
 from . import strategies
 
@@ -29,8 +30,12 @@ def test_trace_is_integer_arithmetic(data, network):
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)
     image = st.lists(pixels, min_size=network.inputs, max_size=network.inputs)
     images = np.array(data.draw(st.lists(image, min_size=1, max_size=4)))
-    x = images if isinstance(network.encoder, BitSerial) \
-        else np.where(images >= network.encoder.level, 1, -1)
+    x = images
+    if isinstance(network.encoder, Threshold):
+        x = np.where(images >= network.encoder.level, 1, -1)
+    elif isinstance(network.encoder, Stochastic):
+        numbers = network.encoder.numbers(network.inputs, network.encoder.samples)
+        x = sum(np.where(images > each, 1, -1) for each in numbers)
     trace = network.trace(images)
     for n, layer in enumerate(network.layers):
         acc = x @ (2 * layer.weights - 1).T

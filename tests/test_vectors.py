@@ -11,6 +11,7 @@ from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network
 from model.scores import Scores
+from model.stochastic import GENERATORS, Stochastic
 from sim.vectors import boundary, coverage
 
 from .commandline import random_network
@@ -23,6 +24,26 @@ def with_threshold_encoder(network, level, bits):
     return Network(Threshold(level, bits=bits), (middle, *others), network.scores)
 
 
+def with_stochastic_encoder(network, encoder):
+    first, *others = network.layers
+    middle = replace(first, thresholds=np.arange(first.outputs) % 5 - 2, gains=encoder.gains,
+                     bipolar=True)
+    return Network(encoder, (middle, *others), network.scores)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_what_is_drawn_of_pixels_is_what_was_aimed_at(generator):
+    """However many of their numbers are alike."""
+    network = with_stochastic_encoder(random_network(30, 40, 4, bits=8),
+                                      Stochastic(8, generator=generator, bank=2))
+    given = np.zeros((1, 30), dtype=int)
+    images = np.concatenate([given, boundary(network, given)])
+    assert images.min() >= 0 and images.max() <= 255
+    missing = coverage(network, images).missing[0]
+    assert missing.mean() <= 0.1
+    assert not missing.any() or generator not in ("vdc", "vdc-xor")
+
+
 def neighbours(layer, least, greatest):
     """Accumulators on both sides of each threshold, of those that a layer's inputs allow."""
     for neuron, threshold in enumerate(layer.thresholds):
@@ -33,18 +54,20 @@ def neighbours(layer, least, greatest):
 
 @pytest.mark.parametrize("sizes", [(64, 128, 10), (20, 30, 3), (3, 40, 2), (784, 32, 10),
                                    (1, 1, 1)])
-@pytest.mark.parametrize("encoder", ["bitserial", "threshold"])
+@pytest.mark.parametrize("encoder", ["bitserial", "threshold", "vdc"])
 def test_all_of_the_first_layer_is_reached(sizes, encoder):
     network = random_network(*sizes, bits=5)
     if encoder == "threshold":
         network = with_threshold_encoder(network, level=9, bits=4)
+    elif encoder == "vdc":
+        network = with_stochastic_encoder(network, Stochastic(4))
     given = np.random.default_rng(0).integers(0, 10, (7, sizes[0]))
     images = np.concatenate([given, boundary(network, given)])
     layer, acc = network.layers[0], network.trace(images)["layer0.acc"]
     positive = layer.weights.sum(axis=1)
-    if encoder == "threshold":
-        greatest = [layer.inputs] * layer.outputs
-        least = [-layer.inputs] * layer.outputs
+    if encoder != "bitserial":
+        greatest = [layer.inputs * sum(layer.gains)] * layer.outputs
+        least = [-most for most in greatest]
     else:
         greatest, least = positive * 31, (positive - layer.inputs) * 31
     for neuron, below, at in neighbours(layer, least, greatest):

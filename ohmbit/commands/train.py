@@ -2,13 +2,15 @@
 
 import pathlib
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
+from model.stochastic import GENERATORS, Stochastic
 from model.train import train as train_network
 
 from ..console import console
@@ -30,14 +32,26 @@ def train(
         min=1, help="Times to go through the training set.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Start of all that is random.")] = 0,
     encoder: Annotated[str, typer.Option(
-        metavar="ENCODER", help="bitserial, or threshold:LEVEL.")] = "bitserial",
+        "--encoder", "--input", metavar="ENCODER",
+        help="bitserial, threshold:LEVEL, or stochastic.")] = "bitserial",
+    samples: Annotated[int | None, typer.Option(
+        metavar="T", help="Bits drawn of each pixel, with the stochastic encoder.",
+        show_default="8")] = None,
+    generator: Annotated[str | None, typer.Option(
+        metavar="G", help=f"What draws them: {', '.join(GENERATORS)}.",
+        show_default="vdc")] = None,
+    lfsr_seed: Annotated[int | None, typer.Option(
+        help="Seed of its LFSRs.", show_default="44257")] = None,
+    bank: Annotated[int | None, typer.Option(
+        help="LFSRs of lfsr-bank.", show_default="16")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a network and write it to a file."""
     neurons = _hidden(hidden)
     with blame(f"dataset {dataset}"):
         images = data.load(dataset, data_dir)
-    encode = _encoder(encoder, images.bits)
+    encode = _encoder(encoder, images.bits, {"samples": samples, "generator": generator,
+                                             "lfsr_seed": lfsr_seed, "bank": bank})
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
     check_output(output)
     sizes = "-".join(map(str, (images.x_train.shape[1], *neurons, len(images.class_names))))
@@ -69,11 +83,20 @@ def _hidden(text: str) -> tuple[int, ...]:
     return neurons
 
 
-def _encoder(text: str, bits: int) -> Encoder:
+def _encoder(text: str, bits: int, drawn: Mapping[str, int | str | None]) -> Encoder:
     kind, colon, level = text.partition(":")
+    given = {name: value for name, value in drawn.items() if value is not None}
+    if kind == "stochastic" and not colon:
+        with blame("--encoder stochastic"):
+            options: dict[str, Any] = {"samples": 8} | given
+            seed = {"seed": options.pop("lfsr_seed")} if "lfsr_seed" in options else {}
+            return Stochastic(bits=bits, **options, **seed)
+    if given:
+        raise InputError(f"--{min(given).replace('_', '-')} is for --encoder stochastic, "
+                         f"not {text}")
     if kind == "bitserial" and not colon:
         return BitSerial(bits)
     if kind == "threshold" and level.isdecimal():
         with blame(f"--encoder {text}"):
             return Threshold(int(level), bits=bits)
-    raise InputError(f"--encoder takes bitserial or threshold:LEVEL, not {text!r}")
+    raise InputError(f"--encoder takes bitserial, threshold:LEVEL or stochastic, not {text!r}")

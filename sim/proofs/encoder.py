@@ -21,7 +21,7 @@ __all__ = ["PROOFS"]
 
 def planes(h: Harness, *, spec: Any, simd: int) -> None:
     """Each word in becomes one word out for each plane, and each bit is the twin's."""
-    dut = h.add(gateware.encoder.encoder(spec, simd=simd))
+    dut = h.add(gateware.encoder.encoder(spec, simd=simd, inputs=simd))
     taken, given = offer(h, dut.i), accept(h, dut.o)
     holds(h, dut.o)
     pixels = np.arange(2 ** spec.bits)

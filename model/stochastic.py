@@ -1,0 +1,153 @@
+"""Pixels to bits drawn with a probability: the stochastic-bitstream input."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .encoder import Encoder
+from .lfsr import Lfsr
+
+
+__all__ = ["GENERATORS", "PLACES", "Numbers", "Stochastic"]
+
+
+GENERATORS = ("lfsr", "lfsr-rotate", "lfsr-bank", "vdc", "vdc-xor")
+
+BITS   = 8      # of a pixel, and of a number that it is compared with
+WIDTH  = 16     # of the LFSRs
+PLACES = 16     # by which lfsr-rotate can turn its state
+FRESH  = 8      # steps after which none of the low bits are what they were
+SEED   = 0xace1
+BANK   = 16
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of 8 bits, one for each pixel and sample; they depend on these and on nothing else.
+
+    ==================  ==========================================================================
+    ``"lfsr"``          One LFSR of 16 bits that makes one step a pixel, and goes on from sample to
+                        sample; its low byte.
+    ``"lfsr-rotate"``   One LFSR that makes eight steps a sample; its state turned right by the
+                        pixel's index modulo 16, and of that the low byte.
+    ``"lfsr-bank"``     :py:`bank` LFSRs that make eight steps a sample, evenly apart on their one
+                        cycle; a pixel takes that of its index modulo :py:`bank`, and its low byte.
+    ``"vdc"``           The sample's index, its bits turned round, and 128/T added, T being the
+                        number of samples: the sequence of van der Corput (1935), each number in the
+                        middle of its interval. The same for all pixels.
+    ``"vdc-xor"``       The sample's index, its bits turned round, with a fixed mask for each pixel:
+                        the low byte of an LFSR that makes eight steps a pixel.
+    ==================  ==========================================================================
+
+    Parameters
+    ----------
+    generator : :class:`str`
+        One of :data:`GENERATORS`.
+    seed : :class:`int`
+        Of the LFSR, 1 to 65,535. ``"vdc"`` has none, and does not look at it.
+    bank : :class:`int`
+        LFSRs of ``"lfsr-bank"``, 1 to 256.
+    """
+
+    generator: str
+    seed: int = SEED
+    bank: int = BANK
+
+    def __post_init__(self) -> None:
+        if self.generator not in GENERATORS:
+            raise ValueError(f"Generator must be one of {', '.join(GENERATORS)}, "
+                             f"not {self.generator!r}")
+        Lfsr(WIDTH, seed=self.seed)
+        if not isinstance(self.bank, int) or isinstance(self.bank, bool):
+            raise TypeError(f"LFSRs of a bank must be an integer, not {self.bank!r}")
+        if not 1 <= self.bank <= 256:
+            raise ValueError(f"LFSRs of a bank must be between 1 and 256, not {self.bank!r}")
+
+    @property
+    def lfsr(self) -> Lfsr:
+        return Lfsr(WIDTH, seed=self.seed)
+
+    @property
+    def spread(self) -> int:
+        """Steps between one LFSR of a bank and the next."""
+        return self.lfsr.period // self.bank
+
+    @property
+    def period(self) -> int:
+        """Pixels after which numbers come again in each sample; 0 where they do not."""
+        return {"lfsr-rotate": PLACES, "lfsr-bank": self.bank, "vdc": 1}.get(self.generator, 0)
+
+    def __call__(self, pixels: int, samples: int) -> np.ndarray:
+        """All numbers, samples × pixels."""
+        sample, pixel = np.arange(samples)[:, None], np.arange(pixels)
+        if self.generator == "lfsr":
+            found = self.lfsr.states(sample * pixels + pixel)
+        elif self.generator == "lfsr-rotate":
+            state, turn = self.lfsr.states(FRESH * sample), (pixel % PLACES).astype(np.uint64)
+            found = state >> turn | state << np.uint64(WIDTH) - turn
+        elif self.generator == "lfsr-bank":
+            found = self.lfsr.states(FRESH * sample + self.spread * (pixel % self.bank))
+        else:
+            turned = np.array([reverse(n) for n in range(samples)], dtype=np.uint64)[:, None]
+            if self.generator == "vdc":
+                found = turned + np.uint64(128 // samples) + np.zeros(pixels, dtype=np.uint64)
+            else:
+                found = turned ^ self.lfsr.states(FRESH * pixel)
+        return (found & np.uint64(255)).astype(np.uint8)
+
+
+def reverse(index: int) -> int:
+    """An index below 256 with its eight bits turned round."""
+    return int(f"{index:08b}"[::-1], 2)
+
+
+@dataclass(frozen=True)
+class Stochastic(Encoder):
+    """As many bits of each pixel as there are :py:`samples`, set with a probability of pixel / 256.
+
+    A bit is set where the pixel is greater than the number that :class:`Numbers` has for it and for
+    the sample. All planes weigh the same, and a clear bit stands for −1, so that a layer adds up
+    what a stochastic bitstream of each pixel's value in [−1, 1] gives, and applies its threshold
+    once (T. Hirtzlin et al., Stochastic Computing for Hardware Implementation of Binarized Neural
+    Networks, 2019). A pixel of 0, which also fills up the last word of an image, is always −1.
+
+    Parameters
+    ----------
+    samples : :class:`int`
+        T, a power of two, 1 to 256.
+    generator, seed, bank
+        As :class:`Numbers` has them.
+    bits : :class:`int`
+        Width of a pixel, which must be 8.
+    """
+
+    bipolar = True
+
+    bits: int = field(default=BITS, kw_only=True)
+    samples: int
+    generator: str = field(default="vdc", kw_only=True)
+    seed: int = field(default=SEED, kw_only=True)
+    bank: int = field(default=BANK, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.bits != BITS:
+            raise ValueError(f"Bits of a pixel must be {BITS} where bits are drawn, "
+                             f"not {self.bits!r}: scale the images to 0 … 255")
+        if not isinstance(self.samples, int) or isinstance(self.samples, bool):
+            raise TypeError(f"Samples must be an integer, not {self.samples!r}")
+        if not 1 <= self.samples <= 256 or self.samples & self.samples - 1:
+            raise ValueError(f"Samples must be a power of two from 1 to 256, not {self.samples!r}")
+        Numbers(self.generator, self.seed, self.bank)   # says what is wrong with these
+
+    @property
+    def numbers(self) -> Numbers:
+        return Numbers(self.generator, self.seed, self.bank)
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        return (1,) * self.samples
+
+    def __call__(self, images: npt.ArrayLike) -> np.ndarray:
+        images = self.check(images)
+        return images[:, None, :] > self.numbers(images.shape[1], self.samples)

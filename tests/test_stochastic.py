@@ -1,0 +1,174 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import gateware.encoder
+from model.lfsr import Lfsr
+from model.packing import pack, pack_fields
+from model.stochastic import BANK, GENERATORS, SEED, Numbers, Stochastic
+from sim import bench
+
+from . import strategies
+from .traffic import idle_bits, ports
+
+
+SAMPLES = [1 << n for n in range(9)]
+
+
+def walk(seed, count):
+    states = [seed]
+    for _ in range(count):
+        states.append(states[-1] >> 1 ^ (0xb400 if states[-1] & 1 else 0))
+    return states
+
+
+def definition(generator, seed, bank, pixel, sample, pixels, samples):
+    """What is written of a generator, a step at a time."""
+    reverse = int(format(sample, "08b")[::-1], 2)
+    if generator == "vdc":
+        return reverse + 128 // samples
+    if generator == "vdc-xor":
+        return reverse ^ walk(seed, 8 * pixel)[-1] & 255
+    if generator == "lfsr":
+        return walk(seed, sample * pixels + pixel)[-1] & 255
+    if generator == "lfsr-rotate":
+        state = format(walk(seed, 8 * sample)[-1], "016b")
+        turn = pixel % 16
+        return int((state[-turn:] + state[:-turn] if turn else state)[-8:], 2)
+    return walk(seed, 8 * sample + 65_535 // bank * (pixel % bank))[-1] & 255
+
+
+@settings(max_examples=20)
+@given(generator=st.sampled_from(GENERATORS), seed=st.integers(1, 65_535), bank=st.integers(1, 256),
+       pixels=st.integers(1, 40), samples=st.sampled_from(SAMPLES[:6]), data=st.data())
+def test_numbers_are_those_of_the_definition(generator, seed, bank, pixels, samples, data):
+    numbers = Numbers(generator, seed, bank)(pixels, samples)
+    assert (numbers.shape, numbers.dtype) == ((samples, pixels), np.uint8)
+    pixel, sample = data.draw(st.integers(0, pixels - 1)), data.draw(st.integers(0, samples - 1))
+    assert numbers[sample, pixel] \
+        == definition(generator, seed, bank, pixel, sample, pixels, samples)
+
+
+def test_first_numbers():
+    assert Numbers("lfsr")(3, 2).tolist() \
+        == [[state & 255 for state in walk(SEED, 5)[n:n + 3]] for n in (0, 3)]
+    assert Numbers("vdc")(2, 4).tolist() == [[32, 32], [160, 160], [96, 96], [224, 224]]
+    assert Numbers("vdc")(1, 1).tolist() == [[128]]
+    assert (Numbers("vdc")(2, 256) == Numbers("vdc")(1, 256)).all()
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+def test_van_der_corput_is_spread_evenly(samples):
+    """One number in each of so many equal intervals, and so a bit count to half a sample exact."""
+    numbers = np.sort(Numbers("vdc")(1, samples)[:, 0].astype(int))
+    assert (numbers == np.arange(samples) * 256 // samples + 128 // samples).all()
+    pixels = np.arange(256)[None]
+    ones = Stochastic(samples)(pixels)[0].sum(axis=0)
+    assert (abs(ones - np.arange(256) * samples / 256) <= 0.5 + samples / 256).all()
+    # With a mask too, in some order.
+    masked = Numbers("vdc-xor")(50, samples).astype(int)
+    assert (np.sort(masked // (256 // samples), axis=0) == np.arange(samples)[:, None]).all()
+
+
+def test_all_samples_give_the_pixel():
+    pixels = np.arange(256)[None]
+    for generator in ("vdc", "vdc-xor"):
+        assert (Stochastic(256, generator=generator)(pixels).sum(axis=1) == pixels).all()
+
+
+@pytest.mark.parametrize("generator", ["lfsr", "lfsr-rotate", "lfsr-bank", "vdc-xor"])
+def test_numbers_of_a_whole_period_are_balanced(generator):
+    """Each byte as often as every other, but for 0, which the state of 0 would give."""
+    lfsr = Lfsr(16, seed=SEED)
+    low = (lfsr.states(range(lfsr.period)) & np.uint64(255)).astype(int)
+    assert np.bincount(low).tolist() == [255] + [256] * 255
+    # Eight steps at once reach all states as well, as they have no factor with the period.
+    moved = lfsr.states(8 * np.arange(lfsr.period))
+    assert len(np.unique(moved)) == lfsr.period
+    numbers = Numbers(generator)(4_096, 16).astype(int)
+    assert abs(numbers.mean() - 127.5) < {"lfsr-rotate": 16, "lfsr-bank": 12}.get(generator, 2)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_seeds_and_banks_matter_where_there_are_any(generator):
+    first, other = Numbers(generator)(40, 8), Numbers(generator, seed=0x1234)(40, 8)
+    assert (first == other).all() == (generator == "vdc")
+    assert (first == Numbers(generator, bank=BANK + 1)(40, 8)).all() == (generator != "lfsr-bank")
+
+
+specs = st.builds(
+    Stochastic, st.sampled_from(SAMPLES[:5]), generator=st.sampled_from(GENERATORS),
+    seed=st.integers(1, 65_535), bank=st.integers(1, 20))
+
+
+@given(data=st.data(), spec=specs, inputs=st.integers(1, 24), batch=st.integers(1, 3),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_gateware_matches_model(data, spec, inputs, batch, i_stalls, o_stalls):
+    simd = data.draw(st.integers(1, inputs))
+    words = -(-inputs // simd)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2 ** 32 - 1)))
+    images = rng.integers(0, 256, (3, batch, inputs))
+    dut = gateware.encoder.encoder(spec, simd=simd, inputs=inputs, batch=batch)
+
+    def rows(values):
+        """Vectors of a batch side by side, word by word: … × words × (batch · simd)."""
+        padded = np.zeros((*values.shape[:-1], words * simd), dtype=values.dtype)
+        padded[..., :inputs] = values
+        cut = padded.reshape(*values.shape[:-1], words, simd)
+        return np.moveaxis(cut, 1, -2).reshape(-1, batch * simd)
+
+    pixels = rows(images)
+    planes = np.stack([spec(each) for each in images])      # 3 × batch × samples × inputs
+    expected = np.stack([rows(planes[:, :, t]) for t in range(spec.samples)], axis=1)
+    found = bench.run(dut, pack_fields(pixels.ravel(), 8, batch * simd), 3 * words * spec.samples,
+                      i_stalls=i_stalls, o_stalls=o_stalls, limit=20_000)
+    assert found == pack(expected, batch * simd)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("samples", [1, 4])
+def test_one_word_each_cycle(generator, samples):
+    def run(limit):
+        dut = gateware.encoder.encoder(Stochastic(samples, generator=generator), simd=3, inputs=7)
+        bench.run(dut, [0] * 9, 9 * samples, limit=limit)
+
+    run(9 * samples + 1)
+    with pytest.raises(TimeoutError):
+        run(9 * samples)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_nothing_is_wider_than_it_has_to_be(tmp_path, generator):
+    dut = gateware.encoder.encoder(Stochastic(8, generator=generator), simd=3, inputs=30)
+    assert ports(dut) == {"i_payload": 24, "i_valid": 1, "i_ready": 1, "o_payload": 3,
+                          "o_valid": 1, "o_ready": 1}
+    words = [(1 << 24) - 1, 0, 0x80_40_c0, 0x30_90_10, 0xe0_a0_50] * 20
+    bench.run(dut, words, 8 * len(words), i_stalls=[0, 2], o_stalls=[0, 5],
+              vcd=str(tmp_path / "vcd"))
+    # Of the numbers of van der Corput some bits are always the same.
+    assert set(idle_bits(tmp_path / "vcd")) <= {"number", "middle"}
+
+
+def test_pixels_are_sampled_before_their_buffer_where_there_is_one_sample():
+    after = gateware.encoder.buffered_after
+    assert [after(Stochastic(samples)) for samples in (1, 2, 4, 8)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("given, error, message", [
+    ({"samples": 0}, ValueError, "^Samples must be a power of two from 1 to 256, not 0$"),
+    ({"samples": 3}, ValueError, "^Samples must be a power of two from 1 to 256, not 3$"),
+    ({"samples": 512}, ValueError, "^Samples must be a power of two from 1 to 256, not 512$"),
+    ({"samples": 4.0}, TypeError, r"^Samples must be an integer, not 4\.0$"),
+    ({"bits": 5}, ValueError, "^Bits of a pixel must be 8 where bits are drawn, not 5: scale the "),
+    ({"generator": "sobol"}, ValueError,
+     "^Generator must be one of lfsr, lfsr-rotate, lfsr-bank, vdc, vdc-xor, not 'sobol'$"),
+    ({"seed": 0}, ValueError, "^Seed of an LFSR must be between 1 and 65535, not 0$"),
+    ({"seed": 65_536}, ValueError, "^Seed of an LFSR must be between 1 and 65535, not 65536$"),
+    ({"bank": 0}, ValueError, "^LFSRs of a bank must be between 1 and 256, not 0$"),
+    ({"bank": "2"}, TypeError, "^LFSRs of a bank must be an integer, not '2'$"),
+])
+def test_what_it_cannot_be(given, error, message):
+    with pytest.raises(error, match=message):
+        Stochastic(**{"samples": 8} | given)
