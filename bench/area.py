@@ -33,12 +33,13 @@ from boards.report import last_error
 from gateware import area
 from gateware.accelerator import Accelerator
 from gateware.folding import Folding
-from gateware.mapping import Mapping, sizes, tiling
+from gateware.mapping import Mapping, sampling, sizes, tiling
 from gateware.plan import Plan
 from gateware.system import System
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import CheckFailed, InputError
 from model.network import Shape
+from model.stochastic import Stochastic
 from sim import tools
 from sim.cache import keep
 from sim.synthesis import FAMILIES
@@ -91,7 +92,7 @@ def design(name: str, family: str, encoder: Encoder, chain: tuple[int, ...],
     """A design of PE and SIMD for each layer; :py:`storage` is that of the first."""
     shape = Shape(encoder, chain, gain_bits, score_bits, tiles)
     layers = [Folding(*size, *fold, storage="block" if n else storage, levels=levels, batch=batch,
-                      **tiling(shape, n))
+                      numbers=sampling(shape, n), **tiling(shape, n))
               for n, (size, fold) in enumerate(zip(sizes(shape), parallel, strict=True))]
     return Design(name, family, shape, Mapping(tuple(layers)))
 
@@ -112,6 +113,10 @@ DESIGNS = {each.name: each for each in (
     design("mnist", "ecp5", LEVEL, MNIST, (8, 64), (1, 16)),
     design("mnist-wide", "ecp5", LEVEL, MNIST, (8, 252), (1, 64), storage="wide", levels=2),
     design("deep", "ecp5", LEVEL, DEEP, (8, 32), (4, 32), (4, 32), (1, 8)),
+    design("drawn", "ice40", Stochastic(8), MNIST, (2, 32), (1, 3), storage="spram"),
+    design("drawn-lfsr", "ice40", Stochastic(4, generator="lfsr"), (49, 64, 10), (4, 8), (1, 8)),
+    design("drawn-bank", "ecp5", Stochastic(8, generator="lfsr-bank"), MNIST, (8, 64), (1, 16)),
+    design("drawn-xor", "ecp5", Stochastic(8, generator="vdc-xor"), MNIST, (8, 64), (1, 16)),
     design("signs", "ecp5", PLANES, DIGITS, (8, 16), (1, 8), tiles=((32, "sign"), (None, "exact"))),
 )}
 

@@ -15,10 +15,11 @@ from math import gcd
 from amaranth.utils import bits_for, ceil_log2
 
 from model.sense import Sense
+from model.stochastic import BITS, FRESH, bits_of
 
 from . import spram, wide
 from .adder_tree import adder_tree
-from .bus import WORD, Region
+from .blocks import LUTS_TO_CHOOSE, access, blocks, buffer, cells, cut, store, tables
 from .frames import PAGE, PAGES
 from .memories import latency
 from .popcount import CHAINS, LONGEST
@@ -46,21 +47,13 @@ class Estimate:
 
 
 LUTS_PER_XNOR = 2.7        # of a plain tree, its XNOR included
-LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
-LUTS_ON_BUS = 0.6          # for each bit of one that is a word itself
-LUTS_TO_WRITE = 1          # for each word of a row
-LUTS_TO_CHOOSE = 0.75      # for each bit that is chosen from one block RAM more
 LUTS_OF_PIPELINE = 26      # of counters and flags beside their bits
 LUTS_OF_BUFFER = 12        # beside its counters
 LUTS_OF_BATCHES = 41       # of keeping them apart at both ends
 LUTS_OF_STEP = {"ice40": 1, "ecp5": 1.4}   # of a converter, for each bit of a count
 LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
-LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
 LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}   # with the bus, and the serial port
-
-WEIGHT = {"ice40": 64, "ecp5": 128}   # of a block RAM to Yosys, where a flip-flop is 1
-DEEP   = 16   # words of a memory of look-up tables
 
 
 def lone(bits, family):
@@ -116,86 +109,14 @@ def popcount_luts(width, family, levels=0):
             if tables:
                 luts += sum(place in fresh for place in places)
         ends = level == len(tree) or (bool(levels) and level % levels == 0)
-        for cells in chains:
+        for length in chains:
             # A carry that leaves takes a cell of iCE40, and on ECP5 all of them are in pairs.
-            luts += cells + 1 if tables else cells + 2 - cells % 2
+            luts += length + 1 if tables else length + 2 - length % 2
         if ends and level < len(tree):
             luts += lone(sum(waiting.values()), family)
             fresh.clear()
         waiting |= sums
     return luts
-
-
-@lru_cache(maxsize=65_536)
-def cells(width, depth, resources):
-    """Block RAMs of a memory, and look-up tables that choose between them.
-
-    Yosys chooses the shape by what it weighs: a block, and half a bit that is chosen from two.
-    """
-    weight = WEIGHT.get(resources.family, 128)
-    rows = resources.memory_block_bits // resources.memory_block_width
-    found = []
-    for shrink in range(resources.memory_block_width.bit_length() - (resources.family == "ice40")):
-        wide = -(-width // (resources.memory_block_width >> shrink))
-        deep = -(-depth // (rows << shrink))
-        found.append((weight * wide * deep + width * (deep - 1) / 2, wide * deep, deep))
-    _, count, deep = min(found)
-    return count, LUTS_TO_CHOOSE * width * (deep - 1)
-
-
-def blocks(width, depth, resources):
-    """Block RAMs of a memory that is cut into the bus's words."""
-    return cut(cells, width, depth, resources)[0]
-
-
-def cut(kind, width, depth, resources):
-    """Block RAMs and look-up tables of a memory that is cut into the bus's words."""
-    whole, rest = divmod(width, WORD)
-    memory, luts = kind(WORD, depth, resources)
-    more, others = kind(rest, depth, resources) if rest else (0, 0)
-    return whole * memory + more, whole * luts + others
-
-
-def tables(width, depth, family):
-    """What Yosys weighs a memory that is in no block RAM, and its look-up tables.
-
-    That is flip-flops on iCE40. On others a table holds sixteen bits.
-    """
-    if family == "ice40":
-        bits = width * depth
-        return bits, bits + LUTS_TO_CHOOSE * width * (depth - 1) + depth
-    parts = -(-depth // DEEP)
-    count = parts * -(-width // 4)
-    choices = (width + 1) * (parts - 1)
-    return 4 * count + choices / 2, LUTS_OF_TABLES * count + choices
-
-
-def buffer(width, depth, resources, units=1):
-    """Block RAMs and look-up tables of a memory that the synthesizer puts where it costs less.
-
-    Each of so many :py:`units` of a row is written by itself.
-    """
-    count, luts = cells(width, depth, resources)
-    unit = width // units
-    if units > 1 and resources.family != "ice40":
-        # Which has an enable for each bit, while others have one for nine, and four in a block.
-        count = max(count, -(-units * -(-unit // 9) // 4))
-    weight, instead = tables(unit, depth, resources.family)
-    if units * weight < WEIGHT.get(resources.family, 0) * count:
-        return 0, units * instead
-    return count, luts
-
-
-def store(width, depth, resources):
-    """Block RAMs and look-up tables of a :class:`gateware.memories.Store`, weights excepted."""
-    memory, luts = cut(buffer, width, depth, resources)
-    return memory, luts + access(Region(width, depth))
-
-
-def access(region):
-    """Look-up tables by which a host reaches a store."""
-    each = LUTS_TO_READ_BACK if region.chunks > 1 else LUTS_ON_BUS
-    return each * region.width + LUTS_TO_WRITE * region.chunks + region.addr_width + 3
 
 
 def counter(values):
@@ -279,6 +200,8 @@ def sums(folding, resources, unit):
         luts += lines * folding.planes
     luts += LUTS_OF_PIPELINE + sum(map(bits_for, (
         folding.rows - 1, folding.folds - 1, folding.planes - 1, folding.drain)))
+    if folding.numbers is not None:
+        luts += drawing(folding, family)
     memory = 0
     for count, more in (weights(folding, resources), before(folding, resources, unit)):
         memory, luts = memory + count, luts + more
@@ -310,7 +233,7 @@ def weights(folding, resources):
 
 def before(folding, resources, unit):
     """Block RAMs and look-up tables of the buffer before a layer."""
-    width = folding.simd * (folding.planes if folding.serial else 1) * folding.batch
+    width = folding.simd * folding.batch * folding.pixel_bits
     depth = (1 << ceil_log2(folding.folds)) + folding.folds
     luts = 2 * counter(folding.folds) + counter(folding.groups) + LUTS_OF_BUFFER
     units = 1
@@ -319,6 +242,41 @@ def before(folding, resources, unit):
         luts += counter(folding.batch) + counter(units // folding.batch) + units + LUTS_OF_BUFFER
     memory, more = buffer(width, depth, resources, units)
     return memory, luts + more
+
+
+def drawing(folding, family):
+    """Look-up tables of a :class:`gateware.stochastic.Stochastic` before a layer.
+
+    A bit of a number is an exclusive or of some bits of a state, and so is a bit of the next state.
+    """
+    numbers, words = folding.numbers, folding.folds
+    lfsr, compared = numbers.lfsr, sum_luts(BITS, family) + 1
+    luts = folding.simd * folding.batch * compared + counter(folding.planes) + counter(words)
+    if numbers.generator == "vdc":
+        return luts
+    if numbers.generator == "vdc-xor":
+        # Each sum of an index takes a table a bit, and so does each exclusive or of four.
+        bits, apart = bits_of(folding.inputs), folding.simd // (folding.simd & -folding.simd)
+        return luts + bits + BITS * 2 + (apart - 1) * (bits + BITS * -(-(bits // 2 + 1) // 3))
+    if numbers.generator == "lfsr":
+        leaps = range(folding.simd)
+        moves = [folding.simd, folding.simd, folding.inputs]
+    else:
+        bank = numbers.generator == "lfsr-bank"
+        leaps = range(0, numbers.spread * numbers.bank, numbers.spread) if bank else [0]
+        moves = [FRESH]
+        turns = numbers.period // gcd(numbers.period, folding.simd)
+        luts += counter(turns) + LUTS_TO_CHOOSE * BITS * folding.simd * (turns - 1)
+    luts += sum(xors(lfsr, move, lfsr.width) + lfsr.width for move in moves)
+    return luts + sum(xors(lfsr, leap, BITS) for leap in leaps)
+
+
+@lru_cache(maxsize=4_096)
+def xors(lfsr, steps, bits):
+    """Look-up tables of the lowest bits of a state so many steps ahead."""
+    matrix = lfsr.matrix(steps)
+    inputs = [sum(image >> place & 1 for image in matrix) for place in range(bits)]
+    return sum(-(-(count - 1) // 3) for count in inputs)
 
 
 def compare(folding, resources):
@@ -362,15 +320,16 @@ def link(first, classes, result_bits, resources):
     """Block RAMs and look-up tables of the host link before a first layer.
 
     Its memories are for frames, for images, of which as many bits of a pixel are reckoned as the
-    layer has planes, and for results, each a score and a class.
+    layer has planes, but all where bits are drawn, and for results, each a score and a class.
     """
-    width = first.simd * first.planes
+    sent = first.planes if first.numbers is None else BITS
+    width = first.simd * sent
     images = room(first.folds, classes, first.batch)
     found = [buffer(bits, depth, resources) for bits, depth in (
         (8, PAGES * PAGE), (result_bits, images * classes), (width, images * first.folds))]
     memory, luts = map(sum, zip(*found, strict=True))
     return memory, luts + LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
-        + regroup(8, -(-first.inputs * first.planes // 8), width)
+        + regroup(8, -(-first.inputs * sent // 8), width)
 
 
 def spram_blocks(folding):

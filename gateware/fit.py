@@ -7,7 +7,7 @@ from functools import lru_cache
 from . import area, cost, memories
 from .bus import WORD
 from .folding import Folding, divides
-from .mapping import Mapping, sizes, tiling
+from .mapping import Mapping, sampling, sizes, tiling
 
 
 __all__ = ["BATCHES", "EFFORT", "fit"]
@@ -74,7 +74,7 @@ def _fit(shape, resources, target, effort, batch):
 def _search(shape, resources, target, effort, batch, storages):
     final = len(shape.sizes) - 2
     choices = [_foldings(*layer, 0 if n else shape.classes, n == final, resources, batch, storages,
-                         **tiling(shape, n))
+                         sampling(shape, n), **tiling(shape, n))
                for n, layer in enumerate(sizes(shape))]
     if not all(choices):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
@@ -142,7 +142,8 @@ def _slowest(choices, cycles, weigh):
 
 
 @lru_cache(maxsize=64)
-def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, **tiles):
+def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, numbers,
+              **tiles):
     """Parallelisms worth looking at, each with the shares of memory and look-up tables it takes.
 
     The host's link counts with the first layer, whose words of pixels it keeps, beside scores of
@@ -164,7 +165,7 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
                 if not _possible(storage, pe * simd, rows, resources):
                     continue
                 folding = Folding(inputs, outputs, gains, pe, simd, storage, levels=levels,
-                                  batch=batch, **tiles)
+                                  batch=batch, numbers=numbers, **tiles)
                 if final and folding.lanes != 1:
                     continue
                 blocks, luts = cost.layer(folding, resources)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from amaranth.utils import bits_for
 
 from model.sense import Sense
+from model.stochastic import BITS, Numbers
 
 from .adder_tree import stages
 from .bus import Region
@@ -52,6 +53,9 @@ class Folding:
         not exact, a multiple of :py:`simd` if less than :py:`inputs`.
     sense : :class:`str` or :class:`int`
         How a tile senses, as :class:`model.sense.Sense` has it.
+    numbers : :class:`model.stochastic.Numbers`, or None
+        By which planes are drawn of pixels, where they are; what the layer computes of them does
+        not depend on it.
     """
 
     inputs: int
@@ -64,6 +68,7 @@ class Folding:
     batch: int = 1
     tile_rows: int | None = None
     sense: str | int = "exact"
+    numbers: Numbers | None = None
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -95,6 +100,13 @@ class Folding:
     def serial(self):
         """Whether a plane weighs half as much as the one before it, rather than the same."""
         return self.gains[0] > 1
+
+    @property
+    def pixel_bits(self):
+        """Bits of an input that its buffer holds."""
+        if self.numbers is not None and self.planes > 1:
+            return BITS
+        return self.planes if self.serial else 1
 
     @property
     def folds(self):

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from model.stochastic import Stochastic
+
 from . import cost
 from .folding import Folding, divides
 
 
-__all__ = ["Resources", "Mapping", "sizes", "tiling", "uniform"]
+__all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ def tiling(shape, n):
     return {"tile_rows": rows, "sense": sense}
 
 
+def sampling(shape, n):
+    """The numbers by which a layer's planes are drawn; None where they are not."""
+    return shape.encoder.numbers if n == 0 and isinstance(shape.encoder, Stochastic) else None
+
+
 def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
     """The same PE, SIMD and memory for every layer; or, of what is a sequence, one for each.
 
@@ -96,7 +103,8 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
     """
     layers, final = [], len(shape.sizes) - 2
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        more = {"levels": levels, "batch": batch, **tiling(shape, n)}
+        more = {"levels": levels, "batch": batch, "numbers": sampling(shape, n),
+                **tiling(shape, n)}
         width = simd[n] if isinstance(simd, Sequence) else next(
             width for width in range(min(simd, inputs), 0, -1)
             if divides(width, inputs, **tiling(shape, n)))

@@ -1,12 +1,14 @@
 """Pixels to bits drawn with a probability: numbers, and comparators."""
 
+from functools import reduce
 from math import gcd
+from operator import xor
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from model.stochastic import FRESH, PLACES
+from model.stochastic import FRESH, PLACES, bits_of
 
 from .lfsr import Lfsr, leap
 
@@ -19,8 +21,8 @@ class Stochastic(wiring.Component):
 
     Computes what :class:`model.stochastic.Stochastic` computes: each word of pixels becomes as many
     words of bits as there are samples. The numbers of all pixels of a word come of one LFSR, leapt
-    forward by wires and exclusive ors, or of the sample's index. They begin anew with each vector
-    of :py:`words` words, and vectors of a batch share them. The throughput is one word out a cycle;
+    forward by wires and exclusive ors, or of the indices of pixel and sample. They begin anew with
+    each vector, and vectors of a batch share them. The throughput is one word out a cycle;
     combinational from input to output, and back.
 
     Parameters
@@ -135,13 +137,20 @@ class Stochastic(wiring.Component):
         return [self._reversed(sample) | middle] * self._simd
 
     def _vdc_xor(self, m, sample, moves, next_word, restart):
-        """Masks of a word's pixels, which are wires alone where there is but one word."""
-        spec = self._spec.numbers.lfsr
-        if self._inputs <= self._simd:
-            state = Const(spec.seed, spec.width)
-        else:
-            m.submodules.lfsr = lfsr = Lfsr(spec, step=FRESH * self._simd)
-            m.d.comb += [lfsr.en.eq(next_word), lfsr.restart.eq(restart)]
-            state = lfsr.o
-        return [self._low(leap(spec, state, FRESH * n)) ^ self._reversed(sample)
-                for n in range(self._simd)]
+        """Masks of pixels, each linear in the bits of the pixel's index."""
+        bits = bits_of(self._inputs)
+        masks = self._spec.numbers.masks(bits)
+        first = Signal(bits)
+        with m.If(restart):
+            m.d.sync += first.eq(0)
+        with m.Elif(next_word):
+            m.d.sync += first.eq(first + self._simd)
+        zeros = (self._simd & -self._simd).bit_length() - 1   # in any word's first index
+        numbers = []
+        for n in range(self._simd):
+            index = Cat(Const(n, zeros), first[zeros:] + (n >> zeros))[:bits] if zeros \
+                else (first + n)[:bits]
+            mask = [reduce(xor, (index[bit] for bit in range(bits) if masks[bit] >> place & 1),
+                           Const(0, 1)) for place in range(self._spec.bits)]
+            numbers.append(Cat(mask) ^ self._reversed(sample))
+        return numbers

@@ -9,7 +9,7 @@ from .encoder import Encoder
 from .lfsr import Lfsr
 
 
-__all__ = ["GENERATORS", "PLACES", "Numbers", "Stochastic"]
+__all__ = ["BITS", "FRESH", "GENERATORS", "PLACES", "Numbers", "Stochastic", "bits_of"]
 
 
 GENERATORS = ("lfsr", "lfsr-rotate", "lfsr-bank", "vdc", "vdc-xor")
@@ -37,7 +37,9 @@ class Numbers:
                         number of samples: the sequence of van der Corput (1935), each number in the
                         middle of its interval. The same for all pixels.
     ``"vdc-xor"``       The sample's index, its bits turned round, with a fixed mask for each pixel:
-                        the low byte of an LFSR that makes eight steps a pixel.
+                        the exclusive or of a byte for each bit that is set in the pixel's index,
+                        which are the low bytes of an LFSR eight steps apart. Being linear, it takes
+                        no gates of its own where words have a power of two of pixels.
     ==================  ==========================================================================
 
     Parameters
@@ -78,6 +80,11 @@ class Numbers:
         """Pixels after which numbers come again in each sample; 0 where they do not."""
         return {"lfsr-rotate": PLACES, "lfsr-bank": self.bank, "vdc": 1}.get(self.generator, 0)
 
+    def masks(self, bits: int) -> list[int]:
+        """What each bit of a pixel's index adds to its mask."""
+        states = self.lfsr.states(FRESH * (1 + np.arange(bits))) & np.uint64(255)
+        return [int(mask) for mask in states]
+
     def __call__(self, pixels: int, samples: int) -> np.ndarray:
         """All numbers, samples × pixels."""
         sample, pixel = np.arange(samples)[:, None], np.arange(pixels)
@@ -93,8 +100,16 @@ class Numbers:
             if self.generator == "vdc":
                 found = turned + np.uint64(128 // samples) + np.zeros(pixels, dtype=np.uint64)
             else:
-                found = turned ^ self.lfsr.states(FRESH * pixel)
+                masks = np.zeros(pixels, dtype=np.uint64)
+                for bit, mask in enumerate(self.masks(bits_of(pixels))):
+                    masks ^= np.where(pixel >> bit & 1, np.uint64(mask), np.uint64(0))
+                found = turned ^ masks
         return (found & np.uint64(255)).astype(np.uint8)
+
+
+def bits_of(pixels: int) -> int:
+    """Bits of the index of one of so many pixels."""
+    return (pixels - 1).bit_length()
 
 
 def reverse(index: int) -> int:

@@ -5,7 +5,6 @@ import importlib
 import pytest
 
 from gateware import area, cost
-from gateware.bus import Region
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources
 from gateware.popcount import Popcount
@@ -54,39 +53,6 @@ def test_popcounts_take_what_was_counted(width, levels, family, cell, tmp_path):
         == area.popcount_luts(width, family, levels)
 
 
-@pytest.mark.parametrize("width, depth, ice40, ecp5", [
-    (16, 256, 1, 1), (17, 256, 2, 1), (32, 256, 2, 1), (33, 256, 3, 2), (65, 3, 5, 3),
-    # Deeper than a block is at its widest, so other shapes of a block are used.
-    (16, 257, 2, 1), (16, 512, 2, 1), (32, 512, 4, 1), (8, 512, 1, 1), (4, 1_024, 1, 1),
-    (2, 2_048, 1, 1), (1, 257, 1, 1), (2, 2_049, 2, 1), (16, 5_000, 20, 5), (36, 513, 7, 3),
-    (1, 16_384, 8, 1), (1, 16_385, 9, 2),
-])
-def test_blocks_of_a_memory(width, depth, ice40, ecp5):
-    assert area.blocks(width, depth, ICE40) == ice40
-    assert area.blocks(width, depth, ECP5) == ecp5
-
-
-@pytest.mark.parametrize("width, depth, resources, expected", [
-    (16, 256, ICE40, (1, 0)), (16, 5_000, ICE40, (20, 48)), (16, 5_000, ECP5, (5, 48)),
-    # So small that flip-flops are less.
-    (16, 3, ICE40, (0, 16 * 3 + 24 + 3)), (7, 9, ICE40, (0, 63 + 42 + 9)), (8, 8, ICE40, (1, 0)),
-    # Look-up tables as memory.
-    (20, 32, ECP5, (0, 6 * 2 * 5 + 21)), (16, 10, ECP5, (0, 6 * 4)), (11, 128, ECP5, (1, 0)),
-    (32, 48, ECP5, (1, 0)), (32, 32, ECP5, (0, 6 * 16 + 33)), (16, 3, GOWIN, (1, 0)),
-])
-def test_memories_go_where_they_cost_less(width, depth, resources, expected):
-    assert area.buffer(width, depth, resources) == expected
-
-
-@pytest.mark.parametrize("width, depth, units, resources, expected", [
-    (128, 57, 4, ICE40, (8, 0)), (32, 102, 32, ICE40, (2, 0)), (128, 57, 4, ECP5, (4, 0)),
-    (32, 102, 32, ECP5, (8, 0)), (80, 100, 8, ECP5, (4, 0)), (160, 1, 2, ECP5, (0, 6 * 40)),
-    (16, 32, 16, ECP5, (0, 16 * (6 * 2 + 2))), (32, 102, 32, GOWIN, (8, 0)),
-])
-def test_units_of_a_row_are_written_by_themselves(width, depth, units, resources, expected):
-    assert area.buffer(width, depth, resources, units) == expected
-
-
 def test_pieces():
     assert (area.lone(7, "ice40"), area.lone(7, "ecp5"), area.lone(7, "gowin")) == (7, 0, 0)
     assert [area.sum_luts(7, family) for family in ("ice40", "ecp5", "gowin")] == [7, 10, 7]
@@ -95,9 +61,6 @@ def test_pieces():
     assert [area.running_luts(7, dull, "ecp5") for dull in (1, 2)] == [10, 10]
     assert area.running_luts(7, 2, "ice40") == 7
     assert [area.counter(values) for values in (1, 2, 3, 4, 5)] == [0, 3, 5, 5, 7]
-    # A word of the bus, and several words of it.
-    assert area.access(Region(32, 8)) == pytest.approx(0.6 * 32 + 1 + 3 + 3)
-    assert area.access(Region(65, 8)) == pytest.approx(0.73 * 65 + 3 + 5 + 3)
     # As wide as before, wider, and narrower.
     assert area.regroup(8, 4, 8) == 5 + 5
     assert area.regroup(1, 128, 8) == 15 + 5 + 8 + 8 + 7
@@ -185,6 +148,10 @@ EXPECTED = {
     "mnist": (4_054, 22, 0),
     "mnist-wide": (8_417, 68, 0),
     "deep": (4_428, 32, 0),
+    "drawn": (3_058, 41, 4),
+    "drawn-lfsr": (2_545, 18, 0),
+    "drawn-bank": (7_564, 35, 0),
+    "drawn-xor": (7_209, 35, 0),
     "signs": (3_133, 11, 0),
 }
 
@@ -235,11 +202,6 @@ def test_edges():
     assert area.popcount_luts(64, "ice40") == area.popcount_luts(64, "ice40", 0)
     assert area.dull_bits(96, 96, "sign") == 5
     assert area.sense_luts(1, 1, 16, 16, "sign", "ice40") == 5
-    assert area.buffer(31, 48, ECP5) == (1, 0)
-    assert area.buffer(30, 48, ECP5) == (0, 206)
-    assert area.cells(7, 3_078, ICE40)[0] == 7
-    assert area.cells(13, 3_078, ICE40)[0] == 14
-    assert area.cells(7, 7_173, ICE40)[0] == 15
     assert area.layer(Folding(17, 1, BITS, 1, 1), ICE40) == (1, 246)
     assert area.layer(Folding(784, 300, BITS, 1, 4), ICE40) == (61, 303)
     assert area.link(Folding(72, 4, BITS, 1, 8), 4, 20, ICE40) == (5, 1_694)

@@ -8,7 +8,7 @@ from gateware import area, cost
 from gateware.bus import WORD
 from gateware.fit import BATCHES, EFFORT, fit
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, sizes
+from gateware.mapping import Mapping, Resources, sampling, sizes
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 
@@ -31,10 +31,10 @@ def brute_force(shape, resources, target, effort, batch=1):
     def worth(count):   # what one less would take more rounds than
         return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
 
-    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch)
+    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch, numbers=sampling(shape, n))
               for simd in worth(inputs) if -(-inputs // simd) * len(gains) >= batch
               for pe in worth(outputs)]
-             for inputs, outputs, gains in sizes(shape)]
+             for n, (inputs, outputs, gains) in enumerate(sizes(shape))]
     every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
     luts = min(resources.luts, effort)
     slowest = None

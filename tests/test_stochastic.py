@@ -30,7 +30,10 @@ def definition(generator, seed, bank, pixel, sample, pixels, samples):
     if generator == "vdc":
         return reverse + 128 // samples
     if generator == "vdc-xor":
-        return reverse ^ walk(seed, 8 * pixel)[-1] & 255
+        mask = 0
+        for bit in range(pixel.bit_length()):
+            mask ^= (pixel >> bit & 1) * walk(seed, 8 * (bit + 1))[-1]
+        return reverse ^ mask & 255
     if generator == "lfsr":
         return walk(seed, sample * pixels + pixel)[-1] & 255
     if generator == "lfsr-rotate":
@@ -87,6 +90,9 @@ def test_numbers_of_a_whole_period_are_balanced(generator):
     # Eight steps at once reach all states as well, as they have no factor with the period.
     moved = lfsr.states(8 * np.arange(lfsr.period))
     assert len(np.unique(moved)) == lfsr.period
+    if generator == "vdc-xor":   # of which every byte is the mask of as many pixels
+        masks = Numbers(generator)(4_096, 1)[0]
+        assert np.bincount(masks).tolist() == [16] * 256
     numbers = Numbers(generator)(4_096, 16).astype(int)
     assert abs(numbers.mean() - 127.5) < {"lfsr-rotate": 16, "lfsr-bank": 12}.get(generator, 2)
 

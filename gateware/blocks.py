@@ -1,0 +1,90 @@
+"""What memories take of an FPGA: block RAMs, and the look-up tables around and instead of them."""
+
+from functools import lru_cache
+
+from .bus import WORD, Region
+
+
+__all__ = ["access", "blocks", "buffer", "cells", "cut", "store", "tables"]
+
+
+LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
+LUTS_ON_BUS = 0.6          # for each bit of one that is a word itself
+LUTS_TO_WRITE = 1          # for each word of a row
+LUTS_TO_CHOOSE = 0.75      # for each bit that is chosen from one block RAM more
+LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
+
+WEIGHT = {"ice40": 64, "ecp5": 128}   # of a block RAM to Yosys, where a flip-flop is 1
+DEEP   = 16   # words of a memory of look-up tables
+
+
+@lru_cache(maxsize=65_536)
+def cells(width, depth, resources):
+    """Block RAMs of a memory, and look-up tables that choose between them.
+
+    Yosys chooses the shape by what it weighs: a block, and half a bit that is chosen from two.
+    """
+    weight = WEIGHT.get(resources.family, 128)
+    rows = resources.memory_block_bits // resources.memory_block_width
+    found = []
+    for shrink in range(resources.memory_block_width.bit_length() - (resources.family == "ice40")):
+        wide = -(-width // (resources.memory_block_width >> shrink))
+        deep = -(-depth // (rows << shrink))
+        found.append((weight * wide * deep + width * (deep - 1) / 2, wide * deep, deep))
+    _, count, deep = min(found)
+    return count, LUTS_TO_CHOOSE * width * (deep - 1)
+
+
+def blocks(width, depth, resources):
+    """Block RAMs of a memory that is cut into the bus's words."""
+    return cut(cells, width, depth, resources)[0]
+
+
+def cut(kind, width, depth, resources):
+    """Block RAMs and look-up tables of a memory that is cut into the bus's words."""
+    whole, rest = divmod(width, WORD)
+    memory, luts = kind(WORD, depth, resources)
+    more, others = kind(rest, depth, resources) if rest else (0, 0)
+    return whole * memory + more, whole * luts + others
+
+
+def tables(width, depth, family):
+    """What Yosys weighs a memory that is in no block RAM, and its look-up tables.
+
+    That is flip-flops on iCE40. On others a table holds sixteen bits.
+    """
+    if family == "ice40":
+        bits = width * depth
+        return bits, bits + LUTS_TO_CHOOSE * width * (depth - 1) + depth
+    parts = -(-depth // DEEP)
+    count = parts * -(-width // 4)
+    choices = (width + 1) * (parts - 1)
+    return 4 * count + choices / 2, LUTS_OF_TABLES * count + choices
+
+
+def buffer(width, depth, resources, units=1):
+    """Block RAMs and look-up tables of a memory that the synthesizer puts where it costs less.
+
+    Each of so many :py:`units` of a row is written by itself.
+    """
+    count, luts = cells(width, depth, resources)
+    unit = width // units
+    if units > 1 and resources.family != "ice40":
+        # Which has an enable for each bit, while others have one for nine, and four in a block.
+        count = max(count, -(-units * -(-unit // 9) // 4))
+    weight, instead = tables(unit, depth, resources.family)
+    if units * weight < WEIGHT.get(resources.family, 0) * count:
+        return 0, units * instead
+    return count, luts
+
+
+def store(width, depth, resources):
+    """Block RAMs and look-up tables of a :class:`gateware.memories.Store`, weights excepted."""
+    memory, luts = cut(buffer, width, depth, resources)
+    return memory, luts + access(Region(width, depth))
+
+
+def access(region):
+    """Look-up tables by which a host reaches a store."""
+    each = LUTS_TO_READ_BACK if region.chunks > 1 else LUTS_ON_BUS
+    return each * region.width + LUTS_TO_WRITE * region.chunks + region.addr_width + 3
