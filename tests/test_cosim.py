@@ -29,6 +29,7 @@ from sim.cosim.runner import build, missing
 from .batch_benches import BATCHES
 from .benches import DATAPATH
 from .link_benches import LINK
+from .input_benches import INPUTS
 from .memory_benches import MEMORIES
 from .system_benches import SYSTEM
 from .test_architecture import GATEWARE, components
@@ -40,7 +41,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **MEMORIES, **BATCHES, **LINK, **SYSTEM}
+BENCHES = {**DATAPATH, **INPUTS, **MEMORIES, **BATCHES, **LINK, **SYSTEM}
 
 
 def made(names):

