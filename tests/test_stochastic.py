@@ -195,7 +195,7 @@ def test_images_of_fashion_mnist(fashion, generator, samples):
     rng, spec = np.random.default_rng(samples), Stochastic(samples, generator=generator)
     layer = Accumulate(rng.random((64, 784)) < 0.5, gains=spec.gains, bipolar=True)
     middle = np.median(layer.acc(spec(fashion[:100])), axis=0).astype(int)
-    network = Network(spec, (Dense(layer.weights, middle),), Scores(
+    network = Network(spec, (Dense(layer.weights, middle, gains=spec.gains),), Scores(
         rng.random((10, 64)) < 0.5, np.ones(10, dtype=int), np.zeros(10, dtype=int)))
     mapping = uniform(network.shape, pe=(32, 1), simd=(56, 16))
     engine = VerilatorEngine()
