@@ -84,11 +84,11 @@ def _layer(folding, before, images, loads, last):
         addition_bits  = beats * folding.pe * part_bits + words * sum_bits
     # Into the buffer go words, or where images go in batches what left the layer before.
     if before is None or folding.batch == 1:
-        moved = (images if before is None else places) * folding.folds * folding.planes \
+        moved = (images if before is None else places) * folding.folds * folding.pixel_bits \
             * folding.simd
     else:
         moved = places * before.words * before.lanes
-    moved += beats * folding.simd \
+    moved += places * folding.rows * folding.pixel_bits * folding.simd \
         + places * folding.words * folding.lanes * (sum_bits if last else 1)
     return Events(
         weight_bits=batches * folding.rows * row,

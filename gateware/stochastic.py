@@ -129,8 +129,7 @@ class Stochastic(wiring.Component):
 
     def _reversed(self, sample):
         """The sample's index in eight bits, turned round."""
-        bits = len(sample) if self._spec.samples > 1 else 0
-        return Cat(Const(0, self._spec.bits - bits), sample[:bits][::-1])
+        return Cat(Const(0, self._spec.bits - len(sample)), sample[::-1])
 
     def _vdc(self, m, sample, moves, next_word, restart):
         middle = Const(128 // self._spec.samples, self._spec.bits)
@@ -148,8 +147,7 @@ class Stochastic(wiring.Component):
         zeros = (self._simd & -self._simd).bit_length() - 1   # in any word's first index
         numbers = []
         for n in range(self._simd):
-            index = Cat(Const(n, zeros), first[zeros:] + (n >> zeros))[:bits] if zeros \
-                else (first + n)[:bits]
+            index = Cat(Const(n, zeros), first[zeros:] + (n >> zeros))[:bits]
             mask = [reduce(xor, (index[bit] for bit in range(bits) if masks[bit] >> place & 1),
                            Const(0, 1)) for place in range(self._spec.bits)]
             numbers.append(Cat(mask) ^ self._reversed(sample))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gateware.folding import Folding, divides
-from gateware.mapping import Mapping, sizes
+from gateware.mapping import Mapping, sampling, sizes
 from model.accumulate import Accumulate
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
@@ -129,5 +129,6 @@ def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
             layers[-1], unit = replace(layers[-1], pe=1), 1
         layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit)))
     assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
-    layers = [replace(layer, storage=draw(st.sampled_from(storages))) for layer in layers]
+    layers = [replace(layer, storage=draw(st.sampled_from(storages)),
+                      numbers=sampling(network.shape, n)) for n, layer in enumerate(layers)]
     return Mapping(tuple(layers))

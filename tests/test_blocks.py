@@ -47,10 +47,27 @@ def test_units_of_a_row_are_written_by_themselves(width, depth, units, resources
 
 def test_a_host_reaches_a_word_or_several():
     assert blocks.access(Region(32, 8)) == pytest.approx(0.6 * 32 + 1 + 3 + 3)
+    assert blocks.access(Region(40, 8)) == pytest.approx(0.73 * 40 + 2 + 4 + 3)
     assert blocks.access(Region(65, 8)) == pytest.approx(0.73 * 65 + 3 + 5 + 3)
 
 
+def test_a_memory_is_cut_into_words():
+    assert blocks.cut(blocks.cells, 32, 8, ICE40) == (2, 0)
+    assert blocks.cut(blocks.cells, 64, 8, ICE40) == (4, 0)
+    assert blocks.cut(blocks.cells, 65, 8, ICE40) == (5, 0)
+    # Two words and a half, each of blocks five deep.
+    assert blocks.cut(blocks.cells, 80, 5_000, ICE40) == (100, 240)
+
+
+def test_a_store_is_a_memory_and_its_access():
+    assert blocks.store(16, 256, ICE40) == (1, blocks.access(Region(16, 256)))
+    assert blocks.store(20, 5_000, ICE40) == (
+        blocks.buffer(20, 5_000, ICE40)[0],
+        blocks.buffer(20, 5_000, ICE40)[1] + blocks.access(Region(20, 5_000)))
+
+
 def test_edges():
+    assert blocks.buffer(36, 512, ECP5, 4) == (1, 0)
     assert blocks.buffer(31, 48, ECP5) == (1, 0)
     assert blocks.buffer(30, 48, ECP5) == (0, 206)
     assert blocks.cells(7, 3_078, ICE40)[0] == 7

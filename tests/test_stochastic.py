@@ -117,11 +117,11 @@ def test_seeds_and_banks_matter_where_there_are_any(generator):
 
 
 specs = st.builds(
-    Stochastic, st.sampled_from(SAMPLES[:5]), generator=st.sampled_from(GENERATORS),
+    Stochastic, st.sampled_from(SAMPLES[:4]), generator=st.sampled_from(GENERATORS),
     seed=st.integers(1, 65_535), bank=st.integers(1, 20))
 
 
-@given(draws=st.data(), spec=specs, inputs=st.integers(1, 24), batch=st.integers(1, 3),
+@given(draws=st.data(), spec=specs, inputs=st.integers(1, 20), batch=st.integers(1, 3),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_gateware_matches_model(draws, spec, inputs, batch, i_stalls, o_stalls):
     simd = draws.draw(st.integers(1, inputs))
@@ -143,6 +143,43 @@ def test_gateware_matches_model(draws, spec, inputs, batch, i_stalls, o_stalls):
     found = bench.run(dut, pack_fields(pixels.ravel(), 8, batch * simd), 3 * words * spec.samples,
                       i_stalls=i_stalls, o_stalls=o_stalls, limit=20_000)
     assert found == pack(expected, batch * simd)
+
+
+def check(spec, simd, images, batch=1):
+    """Hardware against the twin: images, a multiple of :py:`batch`, of which each is a vector."""
+    inputs = images.shape[1]
+    words = -(-inputs // simd)
+    dut = gateware.encoder.encoder(spec, simd=simd, inputs=inputs, batch=batch)
+
+    def rows(values):
+        padded = np.zeros((len(values), words * simd), dtype=values.dtype)
+        padded[:, :inputs] = values
+        return padded.reshape(-1, batch, words, simd).swapaxes(1, 2).reshape(-1, batch * simd)
+
+    planes = spec(images)
+    expected = np.stack([rows(planes[:, n]) for n in range(spec.samples)], axis=1)
+    found = bench.run(dut, pack_fields(rows(images), 8, batch * simd), len(expected) * spec.samples,
+                      limit=40_000)
+    assert found == pack(expected, batch * simd)
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+@pytest.mark.parametrize("generator", ["vdc", "vdc-xor"])
+def test_pixels_on_both_sides_of_each_number(generator, samples):
+    spec = Stochastic(samples, generator=generator)
+    least = spec.numbers(32, samples).T.astype(int)
+    least = least[:, np.random.default_rng(0).permutation(samples)[:4]].T
+    check(spec, 16, np.concatenate([least, least + 1]).clip(0, 255))
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("simd, inputs, bank", [
+    (6, 22, 4), (12, 40, 8), (3, 10, 5), (8, 30, 16), (20, 90, 12), (16, 64, 6), (7, 7, 3),
+    (1, 5, 1)])
+def test_words_of_any_size(generator, simd, inputs, bank):
+    rng = np.random.default_rng(simd)
+    spec = Stochastic(2, generator=generator, bank=bank)
+    check(spec, simd, rng.integers(0, 256, (2, inputs)), batch=2)
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
