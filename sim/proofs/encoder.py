@@ -1,13 +1,15 @@
 # amaranth: UnusedElaboratable=no
 """Encoders make of each word of pixels the planes of bits that their twins make of it."""
 
+from math import gcd
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Value
+from amaranth.hdl import Mux, Signal, Value
 
 import gateware.encoder
 import model.encoder
+from model.stochastic import FRESH, Stochastic, bits_of
 
 from .change import Change
 from .environment import accept, holds, offer
@@ -45,7 +47,77 @@ def planes(h: Harness, *, spec: Any, simd: int) -> None:
     h.cover("a word is taken", taken)
 
 
+def drawn(h: Harness, *, spec: Stochastic, simd: int, inputs: int) -> None:
+    """Each word in becomes one word out for each sample, drawn by the twin's own numbers."""
+    dut = h.add(gateware.encoder.encoder(spec, simd=simd, inputs=inputs))
+    taken, given = offer(h, dut.i), accept(h, dut.o)
+    holds(h, dut.o)
+    inside, words = h.inside(dut), -(-inputs // simd)
+    sample, word = (Signal(range(max(count, 2)), name=name)
+                    for name, count in (("sample_next", spec.samples), ("word_next", words)))
+    last = sample == spec.samples - 1
+    h.m.d.sync += sample.eq(Mux(given, Mux(last, 0, sample + 1), sample))
+    h.m.d.sync += word.eq(Mux(taken, Mux(word == words - 1, 0, word + 1), word))
+    h.claim("samples and words are counted as they leave and come",
+            (sample < spec.samples) & (word < words) & (inside["sample"] == sample)
+            & (inside["word"] == word))
+    h.claim("pixels are taken with the last of their samples", taken == (given & last))
+    h.claim("a word is offered whenever there are pixels", dut.o.valid == dut.i.valid)
+
+    # What is in registers follows from how many words and samples there were.
+    lfsr, each = spec.numbers.lfsr, np.arange(words)
+    if spec.generator == "lfsr":
+        first = each * simd
+        steps = first[:, None] + inputs * np.arange(spec.samples)
+        h.claim("the state of a word's first pixel, in the first sample and in this one",
+                (inside["first.o"] == Table(lfsr.states(first).astype(np.int64))[word])
+                & (inside["state"] == Table(lfsr.states(steps).astype(np.int64))[word, sample]))
+    elif spec.generator == "vdc-xor":
+        h.claim("the index of a word's first pixel",
+                inside["first"] == Table(each * simd % 2 ** bits_of(inputs))[word])
+    elif spec.generator != "vdc":
+        steps = FRESH * np.arange(spec.samples)
+        h.claim("the state is that of the sample",
+                inside["lfsr.o"] == Table(lfsr.states(steps).astype(np.int64))[sample])
+        period = spec.numbers.period
+        turns = period // gcd(period, simd)
+        if turns > 1:
+            h.claim("pixels take turns", inside["turn"] == Table(each % turns)[word])
+
+    numbers = np.zeros((words * simd, spec.samples), dtype=np.int64)
+    numbers[:inputs] = spec.numbers(inputs, spec.samples).T
+    for n in range(simd):
+        # What no pixel is meets a pixel of 0 and is not looked at.
+        twin = Table(numbers[n::simd])
+        there = Table((each * simd + n < inputs).astype(np.int64))[word]
+        h.claim(f"pixel {n} is compared with its own number",
+                ~dut.o.valid | (there == 0)
+                | (dut.o.payload[n] == (dut.i.payload[n] > twin[word, sample])))
+    h.cover("a vector is taken", taken & (word == words - 1))
+
+
 PROOFS = (
+    Proof(
+        "encoder.stochastic",
+        "Each word of pixels leaves once for each sample, each pixel compared with the number that "
+        "the twin has for it and for the sample, however many vectors came before; and is taken "
+        "with the last.",
+        "the source keeps what it offers", "induction", drawn,
+        tuple(case(words * samples + 2, spec=Stochastic(samples, generator=generator, bank=3),
+                   simd=simd, inputs=inputs)
+              for generator, samples, simd, inputs, words in (
+                  ("lfsr", 4, 2, 5, 3), ("lfsr", 1, 3, 7, 3), ("lfsr-rotate", 4, 3, 8, 3),
+                  ("lfsr-bank", 4, 2, 7, 4), ("vdc", 8, 2, 3, 2), ("vdc-xor", 4, 3, 10, 4),
+                  ("vdc-xor", 2, 4, 14, 4))),
+        (Change("gateware.stochastic", "leap(lfsr, state, self._inputs)",
+                "leap(lfsr, state, self._simd)", case=0),
+         Change("gateware.stochastic", "self.i.payload[place] > number",
+                "self.i.payload[place] >= number", case=2),
+         Change("gateware.stochastic", "(t * step + n) % period", "n % period", case=3),
+         Change("gateware.stochastic", "128 // self._spec.samples", "0", case=4),
+         Change("gateware.stochastic", "first.eq(first + self._simd)", "first.eq(first + 1)",
+                case=5)),
+    ),
     Proof(
         "encoder.bit-serial",
         "Each word of pixels leaves once for each plane, most significant first, with the bits "
