@@ -184,6 +184,7 @@ def test_a_whole_period_in_hardware():
     sim.add_testbench(tb)
     sim.run()
     assert sorted(seen) == list(range(1, 32))
+    assert seen[:4] == [spec.after(steps) for steps in range(4)]
     assert ports(dut) == {"en": 1, "restart": 1, "o": 5}
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import gateware.encoder
+import gateware.stochastic
 from bench.stochastic import carried_over, main
 from gateware import cost
 from gateware.compiler import compile, image
@@ -199,7 +200,7 @@ def test_one_word_each_cycle(generator, samples):
 
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_nothing_is_wider_than_it_has_to_be(tmp_path, generator):
-    dut = gateware.encoder.encoder(Stochastic(8, generator=generator), simd=3, inputs=30)
+    dut = gateware.stochastic.Stochastic(Stochastic(8, generator=generator), simd=3, inputs=24)
     assert ports(dut) == {"i_payload": 24, "i_valid": 1, "i_ready": 1, "o_payload": 3,
                           "o_valid": 1, "o_ready": 1}
     words = [(1 << 24) - 1, 0, 0x80_40_c0, 0x30_90_10, 0xe0_a0_50] * 20
