@@ -265,7 +265,7 @@ def drawing(folding, family):
         bank = numbers.generator == "lfsr-bank"
         leaps = range(0, numbers.spread * numbers.bank, numbers.spread) if bank else [0]
         moves = [FRESH]
-        turns = numbers.period // gcd(numbers.period, folding.simd)
+        turns = min(numbers.period // gcd(numbers.period, folding.simd), words)
         luts += counter(turns) + LUTS_TO_CHOOSE * BITS * folding.simd * (turns - 1)
     luts += sum(xors(lfsr, move, lfsr.width) + lfsr.width for move in moves)
     return luts + sum(xors(lfsr, leap, BITS) for leap in leaps)

@@ -113,7 +113,7 @@ class Stochastic(wiring.Component):
 
         # A word's first pixel takes what the last one of the word before leaves over.
         period, step = numbers.period, self._simd % numbers.period
-        turns = period // gcd(period, step)
+        turns = min(period // gcd(period, step), -(-self._inputs // self._simd))
         turn  = Signal(range(turns))
         with m.If(restart):
             m.d.sync += turn.eq(0)

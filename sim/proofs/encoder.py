@@ -80,7 +80,7 @@ def drawn(h: Harness, *, spec: Stochastic, simd: int, inputs: int) -> None:
         h.claim("the state is that of the sample",
                 inside["lfsr.o"] == Table(lfsr.states(steps).astype(np.int64))[sample])
         period = spec.numbers.period
-        turns = period // gcd(period, simd)
+        turns = min(period // gcd(period, simd), words)
         if turns > 1:
             h.claim("pixels take turns", inside["turn"] == Table(each % turns)[word])
 
