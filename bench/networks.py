@@ -7,7 +7,7 @@ fastest mapping that fits (:func:`gateware.fit.fit`). The bound is the number of
 memories of the kind that holds the weights read each of them once, for all images of a batch; areas
 and frequencies are those of the routed bitstream, host link and all, at the board's clock. Builds
 are kept, as those of ``ohmbit build`` are. With ``--no-place`` nothing is built. On an ECP5-85F one
-mapping is built, and with ``--large`` alone: as large a one as is routed within 40 minutes. What it
+mapping is built, and with ``--large`` alone, since routing takes a quarter of an hour. What it
 has room for would take hours, and only has its cycles and estimates here.
 """
 
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", metavar="BOARD", nargs="*", help="all, if none is named")
     parser.add_argument("--no-place", action="store_true", help="build nothing")
-    parser.add_argument("--large", action="store_true", help="build what takes 40 minutes, too")
+    parser.add_argument("--large", action="store_true", help="build what takes longest, too")
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("build/networks"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
