@@ -220,11 +220,14 @@ def test_the_cable_is_pulled_out(lines):
 def test_closing(lines):
     board = VirtualBoard(BOARD, StandIn())
     path, port = board.path, board.open(timeout=None)
-    threading.Timer(0.05, board.close).start()
+    closing = threading.Timer(0.05, board.close)
+    closing.start()
     with pytest.raises(serial.SerialException):
         port.read(1)
     port.close()
+    # The second to close does not wait for the first.
     board.close()
+    closing.join()
     board.unplug()
     with pytest.raises(RuntimeError, match="must not be closed"):
         board.plug()
