@@ -77,8 +77,8 @@ class Numbers:
 
     @property
     def period(self) -> int:
-        """Pixels after which numbers come again in each sample; 0 where they do not."""
-        return {"lfsr-rotate": PLACES, "lfsr-bank": self.bank, "vdc": 1}.get(self.generator, 0)
+        """Pixels after which numbers come again in each sample, where these share a state."""
+        return {"lfsr-rotate": PLACES, "lfsr-bank": self.bank}[self.generator]
 
     def masks(self, bits: int) -> list[int]:
         """What each bit of a pixel's index adds to its mask."""

@@ -120,36 +120,7 @@ def test_seeds_and_banks_matter_where_there_are_any(generator):
     assert (first == Numbers(generator, bank=BANK + 1)(40, 8)).all() == (generator != "lfsr-bank")
 
 
-specs = st.builds(
-    Stochastic, st.sampled_from(SAMPLES[:4]), generator=st.sampled_from(GENERATORS),
-    seed=st.integers(1, 65_535), bank=st.integers(1, 20))
-
-
-@given(draws=st.data(), spec=specs, inputs=st.integers(1, 20), batch=st.integers(1, 3),
-       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
-def test_gateware_matches_model(draws, spec, inputs, batch, i_stalls, o_stalls):
-    simd = draws.draw(st.integers(1, inputs))
-    words = -(-inputs // simd)
-    rng = np.random.default_rng(draws.draw(st.integers(0, 2 ** 32 - 1)))
-    images = rng.integers(0, 256, (3, batch, inputs))
-    dut = gateware.encoder.encoder(spec, simd=simd, inputs=inputs, batch=batch)
-
-    def rows(values):
-        """Vectors of a batch side by side, word by word: … × words × (batch · simd)."""
-        padded = np.zeros((*values.shape[:-1], words * simd), dtype=values.dtype)
-        padded[..., :inputs] = values
-        cut = padded.reshape(*values.shape[:-1], words, simd)
-        return np.moveaxis(cut, 1, -2).reshape(-1, batch * simd)
-
-    pixels = rows(images)
-    planes = np.stack([spec(each) for each in images])      # 3 × batch × samples × inputs
-    expected = np.stack([rows(planes[:, :, t]) for t in range(spec.samples)], axis=1)
-    found = bench.run(dut, pack_fields(pixels.ravel(), 8, batch * simd), 3 * words * spec.samples,
-                      i_stalls=i_stalls, o_stalls=o_stalls, limit=20_000)
-    assert found == pack(expected, batch * simd)
-
-
-def check(spec, simd, images, batch=1):
+def check(spec, simd, images, batch=1, *, limit=40_000, **stalls):
     """Hardware against the twin: images, a multiple of :py:`batch`, of which each is a vector."""
     inputs = images.shape[1]
     words = -(-inputs // simd)
@@ -163,8 +134,22 @@ def check(spec, simd, images, batch=1):
     planes = spec(images)
     expected = np.stack([rows(planes[:, n]) for n in range(spec.samples)], axis=1)
     found = bench.run(dut, pack_fields(rows(images), 8, batch * simd), len(expected) * spec.samples,
-                      limit=40_000)
+                      limit=limit, **stalls)
     assert found == pack(expected, batch * simd)
+
+
+specs = st.builds(
+    Stochastic, st.sampled_from(SAMPLES[:4]), generator=st.sampled_from(GENERATORS),
+    seed=st.integers(1, 65_535), bank=st.integers(1, 20))
+
+
+@given(draws=st.data(), spec=specs, inputs=st.integers(1, 20), batch=st.integers(1, 3),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_gateware_matches_model(draws, spec, inputs, batch, i_stalls, o_stalls):
+    simd = draws.draw(st.integers(1, inputs))
+    rng = np.random.default_rng(draws.draw(st.integers(0, 2 ** 32 - 1)))
+    check(spec, simd, rng.integers(0, 256, (3 * batch, inputs)), batch,
+          limit=20_000, i_stalls=i_stalls, o_stalls=o_stalls)
 
 
 @pytest.mark.parametrize("samples", SAMPLES)

@@ -10,7 +10,7 @@ import typer
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
-from model.stochastic import GENERATORS, Stochastic
+from model.stochastic import BANK, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
 
 from ..console import console
@@ -41,9 +41,9 @@ def train(
         metavar="G", help=f"What draws them: {', '.join(GENERATORS)}.",
         show_default="vdc")] = None,
     lfsr_seed: Annotated[int | None, typer.Option(
-        help="Seed of its LFSRs.", show_default="44257")] = None,
+        help="Seed of its LFSRs.", show_default=str(SEED))] = None,
     bank: Annotated[int | None, typer.Option(
-        help="LFSRs of lfsr-bank.", show_default="16")] = None,
+        help="LFSRs of lfsr-bank.", show_default=str(BANK))] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a network and write it to a file."""
