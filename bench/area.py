@@ -92,7 +92,7 @@ def design(name: str, family: str, encoder: Encoder, chain: tuple[int, ...],
     """A design of PE and SIMD for each layer; :py:`storage` is that of the first."""
     shape = Shape(encoder, chain, gain_bits, score_bits, tiles)
     layers = [Folding(*size, *fold, storage="block" if n else storage, levels=levels, batch=batch,
-                      numbers=sampling(shape, n), **tiling(shape, n))
+                      **sampling(shape, n), **tiling(shape, n))
               for n, (size, fold) in enumerate(zip(sizes(shape), parallel, strict=True))]
     return Design(name, family, shape, Mapping(tuple(layers)))
 

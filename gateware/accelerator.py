@@ -14,6 +14,7 @@ from .encoder import buffered_after, encoder
 from .gather import Gather
 from .regroup import Regroup
 from .replay import Replay
+from .samples import Samples
 from .scores import Scores, layout
 
 
@@ -75,7 +76,8 @@ class Accelerator(wiring.Component):
         }
         for n, layer in enumerate(mapping.layers if probes else ()):
             lanes = layer.lanes
-            fields = {"sums": data.ArrayLayout(range(layer.top + 1), lanes)}
+            fields = {"sums": data.ArrayLayout(
+                range((layer.total if n == last else layer.top) + 1), lanes)}
             if n < last:
                 fields["bits"] = lanes
             members[f"probe_{n}"] = Out(wiring.Signature({
@@ -130,8 +132,20 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = bus.Decoder(regions, self._plan.addr_width)
         wiring.connect(m, wiring.flipped(self.bus), decoder.bus)
 
-        shape, layers, batch = self._plan.shape, self._plan.mapping.layers, self.mapping.batch
+        # Made for all samples, of which a host may choose fewer.
+        shape, mapping = self._plan.shape.built, self._plan.mapping.drawing(self._plan.samples)
+        layers, batch = mapping.layers, mapping.batch
         first, last = layers[0], len(layers) - 1
+        if self._plan.samples > 1:
+            m.submodules.samples = samples = Samples(
+                most=self._plan.samples,
+                init=None if self._image is None else self._image["samples"][0])
+            decoder.add("samples", samples.bus)
+
+        def count_samples(component):
+            if hasattr(component, "samples"):
+                m.d.comb += component.samples.eq(samples.o)
+
         scores = Scores(
             layers[-1], bipolar=last > 0 or shape.encoder.bipolar, gain_bits=shape.gain_bits,
             score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
@@ -141,8 +155,11 @@ class Accelerator(wiring.Component):
         after = buffered_after(shape.encoder)
         width = first.simd * (1 if after else shape.encoder.bits)
         m.submodules.encoder = encode = encoder(
-            shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch)
+            shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch,
+            times=first.groups if shape.apart and not after else None)
         m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
+        for component in (encode, replay, scores):
+            count_samples(component)
         order = [encode, replay] if after else [replay, encode]
         _join(m, order[0].o, order[1].i)
         source = order[1].o
@@ -164,6 +181,7 @@ class Accelerator(wiring.Component):
             m.submodules[f"layer_{n}"] = layer = Dense(
                 folding, weights=self._init(f"layer{n}.weights"),
                 thresholds=self._init(f"layer{n}.thresholds"))
+            count_samples(layer)
             _join(m, source, layer.i)
             words = layer.o
             if batch == 1:
@@ -202,11 +220,13 @@ class Accelerator(wiring.Component):
 
     def _replay(self, width, units, following, whole):
         """The buffer of a layer: of one vector at a time, or of a batch."""
+        # Pixels are kept for all passes of an image, and what is made of them for one.
+        most = sum(following.passes) if whole else 1
         if following.batch == 1:
-            return Replay(width=width, words=following.folds, times=following.groups)
+            return Replay(width=width, words=following.folds, times=following.groups, most=most)
         return Gather(width=width, per_word=1 if whole else following.simd // width, units=units,
                       words=following.folds, times=following.groups, batch=following.batch,
-                      interleaved=not whole)
+                      interleaved=not whole, most=most)
 
     def _probe(self, m, n, source, sums, bits=None):
         probe = getattr(self, f"probe_{n}")

@@ -33,6 +33,9 @@ class Accumulate(wiring.Component):
 
     Members
     -------
+    samples : :py:`In(range(folding.planes + 1))`
+        How many planes there are, a power of two; stays while there is anything here. Only where
+        they are drawn, and there may be several.
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
         Inputs: for each group, for each fold, for each plane a word of each vector; first vector,
         and in it first input lowest.
@@ -46,6 +49,7 @@ class Accumulate(wiring.Component):
         self._folding = folding
         self._init = init
         super().__init__({
+            **({"samples": In(range(folding.planes + 1))} if folding.sampled else {}),
             "i": In(stream.Signature(folding.simd * folding.batch)),
             "o": Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes))),
             "bus": In(bus.Signature(folding.weights.addr_width)),
@@ -73,7 +77,8 @@ class Accumulate(wiring.Component):
         plane = Signal(range(folding.planes))
         fold  = Signal(range(folding.folds))
         row   = Signal(range(folding.rows))
-        plane_last = plane == folding.planes - 1
+        plane_last = (plane + 1 == self.samples) if folding.sampled else \
+            plane == folding.planes - 1
         fold_last  = fold == folding.folds - 1
         m.d.comb += crossbar.en.eq(advance)
         m.d.comb += crossbar.row.eq(row)
@@ -116,7 +121,10 @@ class Accumulate(wiring.Component):
             for n, count in enumerate(counts):
                 m.submodules[f"sense_{n}"] = sense = Sense(
                     simd=folding.simd, planes=folding.planes, words=folding.tile_folds,
-                    rows=folding.tile_inputs, edge=folding.edge_inputs, sense=folding.sense)
+                    rows=folding.tile_inputs, edge=folding.edge_inputs, sense=folding.sense,
+                    sampled=folding.sampled)
+                if folding.sampled:
+                    m.d.comb += sense.samples.eq(self.samples)
                 m.d.comb += sense.en.eq(advance & flags.valid)
                 m.d.comb += sense.first.eq(flags.tile_first)
                 m.d.comb += sense.last.eq(flags.fold_last)

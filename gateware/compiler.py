@@ -36,6 +36,8 @@ def image(network, mapping):
     for n, (layer, folding) in enumerate(zip(network.layers, mapping.layers, strict=False)):
         words[f"layer{n}.thresholds"] = threshold_rows(layer, folding)
     words["scores.affine"] = affine_rows(network.scores)
+    if mapping.layers[0].samples > 1:
+        words["samples"] = [network.encoder.samples]
     return words
 
 

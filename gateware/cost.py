@@ -60,15 +60,17 @@ class Layer:
     """When words pass a layer and the buffer before it.
 
     That is a :class:`gateware.replay.Replay`, or for batches a :class:`gateware.gather.Gather`. So
-    many :py:`units` fill a bank of the buffer; by default words of one vector after another.
+    many :py:`units` fill a bank of the buffer; by default words of one vector after another. Each
+    vector makes so many :py:`passes` before it is forgotten.
 
     The pipeline stops as a whole, so it has a time of its own, of cycles in which it moves.
     :py:`lost[n]` are the cycles in which it stood still in its first :py:`n` stops, and
     :py:`stops` holds the own time of each, in order.
     """
 
-    def __init__(self, folding, sink, units=None):
+    def __init__(self, folding, sink, units=None, passes=1):
         self.folding, self.sink = folding, sink
+        self.groups = folding.groups * passes
         self.units = folding.folds * folding.batch if units is None else units
         self.latency = folding.latency
         self.taken = 0       # units of the bank that is filled
@@ -95,8 +97,8 @@ class Layer:
     def work(self, valid):
         folding = self.folding
         start = max(self.next, self.own(valid))
-        self.next = start + folding.interval
-        for group in range(folding.groups):
+        self.next = start + self.groups * folding.beats
+        for group in range(self.groups):
             done = start + (group + 1) * folding.beats - 1 + self.latency
             for word in range(folding.drain):
                 offered = self.real(done + word)
@@ -109,6 +111,18 @@ class Layer:
         fetched = self.next - 1 - folding.planes
         self.free[self.bank] = (valid - 1 if fetched < start else self.real(fetched)) + 1
         self.bank ^= 1
+
+
+class Tally:
+    """When words pass a :class:`gateware.tally.Tally`."""
+
+    def __init__(self, words, passes, sink):
+        self.words, self.passes, self.sink = words, passes, sink
+        self.taken = 0   # words of the image, or of the batch
+
+    def push(self, offered):
+        self.taken = self.taken % (self.words * self.passes) + 1
+        return self.sink.push(offered) if self.taken > self.words * (self.passes - 1) else offered
 
 
 class Transpose:
@@ -198,12 +212,15 @@ def _done(mapping, images):
     sink = scores = Scores(layers[-1])
     if batch > 1:
         sink = Transpose(layers[-1].words, batch, images, sink)
+    passes = len(layers[0].passes)
+    if passes > 1:
+        sink = Tally(layers[-1].words * batch, passes, sink)
     for n in reversed(range(len(layers))):
         folding = layers[n]
         if n and batch > 1:
             sink = Layer(folding, sink, layers[n - 1].words * batch)
             continue
-        sink = Layer(folding, sink)
+        sink = Layer(folding, sink, passes=1 if n else passes)
         if n:
             before = layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
@@ -221,4 +238,5 @@ def pace(before, after):
     Words that are cut into several pieces for the layer after it wait for one another, and what
     is behind them in the pipeline waits too.
     """
-    return before.interval + before.words * (before.lanes // gcd(before.lanes, after.simd) - 1)
+    cut = before.words * (before.lanes // gcd(before.lanes, after.simd) - 1)
+    return before.interval + len(before.passes) * cut

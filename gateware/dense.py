@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 from .accumulate import Accumulate
 from .memories import Store
+from .samples import weighed
 
 
 __all__ = ["Dense"]
@@ -28,6 +29,9 @@ class Dense(wiring.Component):
 
     Members
     -------
+    samples : :py:`In(range(folding.planes + 1))`
+        How many planes there are, as :class:`gateware.accumulate.Accumulate` takes it; sums weigh
+        as much as if there were all. Only where planes are drawn, and there may be several.
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
         Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
     o : :py:`Out(stream.Signature(folding.lanes))`
@@ -45,6 +49,7 @@ class Dense(wiring.Component):
         self._weights = weights
         self._thresholds = thresholds
         super().__init__({
+            **({"samples": In(range(folding.planes + 1))} if folding.sampled else {}),
             "i": In(stream.Signature(folding.simd * folding.batch)),
             "o": Out(stream.Signature(folding.lanes)),
             "sums": Out(data.ArrayLayout(range(folding.top + 1), folding.lanes)),
@@ -78,8 +83,12 @@ class Dense(wiring.Component):
 
         m.d.comb += self.o.valid.eq(accumulate.o.valid)
         m.d.comb += accumulate.o.ready.eq(self.o.ready)
-        m.d.comb += self.sums.eq(accumulate.o.payload)
+        if folding.sampled:
+            m.d.comb += accumulate.samples.eq(self.samples)
         for lane in range(folding.lanes):
+            found = accumulate.o.payload[lane]
+            m.d.comb += self.sums[lane].eq(
+                weighed(found, self.samples) if folding.sampled else found)
             threshold = thresholds.data.word_select(lane, folding.threshold_bits)
             m.d.comb += self.o.payload[lane].eq(self.sums[lane] >= threshold)
         return m

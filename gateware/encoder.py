@@ -98,13 +98,14 @@ class Threshold(wiring.Component):
         return m
 
 
-def encoder(spec, *, simd, inputs, batch=1):
+def encoder(spec, *, simd, inputs, batch=1, times=None):
     """The component that computes what the golden model's encoder :py:`spec` computes.
 
-    It takes :py:`simd` pixels of each of :py:`batch` vectors at once, of :py:`inputs` pixels each.
+    It takes :py:`simd` pixels of each of :py:`batch` vectors at once, of :py:`inputs` pixels each;
+    and :py:`times` times for each sample, where samples are kept apart, or else None.
     """
     if isinstance(spec, model.stochastic.Stochastic):
-        return Stochastic(spec, simd=simd, inputs=inputs, batch=batch)
+        return Stochastic(spec, simd=simd, inputs=inputs, batch=batch, times=times)
     kinds = {model.encoder.BitSerial: BitSerial, model.encoder.Threshold: Threshold}
     return kinds[type(spec)](spec, simd=simd * batch)
 

@@ -27,7 +27,8 @@ class Events:
         image of a batch.
     additions, addition_bits : :class:`int`
         Additions of counts to what is kept of a neuron, and bits of the registers that they are
-        made in. Adders within a count are part of the count.
+        made in; in the last layer of several passes, of their sums to one another as well. Adders
+        within a count are part of the count.
     comparisons : :class:`int`
         Sums compared with a threshold; in the last layer, scores with the best one so far.
     hops : :class:`int`
@@ -71,9 +72,10 @@ def events(mapping, images=1, *, loads=0):
 
 def _layer(folding, before, images, loads, last):
     row = folding.pe * folding.simd
-    batches = -(-images // folding.batch)
-    places = batches * folding.batch
-    beats = places * folding.interval   # of a vector
+    batches, passes = -(-images // folding.batch), len(folding.passes)
+    taken = batches * folding.batch     # places for images
+    places = taken * passes             # for what passes by
+    beats = taken * folding.interval    # of a vector
     sum_bits = folding.top.bit_length()
     additions, addition_bits = beats * folding.pe, beats * folding.pe * sum_bits
     if folding.serial:
@@ -82,6 +84,9 @@ def _layer(folding, before, images, loads, last):
         words = places * folding.rows * folding.pe
         additions     += words
         addition_bits  = beats * folding.pe * part_bits + words * sum_bits
+    if last and sum(folding.passes) > 1:
+        additions     += places * folding.words
+        addition_bits += places * folding.words * folding.total.bit_length()
     # Into the buffer go words, or where images go in batches what left the layer before.
     if before is None or folding.batch == 1:
         moved = (images if before is None else places) * folding.folds * folding.pixel_bits \
@@ -91,7 +96,7 @@ def _layer(folding, before, images, loads, last):
     moved += places * folding.rows * folding.pixel_bits * folding.simd \
         + places * folding.words * folding.lanes * (sum_bits if last else 1)
     return Events(
-        weight_bits=batches * folding.rows * row,
+        weight_bits=batches * passes * folding.rows * row,
         xnors=beats * row,
         counts=beats * folding.pe,
         additions=additions,

@@ -74,7 +74,7 @@ def _fit(shape, resources, target, effort, batch):
 def _search(shape, resources, target, effort, batch, storages):
     final = len(shape.sizes) - 2
     choices = [_foldings(*layer, 0 if n else shape.classes, n == final, resources, batch, storages,
-                         sampling(shape, n), **tiling(shape, n))
+                         **sampling(shape, n), **tiling(shape, n))
                for n, layer in enumerate(sizes(shape))]
     if not all(choices):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
@@ -142,8 +142,8 @@ def _slowest(choices, cycles, weigh):
 
 
 @lru_cache(maxsize=64)
-def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, numbers,
-              **tiles):
+def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, numbers=None,
+              passes=(1,), **tiles):
     """Parallelisms worth looking at, each with the shares of memory and look-up tables it takes.
 
     The host's link counts with the first layer, whose words of pixels it keeps, beside scores of
@@ -157,7 +157,7 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
     pes = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
     levels = LEVELS.get(resources.family, 0)
     for simd in simds:
-        if -(-inputs // simd) * len(gains) < batch:
+        if -(-inputs // simd) * (1 if numbers else len(gains)) < batch:
             continue
         for pe in pes:
             for storage in storages:
@@ -165,7 +165,7 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
                 if not _possible(storage, pe * simd, rows, resources):
                     continue
                 folding = Folding(inputs, outputs, gains, pe, simd, storage, levels=levels,
-                                  batch=batch, numbers=numbers, **tiles)
+                                  batch=batch, numbers=numbers, passes=passes, **tiles)
                 if final and folding.lanes != 1:
                     continue
                 blocks, luts = cost.layer(folding, resources)

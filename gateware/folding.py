@@ -1,6 +1,6 @@
 """How a layer's work is laid out over its hardware, in space and in time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.utils import bits_for
 
@@ -35,7 +35,8 @@ class Folding:
     inputs, outputs : :class:`int`
         Size of the layer.
     gains : tuple of :class:`int`
-        Weight of each plane, as :class:`model.accumulate.Accumulate` has it.
+        Weight of each plane, as :class:`model.accumulate.Accumulate` has it. Where planes are drawn
+        of pixels, hardware is made for as many as would weigh 1 each.
     pe : :class:`int`
         Neurons worked on in one cycle, at most :py:`outputs`.
     simd : :class:`int`
@@ -56,6 +57,10 @@ class Folding:
     numbers : :class:`model.stochastic.Numbers`, or None
         By which planes are drawn of pixels, where they are; what the layer computes of them does
         not depend on it.
+    passes : tuple of :class:`int`
+        Weight of each pass that an image makes through all layers, with one plane of it; what the
+        last layer makes of them is added up. All are the same power of two, and hardware is made
+        for as many as would weigh 1 each.
     """
 
     inputs: int
@@ -69,6 +74,7 @@ class Folding:
     tile_rows: int | None = None
     sense: str | int = "exact"
     numbers: Numbers | None = None
+    passes: tuple[int, ...] = (1,)
 
     def __post_init__(self):
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
@@ -84,9 +90,10 @@ class Folding:
             raise ValueError(f"Levels must be at least 0, not {self.levels!r}")
         if not isinstance(self.batch, int):
             raise TypeError(f"Batch must be an integer, not {self.batch!r}")
-        if not 1 <= self.batch <= self.beats:
-            raise ValueError(f"Batch must be between 1 and the {self.beats} cycles that a group of "
-                             f"neurons takes, not {self.batch!r}: choose a smaller SIMD, or batch")
+        if not 1 <= self.batch <= self.least_beats:
+            raise ValueError(f"Batch must be between 1 and the {self.least_beats} cycles that a "
+                             f"group of neurons takes, not {self.batch!r}: choose a smaller SIMD, "
+                             "or batch")
         Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
         if not divides(self.simd, self.inputs, self.tile_rows, self.sense):
             raise ValueError(f"SIMD must divide the {self.tile_rows} rows of a tile, "
@@ -99,12 +106,29 @@ class Folding:
     @property
     def serial(self):
         """Whether a plane weighs half as much as the one before it, rather than the same."""
-        return self.gains[0] > 1
+        return self.gains[0] > self.gains[-1]
+
+    @property
+    def samples(self):
+        """Samples that hardware is made for, of which it may draw fewer; 1 where none are drawn."""
+        return (1 if self.numbers is None else sum(self.gains)) * sum(self.passes)
+
+    @property
+    def sampled(self):
+        """Whether there may be fewer planes in a word than hardware is made for."""
+        return self.numbers is not None and sum(self.gains) > 1
+
+    def drawing(self, samples):
+        """The same hardware while it draws so many samples."""
+        if self.samples == 1:
+            return self
+        each = (self.samples // samples,) * samples
+        return replace(self, passes=each) if sum(self.passes) > 1 else replace(self, gains=each)
 
     @property
     def pixel_bits(self):
         """Bits of an input that its buffer holds."""
-        if self.numbers is not None and self.planes > 1:
+        if self.numbers is not None and self.samples > 1:
             return BITS
         return self.planes if self.serial else 1
 
@@ -152,9 +176,14 @@ class Folding:
         return self.folds * self.planes
 
     @property
+    def least_beats(self):
+        """Cycles that a group takes at least, with as few planes as can be drawn."""
+        return self.folds if self.numbers is not None else self.beats
+
+    @property
     def interval(self):
-        """Cycles that a batch takes."""
-        return self.groups * self.beats
+        """Cycles that a batch takes, in all of its passes."""
+        return self.groups * self.beats * len(self.passes)
 
     @property
     def latency(self):
@@ -166,7 +195,8 @@ class Folding:
     def lanes(self):
         """Neurons that leave in one cycle: as few as never make the next group wait."""
         return next(lanes for lanes in range(1, self.pe + 1)
-                    if self.pe % lanes == 0 and self.pe // lanes * self.batch <= self.beats)
+                    if self.pe % lanes == 0
+                    and self.pe // lanes * self.batch <= self.least_beats)
 
     @property
     def drain(self):
@@ -180,7 +210,7 @@ class Folding:
         Two of them are in the banks of the buffer before it. Of others the last word was read from
         there, and the last sums have not left; these are as far apart as batches follow.
         """
-        return 2 + -(-(self.latency + self.drain + 1) // self.interval)
+        return 2 + -(-(self.latency + self.drain + 1) // (self.groups * self.least_beats))
 
     @property
     def words(self):
@@ -189,8 +219,13 @@ class Folding:
 
     @property
     def top(self):
-        """The greatest sum."""
+        """The greatest sum of a pass."""
         return self.inputs * sum(self.gains)
+
+    @property
+    def total(self):
+        """The greatest sum of all passes."""
+        return self.top * sum(self.passes)
 
     @property
     def threshold_bits(self):

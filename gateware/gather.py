@@ -36,9 +36,13 @@ class Gather(wiring.Component):
     interleaved : :class:`bool`
         Whether the first units of all vectors come before their second ones, rather than all of a
         vector's before the next vector.
+    most : :class:`int`
+        Samples of a vector at most, for each of which it is sent so often; a power of two.
 
     Members
     -------
+    samples : :py:`In(range(most + 1))`
+        How many, a power of two; stays while there is anything here. Not where :py:`most` is 1.
     i : :py:`In(stream.Signature(width))`
         Vectors.
     last : :py:`In(1)`
@@ -52,9 +56,10 @@ class Gather(wiring.Component):
         Words of all vectors, first vector lowest.
     """
 
-    def __init__(self, *, width, per_word, units, words, times, batch, interleaved):
+    def __init__(self, *, width, per_word, units, words, times, batch, interleaved, most=1):
         for name, value in (("Width", width), ("Units of a word", per_word), ("Units", units),
-                            ("Words", words), ("Times", times), ("Batch", batch)):
+                            ("Words", words), ("Times", times), ("Batch", batch),
+                            ("Most samples", most)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         if units <= (words - 1) * per_word:
@@ -68,6 +73,7 @@ class Gather(wiring.Component):
         self._batch = batch
         self._interleaved = interleaved
         super().__init__({
+            **({"samples": In(range(most + 1))} if most > 1 else {}),
             "i": In(stream.Signature(width)),
             "last": In(1),
             "closed": Out(1),
@@ -129,5 +135,6 @@ class Gather(wiring.Component):
             m.d.sync += w_bank.eq(~w_bank)
             m.d.sync += full.word_select(w_bank, 1).eq(1)
 
-        send(m, self.o, r_port, full, words=self._words, times=self._times)
+        send(m, self.o, r_port, full, words=self._words, times=self._times,
+             samples=getattr(self, "samples", None))
         return m

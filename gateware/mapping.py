@@ -1,7 +1,7 @@
 """Which parallelism each layer has, and what there is to build it from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from model.stochastic import Stochastic
@@ -74,11 +74,15 @@ class Mapping:
     def cycles_per_image(self):
         return cost.timing(self, 1).cycles_per_image
 
+    def drawing(self, samples):
+        """The same hardware while it draws so many samples of what it is built for."""
+        return replace(self, layers=tuple(layer.drawing(samples) for layer in self.layers))
+
 
 def sizes(shape):
     """Inputs, outputs and gains of each layer of a network's shape."""
     for n, (inputs, outputs) in enumerate(pairwise(shape.sizes)):
-        yield inputs, outputs, shape.encoder.gains if n == 0 else (1,)
+        yield inputs, outputs, shape.encoder.gains if n == 0 and not shape.apart else (1,)
 
 
 def tiling(shape, n):
@@ -90,8 +94,11 @@ def tiling(shape, n):
 
 
 def sampling(shape, n):
-    """The numbers by which a layer's planes are drawn; None where they are not."""
-    return shape.encoder.numbers if n == 0 and isinstance(shape.encoder, Stochastic) else None
+    """How a layer's planes are drawn, as :class:`gateware.folding.Folding` takes it."""
+    if not isinstance(shape.encoder, Stochastic):
+        return {}
+    return {"numbers": shape.encoder.numbers if n == 0 else None,
+            "passes": shape.encoder.gains if shape.apart else (1,)}
 
 
 def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
@@ -103,14 +110,14 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
     """
     layers, final = [], len(shape.sizes) - 2
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        more = {"levels": levels, "batch": batch, "numbers": sampling(shape, n),
-                **tiling(shape, n)}
+        more = {"levels": levels, "batch": batch, **sampling(shape, n), **tiling(shape, n)}
         width = simd[n] if isinstance(simd, Sequence) else next(
             width for width in range(min(simd, inputs), 0, -1)
             if divides(width, inputs, **tiling(shape, n)))
         kind  = storage if isinstance(storage, str) else storage[n]
         # A class at a time leaves.
-        most = max(1, min(outputs, -(-inputs // width) * len(gains) // batch)) if n == final \
+        planes = 1 if more.get("numbers") else len(gains)   # at least
+        most = max(1, min(outputs, -(-inputs // width) * planes // batch)) if n == final \
             else outputs
         if isinstance(pe, Sequence):
             folding = Folding(inputs, outputs, gains, pe[n], width, kind, **more)

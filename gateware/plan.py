@@ -9,7 +9,7 @@ from model.network import Shape
 
 from . import bus, cost
 from .control import REGISTERS
-from .mapping import Mapping, tiling
+from .mapping import Mapping, sampling, tiling
 
 
 __all__ = ["Plan"]
@@ -34,6 +34,9 @@ class Plan:
         for n, folding in enumerate(self.mapping.layers):
             exact = {"tile_rows": None, "sense": "exact"}
             wanted = replace(folding, simd=1, storage="block", **exact | tiling(self.shape, n))
+            drawn = {"numbers": None, "passes": (1,)} | sampling(self.shape, n)
+            if drawn != {name: getattr(folding, name) for name in drawn}:
+                raise ValueError(f"Mapping must draw samples in layer {n} as the shape has it")
             if folding.tiles != wanted.tiles:
                 raise ValueError(f"Mapping must have tiles {wanted.tiles} in layer {n}, as the "
                                  f"shape has, not {folding.tiles}")
@@ -42,6 +45,11 @@ class Plan:
     def words(self):
         """Words of pixels in an image."""
         return self.mapping.layers[0].folds
+
+    @property
+    def samples(self):
+        """Samples of an image that there is hardware for, of which a host may choose fewer."""
+        return self.mapping.layers[0].samples
 
     @cached_property
     def _placed(self):
@@ -52,6 +60,8 @@ class Plan:
                 regions[f"layer{n}.thresholds"] = folding.thresholds
         width = self.shape.gain_bits + self.shape.score_bits
         regions["scores.affine"] = bus.Region(width, self.shape.classes)
+        if self.samples > 1:
+            regions["samples"] = bus.Region(self.samples.bit_length(), 1)
         regions["control"] = bus.Region(bus.WORD, REGISTERS)
         return bus.place(regions)
 
@@ -92,7 +102,7 @@ class Plan:
     @property
     def hash(self):
         """Eight bytes that tell one hardware from another."""
-        encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder)}
+        encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder.built)}
         # What most layers do not have is left out, so that they keep the hash from before there
         # was such a thing.
         layers = [[layer.pe, layer.simd, layer.storage,

@@ -9,11 +9,12 @@ from amaranth.utils import ceil_log2
 __all__ = ["Replay", "send"]
 
 
-def send(m, o, r_port, full, *, words, times):
+def send(m, o, r_port, full, *, words, times, samples=None):
     """Read what is in two banks, one after the other, and offer each :py:`times` times.
 
     A bank is read where its bit of :py:`full` is set, which is cleared as its last word is read.
-    The banks are :py:`words` rows each, the second from the next power of two on.
+    The banks are :py:`words` rows each, the second from the next power of two on. Where there are
+    :py:`samples`, each is offered so many times :py:`times` times.
     """
     r_bank  = Signal()
     r_index = Signal(range(words))
@@ -32,8 +33,16 @@ def send(m, o, r_port, full, *, words, times):
                 m.d.sync += r_times.eq(r_times + 1)
                 with m.If(r_times == times - 1):
                     m.d.sync += r_times.eq(0)
-                    m.d.sync += r_bank.eq(~r_bank)
-                    m.d.sync += full.bit_select(r_bank, 1).eq(0)
+                    last = 1
+                    if samples is not None:
+                        r_sample = Signal(len(samples) - 1)
+                        last = r_sample + 1 == samples
+                        m.d.sync += r_sample.eq(r_sample + 1)
+                    with m.If(last):
+                        if samples is not None:
+                            m.d.sync += r_sample.eq(0)
+                        m.d.sync += r_bank.eq(~r_bank)
+                        m.d.sync += full.bit_select(r_bank, 1).eq(0)
 
 
 class Replay(wiring.Component):
@@ -52,22 +61,28 @@ class Replay(wiring.Component):
         Words in a vector.
     times : :class:`int`
         How often to send each vector.
+    most : :class:`int`
+        Samples of a vector at most, for each of which it is sent so often; a power of two.
 
     Members
     -------
+    samples : :py:`In(range(most + 1))`
+        How many, a power of two; stays while there is anything here. Not where :py:`most` is 1.
     i : :py:`In(stream.Signature(width))`
         Vectors.
     o : :py:`Out(stream.Signature(width))`
         The same, repeated.
     """
 
-    def __init__(self, *, width, words, times):
-        for name, value in (("Width", width), ("Words", words), ("Times", times)):
+    def __init__(self, *, width, words, times, most=1):
+        for name, value in (("Width", width), ("Words", words), ("Times", times),
+                            ("Most samples", most)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         self._words = words
         self._times = times
         super().__init__({
+            **({"samples": In(range(most + 1))} if most > 1 else {}),
             "i": In(stream.Signature(width)),
             "o": Out(stream.Signature(width)),
         })
@@ -95,5 +110,6 @@ class Replay(wiring.Component):
                 m.d.sync += w_bank.eq(~w_bank)
                 m.d.sync += full.bit_select(w_bank, 1).eq(1)
 
-        send(m, self.o, r_port, full, words=self._words, times=self._times)
+        send(m, self.o, r_port, full, words=self._words, times=self._times,
+             samples=getattr(self, "samples", None))
         return m

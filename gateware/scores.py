@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 from .accumulate import Accumulate
 from .memories import Store
+from .samples import weighed
+from .tally import Tally
 from .transpose import Transpose
 
 
@@ -24,7 +26,7 @@ class Scores(wiring.Component):
     Computes what :class:`model.scores.Scores` and :func:`model.scores.argmax` compute. Takes what
     :class:`gateware.accumulate.Accumulate` takes, as fast. Scores leave one at a time, in the
     order of the classes, one cycle after their sums: there is one multiplier, or none where all
-    gains are 1.
+    gains are 1. Where there are several passes, they leave in the last.
 
     Parameters
     ----------
@@ -40,6 +42,9 @@ class Scores(wiring.Component):
 
     Members
     -------
+    samples : :py:`In(range(folding.samples + 1))`
+        How many planes or passes there are, a power of two; stays while there is anything here.
+        Only where there may be several.
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
         Inputs, as :class:`gateware.accumulate.Accumulate` takes them.
     vectors : :py:`In(range(folding.batch + 1), init=folding.batch)`
@@ -48,7 +53,7 @@ class Scores(wiring.Component):
         High for a cycle when a batch has left all buffers.
     o : :py:`Out(stream.Signature(layout(folding.outputs, score_bits)))`
         Scores; :py:`best` holds with the last.
-    sums : :py:`Out(range(folding.top + 1))`
+    sums : :py:`Out(range(folding.total + 1))`
         What the score was made of, for probes; valid with :py:`o`.
     weights_bus : :py:`In(bus.Signature(weights_addr_width))`
         The host's access to the weights.
@@ -67,11 +72,12 @@ class Scores(wiring.Component):
         self._weights = weights
         self._affine = affine
         super().__init__({
+            **({"samples": In(range(folding.samples + 1))} if folding.samples > 1 else {}),
             "i": In(stream.Signature(folding.simd * folding.batch)),
             "vectors": In(range(folding.batch + 1), init=folding.batch),
             "left": Out(1),
             "o": Out(stream.Signature(layout(folding.outputs, score_bits))),
-            "sums": Out(range(folding.top + 1)),
+            "sums": Out(range(folding.total + 1)),
             "weights_bus": In(bus.Signature(folding.weights.addr_width)),
             "affine_bus": In(bus.Signature(
                 bus.Region(gain_bits + score_bits, folding.outputs).addr_width)),
@@ -87,6 +93,16 @@ class Scores(wiring.Component):
         wiring.connect(m, wiring.flipped(self.weights_bus), accumulate.bus)
         wiring.connect(m, wiring.flipped(self.affine_bus), affine.bus)
         source = accumulate.o
+        if self._folding.sampled:
+            m.d.comb += accumulate.samples.eq(self.samples)
+        if sum(self._folding.passes) > 1:
+            m.submodules.tally = tally = Tally(
+                top=self._folding.top, words=self._folding.words * self._folding.batch,
+                most=self._folding.samples)
+            m.d.comb += [tally.i.valid.eq(source.valid), source.ready.eq(tally.i.ready),
+                         tally.i.payload.eq(Value.cast(source.payload)),
+                         tally.samples.eq(self.samples)]
+            source = tally.o
         if self._folding.batch > 1:
             m.submodules.transpose = transpose = Transpose(
                 width=len(Value.cast(source.payload)), words=self._folding.words,
@@ -113,6 +129,8 @@ class Scores(wiring.Component):
         m.d.comb += affine.addr.eq(Mux(following < classes, following, 0))
 
         total = Value.cast(source.payload)
+        if self._folding.samples > 1:
+            total = weighed(total, self.samples)[:self._folding.total.bit_length()]
         bias  = affine.data[:self._score_bits].as_signed()
         scaled = total if self._gain_bits == 0 else \
             total * affine.data[self._score_bits:].as_signed()

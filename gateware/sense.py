@@ -1,5 +1,8 @@
 """What the end of a bit line makes of its count."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -24,6 +27,8 @@ class Sense(wiring.Component):
         The greatest count of a word.
     planes : :class:`int`
         Counts that take turns, at least 1.
+    sampled : :class:`bool`
+        Whether fewer may, and :py:`samples` says how many; :py:`planes` is then a power of two.
     words : :class:`int`
         Words in a tile, at least 1.
     rows, edge : :class:`int`
@@ -33,6 +38,8 @@ class Sense(wiring.Component):
 
     Members
     -------
+    samples : :py:`In(range(planes + 1))`
+        How many counts take turns, a power of two. Only if :py:`sampled`.
     en : :py:`In(1)`
         Whether there is a word; while low, :py:`o` holds.
     first : :py:`In(1)`
@@ -47,12 +54,14 @@ class Sense(wiring.Component):
 
     latency = 1
 
-    def __init__(self, *, simd, planes, words, rows, edge, sense):
+    def __init__(self, *, simd, planes, words, rows, edge, sense, sampled=False):
         self._planes = planes
         self._words = words
         self._rows  = model.sense.Sense(rows, sense)
         self._edge  = model.sense.Sense(edge, sense)
+        self._sampled = sampled
         super().__init__({
+            **({"samples": In(range(planes + 1))} if sampled else {}),
             "en": In(1),
             "first": In(1),
             "last": In(1),
@@ -71,8 +80,12 @@ class Sense(wiring.Component):
         else:
             held = [Signal.like(self.o, name=f"held_{n}", reset_less=True)
                     for n in range(self._planes)]
-            m.d.comb += count.eq(Mux(self.first, 0, held[-1]) + self.i)
             # The counts of all planes go round, and the one that is next is the oldest.
+            oldest = held[-1]
+            if self._sampled:
+                oldest = reduce(or_, (held[(1 << bit) - 1] & taken.replicate(len(count))
+                                      for bit, taken in enumerate(self.samples)))
+            m.d.comb += count.eq(Mux(self.first, 0, oldest) + self.i)
             with m.If(self.en):
                 for after, before in zip(held, [count, *held], strict=False):
                     m.d.sync += after.eq(before)

@@ -31,8 +31,8 @@ class Accumulate:
     weights : array of :class:`bool`, outputs × inputs
         A set bit is +1 and a clear one −1.
     gains : tuple of :class:`int`
-        Weight of each plane, most significant first. Either all are 1, or each is half the one
-        before it, down to 1.
+        Weight of each plane, most significant first. Either each is half the one before it, down
+        to 1, or all are the same power of two.
     bipolar : :class:`bool`
         Whether a clear input stands for −1, rather than 0.
     tile_rows : :class:`int`, or None
@@ -50,9 +50,11 @@ class Accumulate:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", Crossbar(self.weights).weights)
         gains = tuple(int(gain) for gain in self.gains)
-        if gains not in {(1,) * len(gains), tuple(1 << k for k in reversed(range(len(gains))))} \
-                or not gains:
-            raise ValueError(f"Gains must be all 1, or powers of two down to 1, not {self.gains!r}")
+        alike = len(set(gains)) == 1 and gains[0] > 0 and gains[0].bit_count() == 1
+        halved = gains == tuple(1 << k for k in reversed(range(len(gains))))
+        if not gains or not (alike or halved):
+            raise ValueError("Gains must be the same power of two, or powers of two down to 1, "
+                             f"not {self.gains!r}")
         object.__setattr__(self, "gains", gains)
         Sense(self.inputs if self.tile_rows is None else self.tile_rows, self.sense)
 

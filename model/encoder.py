@@ -15,7 +15,8 @@ class Encoder:
     """What is common to all encoders: pixels of :py:`bits` bits in, :py:`planes` planes out.
 
     A layer adds up its planes weighted by :py:`gains`, most significant plane first. A clear bit
-    stands for −1 where the encoder is :py:`bipolar`, and for 0 where it is not.
+    stands for −1 where the encoder is :py:`bipolar`, and for 0 where it is not. Where planes are to
+    stay :py:`apart`, that layer is the last one, and those before it take one plane at a time.
     """
 
     bipolar: ClassVar[bool]
@@ -25,6 +26,20 @@ class Encoder:
     @property
     def gains(self) -> tuple[int, ...]:
         raise NotImplementedError
+
+    @property
+    def apart(self) -> bool:
+        return False
+
+    def drawing(self, samples: int) -> "Encoder":
+        """The same with so many samples, as hardware that is built for more draws at run time."""
+        raise ValueError("Samples can be chosen where bits are drawn of pixels, "
+                         f"not for {type(self).__name__}")
+
+    @property
+    def built(self) -> "Encoder":
+        """What hardware is built for; at run time it may draw fewer samples."""
+        return self
 
     @property
     def planes(self) -> int:

@@ -54,6 +54,16 @@ class Shape:
     def classes(self) -> int:
         return self.sizes[-1]
 
+    @property
+    def apart(self) -> bool:
+        """Whether hidden layers take one plane of an image after another."""
+        return self.encoder.apart and len(self.sizes) > 2
+
+    @property
+    def built(self) -> "Shape":
+        """What hardware is built for; at run time it may draw fewer samples."""
+        return replace(self, encoder=self.encoder.built)
+
     def __str__(self) -> str:
         return "-".join(map(str, self.sizes))
 
@@ -84,12 +94,16 @@ class Network:
 
     def __post_init__(self) -> None:
         gains, bipolar = self.encoder.gains, self.encoder.bipolar
-        layers = tuple(self.layers)
+        layers, scores = tuple(self.layers), replace(self.scores, gains=(1,), bipolar=True)
+        apart = self.encoder.apart and bool(layers)
         if layers:
-            layers = (replace(layers[0], gains=gains, bipolar=bipolar), *layers[1:])
-        else:
-            scores = replace(self.scores, gains=gains, bipolar=bipolar)
-            object.__setattr__(self, "scores", scores)
+            layers = (replace(layers[0], gains=(1,) if apart else gains, bipolar=bipolar),
+                      *layers[1:])
+        if apart:
+            scores = replace(scores, gains=gains)
+        elif not layers:
+            scores = replace(scores, gains=gains, bipolar=bipolar)
+        object.__setattr__(self, "scores", scores)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "class_names", tuple(self.class_names))
         for n, (layer, following) in enumerate(pairwise(self.all_layers)):
@@ -124,16 +138,29 @@ class Network:
     def _tiles(self) -> tuple[tuple[int | None, str | int], ...]:
         return tuple((layer.tile_rows, layer.sense) for layer in self.all_layers)
 
+    @property
+    def _apart(self) -> bool:
+        return self.encoder.apart and bool(self.layers)
+
+    def drawing(self, samples: int) -> "Network":
+        """What hardware that is built for this network computes while it draws so many samples."""
+        return replace(self, encoder=self.encoder.drawing(samples))
+
     def trace(self, images: npt.ArrayLike) -> dict[str, np.ndarray]:
         """Every intermediate: :py:`layerN.acc` and :py:`layerN.bits` of each hidden layer, then
-        :py:`scores.acc` and :py:`scores`; each images × outputs.
+        :py:`scores.acc` and :py:`scores`; each images × outputs. Where planes are kept apart,
+        those of hidden layers are images × planes × outputs.
         """
         planes = self.encoder(self._check(images))
+        if self._apart:
+            planes = planes[:, :, None, :]
         trace: dict[str, np.ndarray] = {}
         for n, layer in enumerate(self.layers):
             trace[f"layer{n}.acc"] = acc = layer.acc(planes)
             trace[f"layer{n}.bits"] = bits = acc >= layer.thresholds
-            planes = bits[:, None, :]
+            planes = bits[..., None, :]
+        if self._apart:
+            planes = planes[:, :, 0]
         trace["scores.acc"] = acc = self.scores.acc(planes)
         trace["scores"] = self.scores.gain * acc + self.scores.bias
         return trace
@@ -153,10 +180,23 @@ class Network:
         scores = np.empty((len(images), self.classes), dtype=np.int64)
         for start in range(0, len(images), BLOCK):
             planes = self.encoder(images[start:start + BLOCK])
+            if self._apart:
+                scores[start:start + BLOCK] = self._scores_apart(planes)
+                continue
             for layer in self.layers:
                 planes = layer(planes)[:, None, :]
             scores[start:start + BLOCK] = self.scores(planes)
         return scores
+
+    def _scores_apart(self, planes: np.ndarray) -> np.ndarray:
+        """Scores for planes that are kept apart, one of them after another, to bound memory."""
+        bits = np.empty((*planes.shape[:2], self.scores.inputs), dtype=bool)
+        for plane in range(planes.shape[1]):
+            x = planes[:, plane:plane + 1]
+            for layer in self.layers:
+                x = layer(x)[:, None, :]
+            bits[:, plane] = x[:, 0]
+        return self.scores(bits)
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         return argmax(self.scores_of(images))

@@ -1,6 +1,7 @@
 """Pixels to bits drawn with a probability: the stochastic-bitstream input."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,11 @@ from .encoder import Encoder
 from .lfsr import Lfsr
 
 
-__all__ = ["BITS", "FRESH", "GENERATORS", "PLACES", "Numbers", "Stochastic", "bits_of"]
+__all__ = ["BITS", "COMBINE", "FRESH", "GENERATORS", "PLACES", "Numbers", "Stochastic", "bipolar",
+           "bits_of"]
 
 
+COMBINE    = ("layer", "scores")
 GENERATORS = ("lfsr", "lfsr-rotate", "lfsr-bank", "vdc", "vdc-xor")
 
 BITS   = 8      # of a pixel, and of a number that it is compared with
@@ -85,6 +88,7 @@ class Numbers:
         states = self.lfsr.states(FRESH * (1 + np.arange(bits))) & np.uint64(255)
         return [int(mask) for mask in states]
 
+    @lru_cache(maxsize=16)   # noqa: B019 - they are few and small
     def __call__(self, pixels: int, samples: int) -> np.ndarray:
         """All numbers, samples × pixels."""
         sample, pixel = np.arange(samples)[:, None], np.arange(pixels)
@@ -104,7 +108,9 @@ class Numbers:
                 for bit, mask in enumerate(self.masks(bits_of(pixels))):
                     masks ^= np.where(pixel >> bit & 1, np.uint64(mask), np.uint64(0))
                 found = turned ^ masks
-        return (found & np.uint64(255)).astype(np.uint8)
+        numbers = (found & np.uint64(255)).astype(np.uint8)
+        numbers.flags.writeable = False   # whoever asks next gets the same
+        return numbers
 
 
 def bits_of(pixels: int) -> int:
@@ -117,15 +123,35 @@ def reverse(index: int) -> int:
     return int(f"{index:08b}"[::-1], 2)
 
 
+def bipolar(values: npt.ArrayLike) -> np.ndarray:
+    """Pixels that stand for values in [−1, 1].
+
+    A pixel p is drawn as +1 with a probability of p/256, and so stands for x = p/128 − 1, which is
+    P(+1) = (x + 1) / 2. The nearest pixel is taken; 255, the greatest, for what is nearer to 1.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not (abs(values) <= 1).all():
+        raise ValueError(f"Values must be between -1 and 1, not {values.min()} to {values.max()}")
+    return np.rint(128 * (values + 1)).clip(0, 255).astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class Stochastic(Encoder):
     """As many bits of each pixel as there are :py:`samples`, set with a probability of pixel / 256.
 
     A bit is set where the pixel is greater than the number that :class:`Numbers` has for it and for
-    the sample. All planes weigh the same, and a clear bit stands for −1, so that a layer adds up
-    what a stochastic bitstream of each pixel's value in [−1, 1] gives, and applies its threshold
-    once (T. Hirtzlin et al., Stochastic Computing for Hardware Implementation of Binarized Neural
-    Networks, 2019). A pixel of 0, which also fills up the last word of an image, is always −1.
+    the sample. All planes weigh the same, and a clear bit stands for −1: a stochastic bitstream of
+    each pixel's value in [−1, 1], as :func:`bipolar` has it (T. Hirtzlin et al., Stochastic
+    Computing for Hardware Implementation of Binarized Neural Networks, 2019). A pixel of 0, which
+    also fills up the last word of an image, is always −1.
+
+    ============  ================================================================================
+    ``"layer"``   The first layer adds up its counts of all samples, and applies its threshold once.
+    ``"scores"``  The network runs once a sample, and the scores add up the counts of all samples.
+    ============  ================================================================================
+
+    Where fewer samples are drawn than there could be, each weighs as much as those that it stands
+    for, so that sums and thresholds are those of :py:`most` samples.
 
     Parameters
     ----------
@@ -133,6 +159,11 @@ class Stochastic(Encoder):
         T, a power of two, 1 to 256.
     generator, seed, bank
         As :class:`Numbers` has them.
+    combine : :class:`str`
+        One of :data:`COMBINE`; where there is no hidden layer they are the same.
+    most : :class:`int`, or None
+        Samples that hardware is built for, of which it draws :py:`samples` at run time: a power of
+        two, from these to 256; as many as these if None.
     bits : :class:`int`
         Width of a pixel, which must be 8.
     """
@@ -144,16 +175,31 @@ class Stochastic(Encoder):
     generator: str = field(default="vdc", kw_only=True)
     seed: int = field(default=SEED, kw_only=True)
     bank: int = field(default=BANK, kw_only=True)
+    combine: str = field(default="layer", kw_only=True)
+    most: int = field(default=None, kw_only=True)   # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.bits != BITS:
             raise ValueError(f"Bits of a pixel must be {BITS} where bits are drawn, "
                              f"not {self.bits!r}: scale the images to 0 … 255")
-        if not isinstance(self.samples, int) or isinstance(self.samples, bool):
-            raise TypeError(f"Samples must be an integer, not {self.samples!r}")
-        if not 1 <= self.samples <= 256 or self.samples & self.samples - 1:
-            raise ValueError(f"Samples must be a power of two from 1 to 256, not {self.samples!r}")
+        _check_samples("Samples", self.samples)
+        if self.most is None:
+            object.__setattr__(self, "most", self.samples)
+        _check_samples("The most samples", self.most)
+        if self.samples > self.most:
+            raise ValueError(f"Samples must be at most {self.most}, for which this is built, "
+                             f"not {self.samples!r}")
+        if self.combine not in COMBINE:
+            raise ValueError(f"Samples are combined by {' or '.join(COMBINE)}, "
+                             f"not {self.combine!r}")
         Numbers(self.generator, self.seed, self.bank)   # says what is wrong with these
+
+    def drawing(self, samples: int) -> "Stochastic":
+        return replace(self, samples=samples)
+
+    @property
+    def built(self) -> "Stochastic":
+        return self.drawing(self.most)
 
     @property
     def numbers(self) -> Numbers:
@@ -161,8 +207,19 @@ class Stochastic(Encoder):
 
     @property
     def gains(self) -> tuple[int, ...]:
-        return (1,) * self.samples
+        return (self.most // self.samples,) * self.samples
+
+    @property
+    def apart(self) -> bool:
+        return self.combine == "scores"
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         images = self.check(images)
         return images[:, None, :] > self.numbers(images.shape[1], self.samples)
+
+
+def _check_samples(what: str, samples: int) -> None:
+    if not isinstance(samples, int) or isinstance(samples, bool):
+        raise TypeError(f"{what} must be an integer, not {samples!r}")
+    if not 1 <= samples <= 256 or samples & samples - 1:
+        raise ValueError(f"{what} must be a power of two from 1 to 256, not {samples!r}")

@@ -25,6 +25,8 @@ class Difference:
         :py:`class`.
     image, place : :class:`int`
         Index of the image, and of the neuron or class in it.
+    sample : :class:`int`, or None
+        Index of the sample, where those of an image are kept apart.
     got, expected : :class:`int`
     cycle : :class:`int`, or None
         When it passed, as :class:`sim.engine.Result` counts; None if the engine cannot tell.
@@ -36,11 +38,13 @@ class Difference:
     got: int
     expected: int
     cycle: int | None = None
+    sample: int | None = None
 
     def __str__(self) -> str:
         when = "" if self.cycle is None else f", cycle {self.cycle:,}"
-        return (f"image {self.image}, {self.name}[{self.place}]{when}: {self.got} instead of "
-                f"{self.expected}")
+        sample = "" if self.sample is None else f", sample {self.sample}"
+        return (f"image {self.image}{sample}, {self.name}[{self.place}]{when}: {self.got} instead "
+                f"of {self.expected}")
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,9 @@ def compare(network: Network, images: npt.ArrayLike, result: Result,
         places = np.argwhere(values != expected[name])
         mismatches[name] = len(places)
         if len(places) and where is None:
-            image, place = (int(index) for index in places[0])
-            where = Difference(name, image, place, int(values[image, place]),
-                               int(expected[name][image, place]),
-                               _cycle(result.when, name, image, place))
+            at = tuple(int(index) for index in places[0])
+            where = Difference(name, at[0], at[-1], int(values[at]), int(expected[name][at]),
+                               _cycle(result.when, name, at), at[1] if len(at) > 2 else None)
     return Comparison(len(np.asarray(images)), mismatches, where)
 
 
@@ -125,6 +128,6 @@ def _values(network: Network, result: Result) -> dict[str, np.ndarray]:
     return values | {"scores": result.scores, "class": result.best[:, None]}
 
 
-def _cycle(when: Mapping[str, np.ndarray] | None, name: str, image: int, place: int) -> int | None:
+def _cycle(when: Mapping[str, np.ndarray] | None, name: str, at: tuple[int, ...]) -> int | None:
     stamps = (when or {}).get(name.replace(".acc", ".sums"))
-    return None if stamps is None else int(stamps[image, place])
+    return None if stamps is None else int(stamps[at])

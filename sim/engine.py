@@ -35,7 +35,8 @@ class Result:
         The same, to the last output of each image.
     trace : dict of arrays, or None
         What passed between layers, as far as the engine sees it: :py:`layerN.sums`,
-        :py:`layerN.bits` and :py:`scores.sums`, each images × outputs. Sums are weighted
+        :py:`layerN.bits` and :py:`scores.sums`, each images × outputs; where samples of an image
+        are kept apart, those of hidden layers are images × samples × outputs. Sums are weighted
         agreements, as :meth:`model.accumulate.Accumulate.sums` has them.
     when : dict of arrays of :class:`int`, or None
         The cycle in which each of these values and each score passed, by the same names, counted
@@ -173,12 +174,19 @@ def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
     scores, best = decode_output(accelerator, words)
     trace: dict[str, np.ndarray] = {}
     when = stamps_of_output(accelerator, stamps)
+    places = _places(accelerator, len(best))
     for n, (events, times) in enumerate(probes):
+        hidden = n < len(accelerator.mapping.layers) - 1
+        passes = len(accelerator.mapping.layers[n].passes) if hidden else 1
         for known, values in ((trace, decode_probe(accelerator, n, events)),
                               (when, stamps_of_probe(accelerator, n, times))):
-            # The last batch may have had places that no image took.
-            known |= {name: rows[:len(best)] if len(rows) == _places(accelerator, len(best))
-                      else rows for name, rows in values.items()}
+            for name, rows in values.items():
+                if len(rows) == places * passes:
+                    if hidden and accelerator.shape.apart:
+                        rows = _by_image(rows, accelerator.mapping.batch, passes)
+                    # The last batch may have had places that no image took.
+                    rows = rows[:len(best)]
+                known[name] = rows
     done = when["class"][:, 0]
     return Result(scores, best, int(done[-1]), done, trace if probes else None, when,
                   accelerator.mapping.batch)
@@ -204,7 +212,7 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
     """What a layer's probe saw, without the neurons that only fill up the last group."""
     folding = accelerator.mapping.layers[n]
     scores = n == len(accelerator.mapping.layers) - 1
-    width = folding.top.bit_length()
+    width = (folding.total if scores else folding.top).bit_length()
     per_image = folding.outputs if scores else folding.words * folding.lanes
     name = "scores" if scores else f"layer{n}"
     each = per_image // folding.lanes * (1 if scores else folding.batch)
@@ -225,6 +233,12 @@ def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:
     """Words of a hidden layer, image by image; they leave for all images of a batch by turns."""
     batches = words.reshape(-1, folding.words, folding.batch, *words.shape[1:])
     return batches.swapaxes(1, 2).reshape(words.shape)
+
+
+def _by_image(rows: np.ndarray, batch: int, passes: int) -> np.ndarray:
+    """Rows of pass after pass of each batch, as images × passes × outputs."""
+    split = rows.reshape(-1, passes, batch, rows.shape[1])
+    return split.swapaxes(1, 2).reshape(-1, passes, rows.shape[1])
 
 
 def _places(accelerator: Any, images: int) -> int:

@@ -88,7 +88,8 @@ class Simulator:
         times: list[np.ndarray] = []
         for n in range(self._probes):
             folding = dut.mapping.layers[n]
-            per_image = folding.words if n < len(dut.mapping.layers) - 1 else classes
+            per_image = folding.words * len(folding.passes) if n < len(dut.mapping.layers) - 1 \
+                else classes
             places = -(-len(images) // folding.batch) * folding.batch
             # One more than there should be, so that an event too many is noticed.
             seen.append(np.zeros((places * per_image + 1, library.sim_probe_bytes(n)),

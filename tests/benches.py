@@ -129,12 +129,14 @@ class Script:
         return Bench(component, Case("", steps=self.steps, watch=list(watch)), self.check)
 
 
-def streams(component, words, expected):
-    """A component with the streams :py:`i` and :py:`o`."""
+def streams(component, words, expected, **levels):
+    """A component with the streams :py:`i` and :py:`o`, and other inputs that stay as they are."""
     def check(answer):
         assert answer.words["o"] == expected
 
-    return Bench(component, Case("", feed={"i": words}, drain={"o": len(expected)}), check)
+    steps = [Step(levels)] if levels else []
+    return Bench(component, Case("", steps=steps, feed={"i": words}, drain={"o": len(expected)}),
+                 check)
 
 
 def popcount(rng, width, levels=0):

@@ -13,11 +13,11 @@ from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network
 from model.scores import Scores
-from model.stochastic import GENERATORS, Stochastic
+from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "encoders", "senses", "tiles", "accumulates", "denses", "scoreses",
-           "foldings", "networks", "mappings"]
+           "samples_of", "foldings", "networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -27,8 +27,10 @@ encoders = st.one_of(
     st.integers(1, 5).map(BitSerial),
     st.integers(1, 4).flatmap(lambda bits: st.integers(1, 2 ** bits - 1).map(
         lambda level: Threshold(level, bits=bits))),
-    st.builds(Stochastic, st.sampled_from([1, 2, 4]), generator=st.sampled_from(GENERATORS),
-              seed=st.integers(1, 65_535), bank=st.integers(1, 5)))
+    st.sampled_from([1, 2, 4]).flatmap(lambda most: st.builds(
+        Stochastic, st.sampled_from([1, 2, 4][:most.bit_length()]), most=st.just(most),
+        generator=st.sampled_from(GENERATORS), seed=st.integers(1, 65_535),
+        bank=st.integers(1, 5), combine=st.sampled_from(COMBINE))))
 
 
 def bits(*shape):
@@ -86,49 +88,66 @@ def _scores(draw, layer):
                   tile_rows=layer.tile_rows, sense=layer.sense)
 
 
-def _simds(layer, batch, unit):
-    """Multiples of a unit that tiles and a batch allow."""
+def _simds(layer, batch, unit, planes):
+    """Multiples of a unit that tiles and a batch allow, where there are so many planes at least."""
     return [simd for simd in range(unit, layer.inputs + 1, unit)
-            if -(-layer.inputs // simd) * len(layer.gains) >= batch
+            if -(-layer.inputs // simd) * planes >= batch
             and divides(simd, layer.inputs, layer.tile_rows, layer.sense)]
 
 
+def samples_of(folding):
+    """The folding that hardware is made for, and its inputs, by name, while it does this."""
+    most = folding.samples
+    return folding.drawing(most), {"samples": len(folding.gains) * len(folding.passes)} \
+        if folding.sampled or sum(folding.passes) > 1 else {}
+
+
 @st.composite
-def foldings(draw, layer, final=False, batch=1, unit=1):
-    simd  = draw(st.sampled_from(_simds(layer, batch, unit)))
-    beats = -(-layer.inputs // simd) * len(layer.gains) // batch
-    pe    = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
-    return Folding(layer.inputs, layer.outputs, layer.gains, pe, simd,
+def foldings(draw, layer, final=False, batch=1, unit=1, **sampled):
+    """By default planes that weigh the same are drawn of pixels, and there may be fewer of them."""
+    if not sampled and sum(layer.gains) > 1 and len(set(layer.gains)) == 1:
+        sampled = {"numbers": Numbers("vdc")}
+    gains  = (1,) if sum(sampled.get("passes", ())) > 1 else layer.gains
+    planes = 1 if sampled.get("numbers") else len(gains)
+    simd   = draw(st.sampled_from(_simds(layer, batch, unit, planes)))
+    beats  = -(-layer.inputs // simd) * planes // batch
+    pe     = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
+    return Folding(layer.inputs, layer.outputs, gains, pe, simd,
                    levels=draw(st.integers(0, 2)), batch=batch,
-                   tile_rows=layer.tile_rows, sense=layer.sense)
+                   tile_rows=layer.tile_rows, sense=layer.sense, **sampled)
 
 
 @st.composite
 def networks(draw, max_size=16, max_layers=2, exact=False):
     encoder = draw(encoders)
     chain   = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
-    layers, gains, bipolar = [], encoder.gains, encoder.bipolar
+    apart = encoder.apart and len(chain) > 2
+    layers, gains, bipolar = [], (1,) if apart else encoder.gains, encoder.bipolar
     exact = exact or draw(st.booleans())
     ways = [{} if exact else draw(tiles(inputs)) for inputs in chain[:-1]]
     for inputs, outputs, way in zip(chain[:-2], chain[1:-1], ways[:-1], strict=True):
         layer = Accumulate(draw(bits(outputs, inputs)), gains=gains, bipolar=bipolar)
         layers.append(Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar, **way))
         gains, bipolar = (1,), True
-    last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=gains, bipolar=bipolar, **ways[-1])
+    last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=encoder.gains if apart else gains,
+                      bipolar=bipolar, **ways[-1])
     return Network(encoder, tuple(layers), _scores(draw, last))
 
 
 @st.composite
 def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
-    count = len(network.all_layers)
-    most = min(layer.inputs * len(layer.gains) for layer in network.all_layers)
+    count, wide = len(network.all_layers), list(sizes(network.shape))
+    ways = [sampling(network.shape, n) for n in range(count)]
+    planes = [1 if way.get("numbers") else len(gains)
+              for way, (_, _, gains) in zip(ways, wide, strict=True)]
+    most = min(layer.inputs * each for layer, each in zip(network.all_layers, planes, strict=True))
     batch, layers = min(draw(st.sampled_from(batches)), most), []
     for n, layer in enumerate(network.all_layers):
         unit = layers[-1].lanes if n and batch > 1 else 1
-        if not _simds(layer, batch, unit):
+        if not _simds(layer, batch, unit, planes[n]):
             layers[-1], unit = replace(layers[-1], pe=1), 1
-        layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit)))
-    assert [(f.inputs, f.outputs, f.gains) for f in layers] == list(sizes(network.shape))
-    layers = [replace(layer, storage=draw(st.sampled_from(storages)),
-                      numbers=sampling(network.shape, n)) for n, layer in enumerate(layers)]
-    return Mapping(tuple(layers))
+        layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit,
+                                    **ways[n])))
+    assert [(f.inputs, f.outputs, f.gains) for f in layers] == wide
+    return Mapping(tuple(replace(layer, storage=draw(st.sampled_from(storages)))
+                         for layer in layers))

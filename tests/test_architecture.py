@@ -86,8 +86,11 @@ def literal_members(component):
             for argument in node.args:
                 members = given.get(ast.unparse(argument), argument)
                 if isinstance(members, ast.Dict):
-                    yield from ((key.value, ast.unparse(value.func)) for key, value
-                                in zip(members.keys, members.values, strict=True)
+                    # Those that are only there sometimes are in a dictionary of their own.
+                    each = [members, *(value.body for value in members.values
+                                       if isinstance(value, ast.IfExp))]
+                    yield from ((key.value, ast.unparse(value.func)) for members in each
+                                for key, value in zip(members.keys, members.values, strict=True)
                                 if isinstance(key, ast.Constant))
     for node in tree.body[0].body:
         if isinstance(node, ast.AnnAssign):

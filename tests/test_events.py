@@ -56,7 +56,7 @@ class Watch:
 
 
 def simulated(network, mapping, images, loads, i_stalls, o_stalls):
-    dut = compile(network.shape, mapping)
+    dut = compile(network.shape, mapping, image=image(network, mapping))
     simulator = Simulator(dut)
     watch = Watch(simulator)
     signals = watch.signals
@@ -74,7 +74,10 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
         parts, accs = (watch.cells(*inside, kind=kind) for kind in ("part_", "acc_"))
         following = "regroup" if mapping.batch == 1 else "replay"
         out = (*inside, "o") if last else (f"{following}_{n + 1}", "i")
+        tally = ("scores", "tally") if last and ("scores", "tally", "taken") in signals else None
         layers.append({
+            "tally": (watch.when(signals[*tally, "taken"]), [len(signals[*tally, "o__payload"])])
+            if tally else ([], []),
             "rows": (watch.when(taken & (plane == 0)), sum(map(len, fetched))),
             "beats": (watch.when(taken), sum(map(len, counted)), len(counted)),
             "parts": (watch.when(sensed), list(map(len, parts))),
@@ -114,7 +117,8 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
 
 def found(layer):
     (rows, row), (beats, cells, columns) = layer["rows"], layer["beats"]
-    registers = [(len(happened), widths) for happened, widths in (layer["parts"], layer["accs"])]
+    registers = [(len(happened), widths)
+                 for happened, widths in (layer["parts"], layer["accs"], layer["tally"])]
     out, lanes = layer["hops"][-1]
     return Events(
         weight_bits=len(rows) * row, xnors=len(beats) * cells, counts=len(beats) * columns,

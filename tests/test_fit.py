@@ -31,7 +31,7 @@ def brute_force(shape, resources, target, effort, batch=1):
     def worth(count):   # what one less would take more rounds than
         return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
 
-    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch, numbers=sampling(shape, n))
+    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch, **sampling(shape, n))
               for simd in worth(inputs) if -(-inputs // simd) * len(gains) >= batch
               for pe in worth(outputs)]
              for n, (inputs, outputs, gains) in enumerate(sizes(shape))]

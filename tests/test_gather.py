@@ -26,9 +26,10 @@ def sent(vectors, *, per_word, words, times, width=4):
 
 @given(data=st.data(), per_word=st.integers(1, 3), words=st.integers(1, 4),
        times=st.integers(1, 3), batch=st.integers(1, 5), interleaved=st.booleans(),
-       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+       most=st.sampled_from([1, 2, 4]), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_vectors_of_a_batch_lie_side_by_side(data, per_word, words, times, batch, interleaved,
-                                             i_stalls, o_stalls):
+                                             most, i_stalls, o_stalls):
+    samples = data.draw(st.sampled_from([1, 2, 4][:most.bit_length()]))
     units = data.draw(st.integers((words - 1) * per_word + 1, words * per_word + 2))
     seed = data.draw(st.integers(1, 15))
     batches = [[[(seed + 7 * n + 5 * slot + 3 * unit) % 15 + 1 for unit in range(units)]
@@ -36,11 +37,12 @@ def test_vectors_of_a_batch_lie_side_by_side(data, per_word, words, times, batch
     order = [[vector[unit] for unit in range(units) for vector in vectors] if interleaved
              else sum(vectors, []) for vectors in batches]
     dut = Gather(width=4, per_word=per_word, units=units, words=words, times=times, batch=batch,
-                 interleaved=interleaved)
-    out = bench.run(dut, sum(order, []), 4 * words * times, i_stalls=i_stalls, o_stalls=o_stalls)
+                 interleaved=interleaved, most=most)
+    out = bench.run(dut, sum(order, []), 4 * words * times * samples, i_stalls=i_stalls,
+                    o_stalls=o_stalls, **({"samples": samples} if most > 1 else {}))
     expected = [[vector[:words * per_word] + [0] * (words * per_word - units)
                  for vector in vectors] for vectors in batches]
-    assert out == sum((sent(vectors, per_word=per_word, words=words, times=times)
+    assert out == sum((sent(vectors, per_word=per_word, words=words, times=times * samples)
                        for vectors in expected), [])
 
 
@@ -120,9 +122,10 @@ def test_one_word_each_cycle(interleaved):
 
 @pytest.mark.parametrize("name, text", [
     ("width", "Width"), ("per_word", "Units of a word"), ("units", "Units"), ("words", "Words"),
-    ("times", "Times"), ("batch", "Batch")])
+    ("times", "Times"), ("batch", "Batch"), ("most", "Most samples")])
 def test_sizes_must_be_positive(name, text):
-    sizes = {"width": 1, "per_word": 1, "units": 1, "words": 1, "times": 1, "batch": 1, name: 0}
+    sizes = {"width": 1, "per_word": 1, "units": 1, "words": 1, "times": 1, "batch": 1, "most": 1,
+             name: 0}
     with pytest.raises(ValueError, match=f"^{text} must be at least 1, not 0$"):
         Gather(**sizes, interleaved=False)
 

@@ -19,6 +19,29 @@ def test_vectors_are_repeated(words, times, i_stalls, o_stalls):
     assert out == [word for vector in vectors for _ in range(times) for word in vector]
 
 
+@given(words=st.integers(1, 5), times=st.integers(1, 3), bits=st.integers(1, 3), data=st.data(),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+def test_vectors_are_repeated_for_each_sample(words, times, bits, data, i_stalls, o_stalls):
+    samples = 1 << data.draw(st.integers(0, bits))
+    vectors = [[7 * n + k + 1 & 0xff for k in range(words)] for n in range(5)]
+    out = bench.run(Replay(width=8, words=words, times=times, most=1 << bits), sum(vectors, []),
+                    5 * words * times * samples, i_stalls=i_stalls, o_stalls=o_stalls,
+                    samples=samples)
+    assert out == [word for vector in vectors for _ in range(times * samples) for word in vector]
+
+
+@pytest.mark.parametrize("samples", [1, 2, 4])
+def test_one_word_of_each_sample_each_cycle(samples):
+    def run(limit):
+        return bench.run(Replay(width=8, words=4, times=3, most=4), list(range(40)),
+                         120 * samples, limit=limit, samples=samples)
+
+    cycles = 4 + 1 + 120 * samples
+    run(cycles + 1)
+    with pytest.raises(TimeoutError):
+        run(cycles)
+
+
 def test_one_word_each_cycle():
     def run(limit):
         return bench.run(Replay(width=8, words=4, times=3), list(range(40)), 120, limit=limit)
@@ -29,9 +52,10 @@ def test_one_word_each_cycle():
         run(cycles)
 
 
-@pytest.mark.parametrize("name", ["width", "words", "times"])
+@pytest.mark.parametrize("name", ["width", "words", "times", "most"])
 def test_sizes_must_be_positive(name):
-    with pytest.raises(ValueError, match=f"^{name.capitalize()} must be at least 1, not 0$"):
+    said = {"most": "Most samples"}.get(name, name.capitalize())
+    with pytest.raises(ValueError, match=f"^{said} must be at least 1, not 0$"):
         Replay(**{"width": 1, "words": 1, "times": 1, name: 0})
 
 

@@ -74,11 +74,13 @@ def test_what_cannot_be_is_refused(rows, sense, error, message):
         Sense(rows, sense)
 
 
-def sensed(dut, steps):
+def sensed(dut, steps, samples=None):
     """What is on :py:`o` after each of some steps: whether enabled, first, last, and the count."""
     seen = []
 
     async def tb(ctx):
+        if samples is not None:
+            ctx.set(dut.samples, samples)
         for en, first, last, count in steps:
             ctx.set(dut.en, en)
             ctx.set(dut.first, first)
@@ -95,12 +97,14 @@ def sensed(dut, steps):
 
 
 @given(data=st.data(), simd=st.integers(1, 9), planes=st.integers(1, 3), words=st.integers(1, 4),
-       sense=strategies.senses)
-def test_gateware_matches_model(data, simd, planes, words, sense):
+       sense=strategies.senses, most=st.sampled_from([None, None, 2, 4]))
+def test_gateware_matches_model(data, simd, planes, words, sense, most):
+    if most is not None:
+        planes = data.draw(st.sampled_from([1, 2, 4][:most.bit_length()]))
     rows = data.draw(st.integers((words - 1) * simd + 1, words * simd))
     edge = data.draw(st.integers(1, rows))
-    dut = gateware.sense.Sense(simd=simd, planes=planes, words=words, rows=rows, edge=edge,
-                               sense=sense)
+    dut = gateware.sense.Sense(simd=simd, planes=most or planes, words=words, rows=rows, edge=edge,
+                               sense=sense, sampled=most is not None)
     steps, expected = [], []
     for tile in range(3):
         driven = edge if tile == 2 else rows
@@ -111,13 +115,13 @@ def test_gateware_matches_model(data, simd, planes, words, sense):
                 if data.draw(st.booleans()):
                     steps.append((0, *data.draw(st.tuples(*[st.integers(0, 1)] * 2)), 0))
                     expected.append(expected[-1] if expected else None)
-                most = min(simd, driven - word * simd)
-                agree = data.draw(st.integers(0, most))
+                agree = data.draw(st.integers(0, min(simd, driven - word * simd)))
                 sums[plane] += agree
                 last = word == count - 1
                 steps.append((1, word == 0, tile == 2 and last, agree))
                 expected.append(int(Sense(driven, sense)(sums[plane])) if last else None)
-    for step, (seen, wanted) in enumerate(zip(sensed(dut, steps), expected, strict=True)):
+    for step, (seen, wanted) in enumerate(zip(sensed(dut, steps, most and planes), expected,
+                                             strict=True)):
         assert wanted is None or seen == wanted, (step, steps)
 
 

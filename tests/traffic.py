@@ -39,14 +39,17 @@ class WithSums(Elaboratable):
 
 
 def beats(folding, planes):
-    """Words that a layer takes for vectors of bits, vectors × planes × inputs, in full batches."""
+    """Words that a layer takes for vectors of bits, vectors × planes × inputs, in full batches.
+
+    Where there are several passes, a plane is there for each.
+    """
     padded = np.zeros((*planes.shape[:2], folding.folds * folding.simd), dtype=bool)
     padded[:, :, :folding.inputs] = planes
-    folds = padded.reshape(*planes.shape[:2], folding.folds, folding.simd)
-    batches = folds.reshape(-1, folding.batch, *folds.shape[1:])
-    words = batches.transpose(0, 3, 2, 1, 4)
-    return [word for batch in words for _ in range(folding.groups)
-            for word in pack(batch, folding.simd * folding.batch)]
+    folds = padded.reshape(-1, folding.batch, len(folding.passes), len(folding.gains),
+                           folding.folds, folding.simd)
+    words = folds.transpose(0, 2, 4, 3, 1, 5)
+    return [word for batch in words for each in batch for _ in range(folding.groups)
+            for word in pack(each, folding.simd * folding.batch)]
 
 
 def in_turn(values, folding):

@@ -99,7 +99,7 @@ PROOFS = (
                 "advance.eq(1)", case=1, cycles=12),
          Change("gateware.accumulate", "fold == folding.folds - 1", "fold == 0", case=1,
                 cycles=12),
-         Change("gateware.folding", "self.pe // lanes * self.batch <= self.beats)",
+         Change("gateware.folding", "self.pe // lanes * self.batch <= self.least_beats)",
                 "self.pe // lanes <= 2 * self.beats)", case=4, cycles=12)),
     ),
     Proof(
