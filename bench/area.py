@@ -116,6 +116,10 @@ DESIGNS = {each.name: each for each in (
     design("drawn", "ice40", Stochastic(8), MNIST, (2, 32), (1, 3), storage="spram"),
     design("drawn-lfsr", "ice40", Stochastic(4, generator="lfsr"), (49, 64, 10), (4, 8), (1, 8)),
     design("drawn-bank", "ecp5", Stochastic(8, generator="lfsr-bank"), MNIST, (8, 64), (1, 16)),
+    design("drawn-apart", "ice40", Stochastic(8, generator="vdc-xor", combine="scores"),
+           (196, 64, 10), (4, 28), (1, 8)),
+    design("drawn-apart-batch", "ecp5", Stochastic(8, generator="lfsr", combine="scores"),
+           (196, 64, 10), (4, 28), (1, 8), batch=2),
     design("drawn-xor", "ecp5", Stochastic(8, generator="vdc-xor"), MNIST, (8, 64), (1, 16)),
     design("signs", "ecp5", PLANES, DIGITS, (8, 16), (1, 8), tiles=((32, "sign"), (None, "exact"))),
 )}

@@ -103,6 +103,12 @@ class Driver:
             self._line.ask(Job([(Opcode.WRITE, frame.write(address, words))], [0])
                       for address, words in _runs(part))
 
+    def choose_samples(self, image: Image) -> None:
+        """Have as many samples drawn as an image says, if any are, and leave its memories alone."""
+        region = self._accelerator.memories.get("samples")
+        if region is not None:
+            self._one(Opcode.WRITE, frame.write(region.base, image["samples"]), 0)
+
     def read(self) -> Image:
         runs = _runs((address, 0) for address in bus_reads(self._accelerator))
         return image_of(self._accelerator, self._words(

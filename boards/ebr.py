@@ -162,6 +162,8 @@ class Layout:
     def find(cls, name: str, netlist: Netlist, where: Mapping[str, Place],
              accelerator: Any) -> "Layout | None":
         """Of an accelerator's memory; None where it is not in block RAM, or cut in another way."""
+        if name == "samples":   # which is a register
+            return None
         region, cells = accelerator.memories[name], cells_of(name, len(accelerator.mapping.layers))
         parts = []
         for chunk in range(region.chunks):
@@ -201,6 +203,8 @@ def meaning(name: str, row: int, bit: int, accelerator: Any) -> str:
     shape, layers = accelerator.shape, accelerator.mapping.layers
     if name == "scores.affine":
         return f"{'bias' if bit < shape.score_bits else 'gain'} of class {row}"
+    if name == "samples":
+        return "number of samples"
     number = int(name.partition(".")[0].removeprefix("layer"))
     folding = layers[number]
     if name.endswith(".thresholds"):

@@ -50,6 +50,7 @@ LUTS_PER_XNOR = 2.7        # of a plain tree, its XNOR included
 LUTS_OF_PIPELINE = 26      # of counters and flags beside their bits
 LUTS_OF_BUFFER = 12        # beside its counters
 LUTS_OF_BATCHES = 41       # of keeping them apart at both ends
+LUTS_OF_SAMPLES = 20       # of the register of how many, and of those that look at it
 LUTS_OF_STEP = {"ice40": 1, "ecp5": 1.4}   # of a converter, for each bit of a count
 LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
@@ -236,6 +237,8 @@ def before(folding, resources, unit):
     width = folding.simd * folding.batch * folding.pixel_bits
     depth = (1 << ceil_log2(folding.folds)) + folding.folds
     luts = 2 * counter(folding.folds) + counter(folding.groups) + LUTS_OF_BUFFER
+    if folding.numbers is not None:
+        luts += counter(sum(folding.passes))
     units = 1
     if folding.batch > 1:
         units = width // (unit or width // folding.batch)
@@ -251,7 +254,11 @@ def drawing(folding, family):
     """
     numbers, words = folding.numbers, folding.folds
     lfsr, compared = numbers.lfsr, sum_luts(BITS, family) + 1
-    luts = folding.simd * folding.batch * compared + counter(folding.planes) + counter(words)
+    luts = folding.simd * folding.batch * compared + counter(folding.samples) + counter(words)
+    if sum(folding.passes) > 1:
+        luts += counter(folding.groups)
+    if folding.samples > 1:
+        luts += LUTS_OF_SAMPLES + folding.samples.bit_length()
     if numbers.generator == "vdc":
         return luts
     if numbers.generator == "vdc-xor":
@@ -283,8 +290,16 @@ def compare(folding, resources):
     """Block RAMs and look-up tables of a layer's thresholds, and what compares sums with them."""
     bits = folding.threshold_bits
     memory, luts = store(folding.lanes * bits, folding.words, resources)
+    if folding.sampled:
+        luts += folding.lanes * weighed(bits, folding.samples)
     return memory, luts + folding.lanes * (sum_luts(bits, resources.family) + 1) \
         + counter(folding.words) + counter(folding.batch)
+
+
+def weighed(bits, samples):
+    """Look-up tables of a sum that is shifted by one of as many places as there are samples."""
+    choices = samples.bit_length()
+    return bits * -(-(2 * choices - 1) // 3)
 
 
 def regroup(i_width, i_words, o_width):
@@ -301,8 +316,15 @@ def regroup(i_width, i_words, o_width):
 
 def scores(folding, resources, gain_bits, score_bits):
     """Block RAMs and look-up tables behind the last layer's sums."""
-    family, bits = resources.family, bits_for(folding.top)
+    family, bits, passes = resources.family, bits_for(folding.total), sum(folding.passes)
     memory, luts = store(gain_bits + score_bits, folding.outputs, resources)
+    if folding.samples > 1:
+        luts += weighed(bits, folding.samples)
+    if passes > 1:
+        words = folding.words * folding.batch
+        more, chosen = buffer(bits, words, resources)
+        memory += more
+        luts += chosen + sum_luts(bits, family) + bits + 2 * counter(words) + counter(passes)
     # One is added up and one compared, and the best one and the sum stay.
     luts += 2 * sum_luts(score_bits, family) + lone(score_bits + bits, family)
     luts += 4 * bits_for(folding.outputs - 1) + 12

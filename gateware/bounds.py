@@ -59,7 +59,9 @@ class Bounds:
 
 def bounds(mapping, resources):
     """:class:`Bounds` of a network on an FPGA, for the memories and the batch of a mapping."""
-    xnors = sum(layer.inputs * layer.outputs * layer.planes for layer in mapping.layers)
+    # Each pass of an image reads all weights again.
+    passes = len(mapping.layers[0].passes)
+    xnors = passes * sum(layer.inputs * layer.outputs * layer.planes for layer in mapping.layers)
     kinds = {
         "block": (resources.memory_blocks * resources.memory_block_width,
                   resources.memory_blocks * resources.memory_block_bits),
@@ -72,7 +74,7 @@ def bounds(mapping, resources):
     return Bounds(
         weight_bits=sum(weights.values()), xnors=xnors,
         weight_bandwidth=max(bits / kinds[kind][0] if kinds[kind][0] else float("inf")
-                             for kind, bits in used.items()) / mapping.batch,
+                             for kind, bits in used.items()) * passes / mapping.batch,
         luts=xnors * area.popcount_luts(WIDE, resources.family) / WIDE / resources.luts,
         memory_bits=sum(kinds[kind][1] for kind in used),
         fits=all(bits <= kinds[kind][1] for kind, bits in used.items()))

@@ -186,6 +186,8 @@ class Stochastic(wiring.Component):
             m.d.sync += phase.eq(0)
         with m.Elif(turn.next_word):
             m.d.sync += phase.eq(Mux(phase == phases - 1, 0, phase + 1))
+        if phases == 1:
+            return [made[n % period] for n in range(self._simd)]
         taken = [Signal(self._spec.bits, name=f"number_{n}") for n in range(self._simd)]
         with m.Switch(phase):
             for t in range(phases):

@@ -190,17 +190,24 @@ class _Trainee:
         """Layers of integers, normalised with the statistics of all of :py:`x`."""
         weights = [np.ascontiguousarray(latent.T >= 0) for latent in self.weights]
         layers = []
-        gain = sum(encoder.gains)
+        # Where planes are kept apart, one is to a neuron what their mean was in training, and the
+        # scores add up as many.
+        apart = encoder.apart and self.depth > 1
+        runs, gains = (encoder.planes, (1,)) if apart else (1, encoder.gains)
+        gain = sum(gains)
         for n in range(self.depth - 1):
             acc = _acc(x, weights[n])
-            std = np.sqrt(acc.var(axis=0) + VARIANCE)
-            bits, thresholds = fold(weights[n], acc.mean(axis=0), std, 1.0, self.offsets[n],
-                                    gain=gain)
-            layers.append(Dense(bits, thresholds, gains=encoder.gains if n == 0 else (1,),
+            mean, std = acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE)
+            bits, thresholds = fold(weights[n], mean, std, 1.0, self.offsets[n], gain=gain)
+            whole = thresholds
+            if n == 0 and apart:
+                bits, thresholds = fold(weights[n], mean / runs, std / runs, 1.0, self.offsets[n])
+            layers.append(Dense(bits, thresholds, gains=gains if n == 0 else (1,),
                                 bipolar=encoder.bipolar if n == 0 else True))
-            x = np.where(acc >= thresholds, np.float32(1), np.float32(-1))
+            x = np.where(acc >= whole, np.float32(1), np.float32(-1))
             gain = 1
-        bias = np.rint(self.offsets[-1].astype(np.float64) / self.scale).astype(np.int64)
+        offsets = self.offsets[-1].astype(np.float64)
+        bias = np.rint(runs * offsets / self.scale).astype(np.int64)
         return tuple(layers), Scores(weights[-1], np.ones_like(bias), bias)
 
 

@@ -18,8 +18,8 @@ from model.errors import InputError
 from model.network import Network
 
 
-__all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "blame",
-           "dataset_for", "first", "check_output", "choose_board", "folder"]
+__all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Samples",
+           "blame", "dataset_for", "first", "check_output", "choose_board", "drawing", "folder"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
@@ -35,6 +35,12 @@ DataDir     = Annotated[pathlib.Path | None, typer.Option(
     "--data", metavar="DIR", help="Where datasets are; before $OHMBIT_DATA and the user's cache.")]
 Output      = Annotated[pathlib.Path | None, typer.Option(
     "--output", "-o", metavar="DIR", help="Where results go.", show_default="build/NETWORK-BOARD")]
+Samples     = Annotated[int | None, typer.Option(
+    "--samples", metavar="T", help="Bits to draw of each pixel, where the network draws any: as "
+                                   "many as it was trained for, or fewer on the same hardware.",
+    show_default="all")]
+
+
 @contextlib.contextmanager
 def blame(where: str) -> Iterator[None]:
     """Say of a :class:`ValueError` or a :class:`TypeError` that it came from the user's hand."""
@@ -58,6 +64,14 @@ def dataset_for(network: Network, path: pathlib.Path, name: str | None = None,
                              f"{dataset.x_test.shape[1]}")
         network.encoder.check(dataset.x_test)
     return dataset
+
+
+def drawing(network: Network, samples: int | None) -> Network:
+    """A network while it draws so many samples; as it is with None."""
+    if samples is None:
+        return network
+    with blame("--samples"):
+        return network.drawing(samples)
 
 
 def first(dataset: Dataset, images: int) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,9 @@ Images are worked on {accelerator.mapping.batch} at a time. A set highest bit of
 the last word of a run of images, so that what came is not left waiting for more; the next run is
 taken once it has left.
 """
+    samples = "" if "samples" not in accelerator.memories else (
+        f"`samples` holds how many bits are drawn of each pixel: a power of two up to "
+        f"{accelerator.plan.samples}; anything else that is written there is ignored.\n\n")
     return f"""# {name}
 
 The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
@@ -101,8 +104,8 @@ same shape can be written in place of this one.
 | `network` | {accelerator.control_address + NETWORK:#x} | \
 which network's: a number of the host's choice, {network_id(accelerator.image):#x} at power-up |
 
-Write 0 to `loaded` before the memories are changed and 1 after; its bit is the port of that name.
-`rst` changes neither register.
+{samples}Write 0 to `loaded` before the memories are changed and 1 after; its bit is the port of
+that name. `rst` changes neither register.
 
 ## Test bench
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from model.dense import Dense
 from model.encoder import Threshold
 from model.network import Network
 from model.stochastic import Stochastic
@@ -110,12 +109,14 @@ class _Sums:
 
     With v the value of a pixel, or a bit, and m the most it can be, a sum adds v for each positive
     weight and m − v for each negative one, whatever the encoder. Where tiles sense anything but
-    their counts, that is what a sum is near to; :meth:`forward` has it as it is.
+    their counts, that is what a sum is near to; :meth:`forward` has it as it is. Where samples of
+    an image are kept apart, only the first is looked at, and pixels are as good as bits.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.most = sum(network.encoder.gains)
+        self.apart = network.shape.apart
+        self.most = 1 if self.apart else sum(network.encoder.gains)
         self.signs, self.offsets, self.thresholds = [], [], []
         for n, layer in enumerate(network.layers):
             self.signs.append(np.where(layer.weights, 1.0, -1.0))
@@ -127,9 +128,15 @@ class _Sums:
         encoder = self.network.encoder
         pixels = encoder.check(images)
         if isinstance(encoder, Stochastic):
-            return np.asarray(encoder(pixels).sum(axis=1))
+            planes = self.planes(pixels)
+            return np.asarray((self.most // planes.shape[1]) * planes.sum(axis=1))
         return (pixels >= encoder.level if isinstance(encoder, Threshold) else pixels) \
             .astype(np.int64)
+
+    def planes(self, pixels: npt.ArrayLike) -> np.ndarray:
+        """What the first layer sees of pixels."""
+        planes = self.network.encoder(pixels)
+        return planes[:, :1] if self.apart else planes
 
     def pixels(self, values: np.ndarray) -> np.ndarray:
         """Pixels that have these values; they are at the limit between two where there is one.
@@ -137,7 +144,10 @@ class _Sums:
         Where bits are drawn, some values may be out of a pixel's reach: the next one is taken.
         """
         encoder = self.network.encoder
+        if self.apart:
+            return 255 * values
         if isinstance(encoder, Stochastic):
+            values = values // encoder.gains[0]
             numbers = encoder.numbers(self.network.inputs, encoder.samples).astype(np.int64)
             least = np.sort(numbers, axis=0).clip(0, 254) + 1
             least = np.concatenate([np.zeros_like(least[:1]), least])
@@ -154,7 +164,11 @@ class _Sums:
         for layer, sign, offset, threshold in list(zip(
                 self.network.layers, self.signs, self.offsets, self.thresholds,
                 strict=True))[:depth]:
-            result.append(x @ sign.T + offset if layer.exact else layer.sums(_planes(x, layer)))
+            if layer.exact:
+                result.append(x @ sign.T + offset)
+            else:
+                result.append(layer.sums(x[:, None, :] != 0 if result
+                                         else self.planes(self.pixels(values))))
             x = (result[-1] >= threshold).astype(np.float64)
         return result
 
@@ -178,12 +192,6 @@ class _Sums:
             result.append((sides >= least[:, None]) & (sides <= greatest[:, None]))
             low, high = (least >= threshold).astype(float), (greatest >= threshold).astype(float)
         return tuple(result)
-
-
-def _planes(values: np.ndarray, layer: Dense) -> np.ndarray:
-    """The bits of values, as a layer takes them."""
-    weights = np.array(layer.gains)[:, None]
-    return (values.astype(np.int64)[:, None, :] & weights) != 0
 
 
 def _aim(sums: _Sums, missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:

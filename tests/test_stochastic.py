@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from model.encoder import BitSerial
 from model.lfsr import Lfsr
 from model.network import Network
 from model.scores import Scores
-from model.stochastic import BANK, GENERATORS, SEED, Numbers, Stochastic
+from model.stochastic import BANK, GENERATORS, SEED, Numbers, Stochastic, bipolar
 from sim import bench, shards, tools
 from sim.compare import compare
 from sim.verilator_engine import VerilatorEngine
@@ -68,6 +69,53 @@ def test_numbers_are_those_of_the_definition(generator, seed, bank, pixels, samp
     pixel, sample = draws.draw(st.integers(0, pixels - 1)), draws.draw(st.integers(0, samples - 1))
     assert numbers[sample, pixel] \
         == definition(generator, seed, bank, pixel, sample, pixels, samples)
+
+
+def test_values_in_the_bipolar_range():
+    """P(+1) = (x + 1) / 2, and so the mean of all samples is the value, but for rounding it."""
+    few = [-1, -1 + 1 / 128, 0, 0.5, 1 - 1 / 128, 1]
+    assert bipolar(few).tolist() == [0, 1, 128, 192, 255, 255]
+    values = np.arange(-128, 128) / 128
+    pixels = bipolar(values)
+    assert pixels.dtype == np.uint8
+    bits = Stochastic(256)(pixels[None])[0]
+    assert (np.where(bits, 1, -1).mean(axis=0) == values).all()
+    with pytest.raises(ValueError, match=r"^Values must be between -1 and 1, not 0\.0 to 1\.5$"):
+        bipolar([0, 1.5])
+    with pytest.raises(ValueError, match="^Values must be between -1 and 1, not nan to nan$"):
+        bipolar([np.nan])
+
+
+@given(data=st.data(), network=strategies.networks(max_size=9))
+def test_fewer_samples_weigh_as_much_as_all(data, network):
+    """Sums are those of the first samples, times as many as each stands for."""
+    encoder = network.encoder
+    if not isinstance(encoder, Stochastic):
+        with pytest.raises(ValueError, match="^Samples can be chosen where bits are drawn of "):
+            network.drawing(1)
+        return
+    images = np.random.default_rng(0).integers(0, 256, (5, network.inputs))
+    samples = data.draw(st.sampled_from([1, 2, 4][:encoder.most.bit_length()]))
+    drawn = network.drawing(samples)
+    assert drawn.encoder.most == encoder.most and drawn.shape.built == network.shape.built
+    alone = Stochastic(samples, generator=encoder.generator, seed=encoder.seed, bank=encoder.bank)
+    planes = alone(images)
+    assert (drawn.encoder(images) == planes).all()
+    each = encoder.most // samples
+    trace = drawn.trace(images)
+    acc = trace["layer0.acc"] if network.layers else trace["scores.acc"]
+    first = network.all_layers[0]
+    if network.layers and encoder.apart:
+        expected = first.acc(planes[:, :, None, :])
+        last = replace(network.scores, gains=(1,) * samples)
+        bits = trace[f"layer{len(network.layers) - 1}.bits"]
+        assert (trace["scores.acc"] == each * last.acc(bits)).all()
+    else:
+        expected = each * replace(first, gains=(1,) * samples, **(
+            {"thresholds": 0 * first.thresholds} if network.layers else {})).acc(planes)
+    assert (acc == expected).all()
+    assert (drawn.scores_of(images) == trace["scores"]).all()
+    assert (drawn(images) == np.argmax(trace["scores"], axis=1)).all()
 
 
 def test_first_numbers():
@@ -207,27 +255,35 @@ def fashion():
 @pytest.mark.slow
 @needs_verilator
 @pytest.mark.parametrize("generator", GENERATORS)
-@pytest.mark.parametrize("samples", [1, 8, 64])
-def test_images_of_fashion_mnist(fashion, generator, samples):
-    """Every word of every layer, of neurons that fire for about half of all images."""
-    rng, spec = np.random.default_rng(samples), Stochastic(samples, generator=generator)
-    layer = Accumulate(rng.random((64, 784)) < 0.5, gains=spec.gains, bipolar=True)
-    middle = np.median(layer.acc(spec(fashion[:100])), axis=0).astype(int)
-    network = Network(spec, (Dense(layer.weights, middle, gains=spec.gains),), Scores(
+@pytest.mark.parametrize("combine, most", [("layer", 1), ("layer", 64), ("scores", 64)])
+def test_images_of_fashion_mnist(fashion, generator, combine, most):
+    """Every word of every layer, of neurons that fire for about half of all images; with as many
+    samples as the hardware is built for, and with fewer on the same hardware.
+    """
+    rng, spec = np.random.default_rng(most), Stochastic(most, generator=generator, combine=combine)
+    gains = (1,) if combine == "scores" else spec.gains
+    layer = Accumulate(rng.random((64, 784)) < 0.5, gains=gains, bipolar=True)
+    planes = spec(fashion[:100])
+    middle = np.median(layer.acc(planes[:, :len(gains)]), axis=0).astype(int)
+    network = Network(spec, (Dense(layer.weights, middle, gains=gains),), Scores(
         rng.random((10, 64)) < 0.5, np.ones(10, dtype=int), np.zeros(10, dtype=int)))
-    mapping = uniform(network.shape, pe=(32, 1), simd=(56, 16))
+    built = uniform(network.shape, pe=(32, 1), simd=(56, 16))
     engine = VerilatorEngine()
-    engine.load(compile(network.shape, mapping, probes=True))
-    engine.write(image(network, mapping))
-    result = shards.infer(engine, fashion, jobs=2)
-    compared = compare(network, fashion, result)
-    assert compared.total == 0, compared.first
-    assert list(compared.mismatches) == [
-        "layer0.acc", "layer0.bits", "scores.acc", "scores", "class"]
-    # The crossbar is busy in each cycle: two groups, fourteen words, and their samples.
-    timing = cost.timing(mapping, len(fashion))
-    assert result.cycles == timing.cycles
-    assert timing.cycles_per_image == max(2 * 14 * samples, 40)
+    for samples in (1, 8, 64)[:1 if most == 1 else 3]:
+        drawn, mapping = network.drawing(samples), built.drawing(samples)
+        engine.load(compile(drawn.shape, mapping, probes=True))
+        engine.write(image(drawn, mapping))
+        result = shards.infer(engine, fashion, jobs=2)
+        compared = compare(drawn, fashion, result)
+        assert compared.total == 0, compared.first
+        assert list(compared.mismatches) == [
+            "layer0.acc", "layer0.bits", "scores.acc", "scores", "class"]
+        assert result.trace["layer0.bits"].size == 64_000 * (samples if combine == "scores" else 1)
+        # The crossbar is busy in each cycle: two groups, fourteen words, and their samples.
+        timing = cost.timing(mapping, len(fashion))
+        assert result.cycles == timing.cycles
+        last = 40 * (samples if combine == "scores" else 1)
+        assert timing.cycles_per_image == max(2 * 14 * samples, last)
 
 
 @pytest.mark.parametrize("given, error, message", [
@@ -235,6 +291,10 @@ def test_images_of_fashion_mnist(fashion, generator, samples):
     ({"samples": 3}, ValueError, "^Samples must be a power of two from 1 to 256, not 3$"),
     ({"samples": 512}, ValueError, "^Samples must be a power of two from 1 to 256, not 512$"),
     ({"samples": 4.0}, TypeError, r"^Samples must be an integer, not 4\.0$"),
+    ({"most": 6}, ValueError, "^The most samples must be a power of two from 1 to 256, not 6$"),
+    ({"most": 512}, ValueError, "^The most samples must be a power of two from 1 to 256, not 512$"),
+    ({"most": 4}, ValueError, "^Samples must be at most 4, for which this is built, not 8$"),
+    ({"combine": "votes"}, ValueError, "^Samples are combined by layer or scores, not 'votes'$"),
     ({"bits": 5}, ValueError, "^Bits of a pixel must be 8 where bits are drawn, not 5: scale the "),
     ({"generator": "sobol"}, ValueError,
      "^Generator must be one of lfsr, lfsr-rotate, lfsr-bank, vdc, vdc-xor, not 'sobol'$"),

@@ -26,8 +26,9 @@ def with_threshold_encoder(network, level, bits):
 
 def with_stochastic_encoder(network, encoder):
     first, *others = network.layers
-    middle = replace(first, thresholds=np.arange(first.outputs) % 5 - 2, gains=encoder.gains,
-                     bipolar=True)
+    thresholds = (np.arange(first.outputs) % 5 - 2).clip(-first.inputs, first.inputs + 1)
+    middle = replace(first, thresholds=thresholds, bipolar=True,
+                     gains=(1,) if encoder.apart else encoder.gains)
     return Network(encoder, (middle, *others), network.scores)
 
 
@@ -54,16 +55,20 @@ def neighbours(layer, least, greatest):
 
 @pytest.mark.parametrize("sizes", [(64, 128, 10), (20, 30, 3), (3, 40, 2), (784, 32, 10),
                                    (1, 1, 1)])
-@pytest.mark.parametrize("encoder", ["bitserial", "threshold", "vdc"])
+@pytest.mark.parametrize("encoder", ["bitserial", "threshold", "vdc", "apart"])
 def test_all_of_the_first_layer_is_reached(sizes, encoder):
     network = random_network(*sizes, bits=5)
     if encoder == "threshold":
         network = with_threshold_encoder(network, level=9, bits=4)
     elif encoder == "vdc":
         network = with_stochastic_encoder(network, Stochastic(4))
+    elif encoder == "apart":
+        network = with_stochastic_encoder(network, Stochastic(4, combine="scores"))
     given = np.random.default_rng(0).integers(0, 10, (7, sizes[0]))
     images = np.concatenate([given, boundary(network, given)])
     layer, acc = network.layers[0], network.trace(images)["layer0.acc"]
+    if encoder == "apart":
+        acc = acc[:, 0]
     positive = layer.weights.sum(axis=1)
     if encoder != "bitserial":
         greatest = [layer.inputs * sum(layer.gains)] * layer.outputs
@@ -149,6 +154,28 @@ def test_a_neuron_that_hardly_ever_changes_is_found_in_a_deeper_layer():
     # So many random images fall short of most.
     assert coverage(network, given).missing[1].sum() > 16
     assert coverage(network, boundary(network, given[:9])).missing[1].sum() <= 1
+
+
+@pytest.mark.parametrize("encoder", [Stochastic(4), Stochastic(2, most=8),
+                                     Stochastic(8, generator="vdc-xor", combine="scores"),
+                                     Stochastic(4, generator="lfsr", most=8, combine="scores")])
+@pytest.mark.parametrize("sense", ["exact", 2])
+def test_layers_that_draw_bits(encoder, sense):
+    network = with_stochastic_encoder(random_network(24, 12, 9, 3, bits=8), encoder)
+    network = replace(network, layers=tuple(
+        replace(layer, tile_rows=8, sense=sense) for layer in network.layers))
+    given = np.random.default_rng(0).integers(0, 256, (40, 24))
+    found, trace = coverage(network, given), network.trace(given)
+    for n, layer in enumerate(network.layers):
+        acc = trace[f"layer{n}.acc"]
+        sums = ((acc[:, 0] if encoder.apart else acc) + layer.offset) // layer.scale
+        threshold = layer.sum_threshold(layer.thresholds)
+        expected = np.stack([sums == threshold - 1, sums == threshold], axis=2).any(axis=0)
+        assert (found.reached[n] == expected).all()
+    few = given[:2]
+    more = coverage(network, np.concatenate([few, boundary(network, few)]))
+    assert sum(reached.sum() for reached in more.reached) \
+        > sum(reached.sum() for reached in coverage(network, few).reached)
 
 
 @pytest.mark.parametrize("sense, bits", [(2, 3), ("sign", 1)])

@@ -14,7 +14,7 @@ from model.network import Network
 
 from .. import energy as energies
 from ..console import console
-from ..inputs import BoardName, NetworkPath, blame, choose_board
+from ..inputs import BoardName, NetworkPath, Samples, blame, choose_board, drawing
 from ..mappings import (
     Batch,
     Pe,
@@ -38,21 +38,24 @@ Energy = Annotated[str | None, typer.Option(
 
 def cost(network: NetworkPath, board: BoardName = "icebreaker", pe: Pe = None, simd: Simd = None,
          storage: Storage = None, batch: Batch = None, target: Target = None,
-         fps: TargetFps = None, energy: Energy = None) -> None:
+         fps: TargetFps = None, energy: Energy = None, samples: Samples = None) -> None:
     """Say what a network takes on a board: cycles, hardware, events, and how near its limits it is.
 
     Cycles and events are exact; look-up tables and block RAMs are estimates.
     """
-    net = Network.load(network)
+    built = Network.load(network)
+    net = drawing(built, samples)
     chosen = choose_board(board)
     figures = None if energy is None else energies.load(energy)
     with blame("mapping"), console.progress("mapping"):
-        mapping = choose_mapping(net, network, chosen,
+        mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
     resources = chosen.resources
-    timing = gateware_cost.timing(mapping, 1)
     need = gateware_cost.estimate(mapping, resources)
     excess = need.excess(resources)
+    if samples is not None:
+        mapping = mapping.drawing(samples)
+    timing = gateware_cost.timing(mapping, 1)
     limits = bounds(mapping, resources)
     clock_hz = float(chosen.clock_hz)
     layers = events(mapping)

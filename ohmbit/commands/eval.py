@@ -5,15 +5,16 @@ import time
 from model.network import Network
 
 from ..console import console
-from ..inputs import DataDir, DatasetName, NetworkPath, dataset_for
+from ..inputs import DataDir, DatasetName, NetworkPath, Samples, dataset_for, drawing
 
 
 __all__ = ["eval"]
 
 
-def eval(network: NetworkPath, dataset: DatasetName = None, data_dir: DataDir = None) -> None:
+def eval(network: NetworkPath, dataset: DatasetName = None, data_dir: DataDir = None,
+         samples: Samples = None) -> None:
     """Classify all test images with the golden model."""
-    net = Network.load(network)
+    net = drawing(Network.load(network), samples)
     images = dataset_for(net, network, dataset, data_dir)
     start = time.perf_counter()
     with console.progress("golden model"):

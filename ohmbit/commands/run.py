@@ -32,8 +32,10 @@ from ..inputs import (
     DataDir,
     DatasetName,
     NetworkPath,
+    Samples,
     choose_board,
     dataset_for,
+    drawing,
     first,
 )
 from ..mappings import Batch, Pe, Simd, Storage, Target, TargetFps, Wishes, choose_mapping
@@ -67,6 +69,7 @@ def run(
     dataset: DatasetName = None,
     data_dir: DataDir = None,
     baud: Baud = None,
+    samples: Samples = None,
     repeat: Annotated[int, typer.Option(
         min=0, max=MAX_ROUNDS, metavar="R",
         help="Classify the first images R times more on the board itself, to see the rate that it "
@@ -79,7 +82,8 @@ def run(
 
     The board must have been flashed with a network of the same shape, with the same PE and SIMD.
     """
-    net = Network.load(network)
+    built = Network.load(network)
+    net = drawing(built, samples)
     chosen = choose_board(board, baud=baud)
     if noise and port != VIRTUAL:
         raise InputError(f"--noise is for virtual boards: leave it out, or choose --port {VIRTUAL}")
@@ -89,7 +93,9 @@ def run(
     else:
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
     wishes = Wishes(pe, simd, storage, batch, target, fps)
-    mapping = choose_mapping(net, network, chosen, wishes)
+    mapping = choose_mapping(built, network, chosen, wishes)
+    if samples is not None:
+        mapping = mapping.drawing(samples)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)
@@ -100,6 +106,7 @@ def run(
         driver.load(plan)
         if driver.holds(contents):
             console.stage(f"{chosen.name} on {port} holds {network}")
+            driver.choose_samples(contents)
         else:
             console.stage(f"writing {network} to {chosen.name} on {port}")
             driver.write(contents)

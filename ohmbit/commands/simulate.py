@@ -28,7 +28,17 @@ from sim.verilator_engine import VerilatorEngine
 
 from ..console import console
 from ..engines import ENGINES, choose
-from ..inputs import BoardName, DataDir, DatasetName, NetworkPath, blame, dataset_for, first
+from ..inputs import (
+    BoardName,
+    DataDir,
+    DatasetName,
+    NetworkPath,
+    Samples,
+    blame,
+    dataset_for,
+    drawing,
+    first,
+)
 from ..mappings import (
     Batch,
     Pe,
@@ -204,7 +214,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
              storage: Storage = None, batch: Batch = None, target: Target = None,
              fps: TargetFps = None, dataset: DatasetName = None,
              data_dir: DataDir = None, boundary: Boundary = True, against: Against = None,
-             vcd: Vcd = None, jobs: Jobs = None) -> None:
+             vcd: Vcd = None, jobs: Jobs = None, samples: Samples = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -216,15 +226,18 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     if jobs is not None and engine is not None and engine not in shared:
         raise InputError(f"{engine} runs in one process: leave out --jobs, or choose one of "
                          f"{', '.join(shared)}")
-    net = Network.load(network)
+    built = Network.load(network)
+    net = drawing(built, samples)
     chosen = catalog.find(board)
     source = dataset_for(net, network, dataset, data_dir)
     runner, count, why = choose(engine, images, len(source.x_test), chosen)
     other = None if against is None else choose(against, images, len(source.x_test), chosen)[0]
     pixels, labels = first(source, count)
     with blame("mapping"):
-        mapping = choose_mapping(net, network, chosen,
+        mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
+    if samples is not None:
+        mapping = mapping.drawing(samples)
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "

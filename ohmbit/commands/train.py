@@ -10,7 +10,7 @@ import typer
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
-from model.stochastic import BANK, GENERATORS, SEED, Stochastic
+from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
 
 from ..console import console
@@ -40,6 +40,10 @@ def train(
     generator: Annotated[str | None, typer.Option(
         metavar="G", help=f"What draws them: {', '.join(GENERATORS)}.",
         show_default="vdc")] = None,
+    combine: Annotated[str | None, typer.Option(
+        metavar="|".join(COMBINE), help="Where they are added up: in the first layer, or the "
+                                        "scores of one run of the network for each.",
+        show_default="layer")] = None,
     lfsr_seed: Annotated[int | None, typer.Option(
         help="Seed of its LFSRs.", show_default=str(SEED))] = None,
     bank: Annotated[int | None, typer.Option(
@@ -51,6 +55,7 @@ def train(
     with blame(f"dataset {dataset}"):
         images = data.load(dataset, data_dir)
     encode = _encoder(encoder, images.bits, {"samples": samples, "generator": generator,
+                                             "combine": combine,
                                              "lfsr_seed": lfsr_seed, "bank": bank})
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
     check_output(output)
