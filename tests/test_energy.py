@@ -75,6 +75,18 @@ def test_a_table_without_figures(tmp_path, text):
         load(table(tmp_path, text=text))
 
 
+def test_events_of_another_kind(tmp_path):
+    class Other(Figure):
+        events = "sparks",
+
+    path = table(tmp_path, GOOD.replace("xnors", "sparks"))
+    assert load(path, Other) == (Other("sparks", 3, "a book"),)
+    with pytest.raises(InputError, match="Event must be one of weight_bits, .*, not 'sparks'$"):
+        load(path)
+    with pytest.raises(InputError, match="Event must be one of sparks, not 'xnors'$"):
+        load(table(tmp_path, GOOD), Other)
+
+
 def test_files_that_are_no_tables(tmp_path):
     with pytest.raises(InputError, match="^gone.toml: no such file; name a .* of asic, rram$"):
         load("gone.toml")

@@ -8,7 +8,7 @@ import math
 import pathlib
 import tomllib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gateware.events import Events
 from model.errors import InputError
@@ -23,7 +23,9 @@ TABLES = {path.stem: path for path in sorted(pathlib.Path(__file__).parent.glob(
 
 @dataclass(frozen=True)
 class Figure:
-    """What so many events of one kind take, and who says so."""
+    """What so many events of one kind take, and who says so; :py:`events` are the kinds."""
+
+    events: ClassVar[tuple[str, ...]] = EVENTS
 
     event: str
     picojoules: float
@@ -31,8 +33,8 @@ class Figure:
     per: int = 1
 
     def __post_init__(self) -> None:
-        if self.event not in EVENTS:
-            raise ValueError(f"Event must be one of {', '.join(EVENTS)}, not {self.event!r}")
+        if self.event not in self.events:
+            raise ValueError(f"Event must be one of {', '.join(self.events)}, not {self.event!r}")
         if isinstance(self.picojoules, bool) or not isinstance(self.picojoules, (int, float)):
             raise TypeError(f"Picojoules must be a number, not {self.picojoules!r}")
         if not 0 <= self.picojoules < math.inf:
@@ -73,11 +75,12 @@ class Estimate:
         return self.operations / self.total if self.total else None
 
 
-def load(name: str) -> tuple[Figure, ...]:
+def load(name: str, kind: type[Figure] = Figure) -> tuple[Figure, ...]:
     """Figures of one of :data:`TABLES` or of a TOML file, which has a ``[[figure]]`` for each.
 
     A figure has an ``event``, ``picojoules``, a ``source``, and ``per``, the number of events that
-    this is for, if that is not one. Anything else is an :class:`model.errors.InputError`.
+    this is for, if that is not one. Anything else is an :class:`model.errors.InputError`. Events
+    are those of :py:`kind`.
     """
     path = TABLES.get(name, pathlib.Path(name))
     try:
@@ -90,10 +93,10 @@ def load(name: str) -> tuple[Figure, ...]:
     rows = contents.pop("figure", None)
     if contents or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{name}: a table of energies has a [[figure]] for each and nothing else")
-    return tuple(_figure(f"{name}, figure {n}", row) for n, row in enumerate(rows, 1))
+    return tuple(_figure(f"{name}, figure {n}", row, kind) for n, row in enumerate(rows, 1))
 
 
-def _figure(where: str, row: dict[str, Any]) -> Figure:
+def _figure(where: str, row: dict[str, Any], kind: type[Figure]) -> Figure:
     known = {field.name: field.default is dataclasses.MISSING
              for field in dataclasses.fields(Figure)}
     for key in row:
@@ -103,7 +106,7 @@ def _figure(where: str, row: dict[str, Any]) -> Figure:
         if required and key not in row:
             raise InputError(f"{where} has no {key}: every figure needs one")
     try:
-        return Figure(**row)
+        return kind(**row)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
 
