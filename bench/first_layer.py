@@ -47,8 +47,7 @@ __all__ = ["AREA", "ENERGY", "GENERATORS", "LAYER", "POINTS", "SHARED", "SOURCE"
 
 
 # What is claimed, for Fashion-MNIST: area and energy saved, and accuracy paid for the energy.
-SOURCE = ("T. Hirtzlin et al., Stochastic Computing for Hardware Implementation of Binarized "
-          "Neural Networks, 2019")
+SOURCE = "T. Hirtzlin et al., IEEE Access, 2019 (arXiv:1906.00915)"
 AREA, ENERGY, POINTS = 0.62, 2.1, 1.4
 
 ENERGIES   = pathlib.Path(__file__).with_suffix(".toml")
@@ -131,7 +130,7 @@ def measure(*, lanes: int = 64, inputs: int = 784, samples: Sequence[int] = (8,)
         neuron = FixedPoint(inputs=inputs, lanes=lanes, bits=BITS) if spec is None \
             else Neuron(Folding(inputs, 1, spec.gains, 1, lanes))
         own = size(neuron, folder)
-        common = spec and size(encoder(spec, simd=lanes, inputs=inputs), folder)
+        common = None if spec is None else size(encoder(spec, simd=lanes, inputs=inputs), folder)
         drawn = spec if isinstance(spec, Stochastic) else None
         for neurons in sharing if common else [None]:
             whole = own.shared(common, neurons or 1)

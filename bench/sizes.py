@@ -75,7 +75,7 @@ def size(component: Any, cache: pathlib.Path) -> Size:
     found = re.search(r"transistors:\s+(\d+)$", said, re.M)
     if found is None:
         raise CheckFailed("yosys did not count all transistors: " + " ".join(
-            re.findall(r"transistors:.*|\S+\$\S+", said)))
+            re.findall(r"transistors:.*|\$_\w+", said)))
     flip_flops = sum(map(int, re.findall(r"(\d+)\s+\$_DFF_P_$", said, re.M)))
     luts = []
     for family, counts in LUTS.items():
