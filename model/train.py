@@ -105,8 +105,8 @@ def _values(encoder: Encoder, images: np.ndarray) -> np.ndarray:
     values = np.empty(images.shape, dtype=np.float32)
     for n in range(0, len(images), CHUNK):
         planes = encoder(images[n:n + CHUNK])
-        x = np.where(planes, 1, -1) if encoder.bipolar else planes
-        values[n:n + CHUNK] = np.einsum("p,npi->ni", np.array(encoder.gains), x)
+        sums = np.einsum("p,npi->ni", np.array(encoder.gains), planes)
+        values[n:n + CHUNK] = 2 * sums - sum(encoder.gains) if encoder.bipolar else sums
     return values
 
 
