@@ -61,6 +61,21 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     progress
         Called after each epoch with the number of epochs done and their total.
     """
+    trainee, x, encoder = fitted(_Trainee, dataset, hidden, epochs, seed, encoder, progress)
+    with threadpool_limits(1, user_api="blas"):
+        layers, scores = trainee.finish(x, encoder)
+    return Network(encoder, layers, scores, dataset.name, dataset.class_names)
+
+
+def fitted(kind: Callable[..., "_Trainee"], dataset: Dataset, hidden: Sequence[int],
+           epochs: int | None, seed: int, encoder: Encoder | None,
+           progress: Callable[[int, int], object] | None) \
+        -> tuple["_Trainee", np.ndarray, Encoder]:
+    """A trainee that has learned as :func:`train` says, what it was shown of all training images,
+    and their encoder.
+
+    :py:`kind` makes the trainee of the layers' sizes, those values, and a random generator.
+    """
     encoder = BitSerial(dataset.bits) if encoder is None else encoder
     hidden = tuple(hidden)
     _check_positive("Hidden layers", *hidden)
@@ -76,7 +91,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
         epochs = max(math.ceil(MIN_UPDATES / updates), MIN_EPOCHS)
     rng = np.random.default_rng(seed)
     with threadpool_limits(1, user_api="blas"):
-        trainee = _Trainee((dataset.inputs, *hidden, dataset.classes), x, rng)
+        trainee = kind((dataset.inputs, *hidden, dataset.classes), x, rng)
         noise = np.float32(NOISE * x[:CHUNK].std())
         for epoch in range(epochs):
             order = rng.permutation(len(x))
@@ -88,8 +103,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
                 trainee.update(noisy, y[chosen], RATE * (1 + math.cos(math.pi * done)) / 2)
             if progress is not None:
                 progress(epoch + 1, epochs)
-        layers, scores = trainee.finish(x, encoder)
-    return Network(encoder, layers, scores, dataset.name, dataset.class_names)
+    return trainee, x, encoder
 
 
 def _check_positive(what: str, *values: int) -> None:
@@ -121,6 +135,8 @@ class _Trainee:
     for each layer: first all weights, inputs × outputs, then all offsets.
     """
 
+    bound = 1.0   # latent weights beyond it would only take longer to turn round
+
     def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> None:
         self.depth  = len(sizes) - 1
         self.shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
@@ -144,9 +160,21 @@ class _Trainee:
         return [part.reshape(shape)
                 for part, shape in zip(np.split(flat, ends[:-1]), self.shapes, strict=True)]
 
+    def seen(self, latent: np.ndarray) -> np.ndarray:
+        """The weights that inputs meet."""
+        return _sign(latent)
+
+    def fire(self, normal: np.ndarray) -> np.ndarray:
+        """Activations for normalised sums with their offsets."""
+        return _sign(normal)
+
+    def slope(self, normal: np.ndarray) -> np.ndarray:
+        """What the gradient of an activation is multiplied with on its way to the sum."""
+        return abs(normal) <= 1
+
     def update(self, x: np.ndarray, y: np.ndarray, rate: float) -> None:
         """Learn from one batch."""
-        weights = [_sign(latent) for latent in self.weights]
+        weights = [self.seen(latent) for latent in self.weights]
 
         # Forward. `normal` is a layer's sums after normalisation and before the offset.
         inputs, normals, stds = [x], [], []
@@ -155,7 +183,7 @@ class _Trainee:
             acc -= acc.mean(axis=0)
             stds.append(np.sqrt((acc * acc).mean(axis=0) + np.float32(VARIANCE)))
             normals.append(acc / stds[n])
-            inputs.append(_sign(normals[n] + self.offsets[n]))
+            inputs.append(self.fire(normals[n] + self.offsets[n]))
         scores = (inputs[-1] @ weights[-1]) * self.scale + self.offsets[-1]
 
         # Backward from the cross-entropy: the gradient of scores is softmax less the truth.
@@ -168,7 +196,7 @@ class _Trainee:
         np.matmul(inputs[-1].T, delta, out=self.gradients[self.depth - 1])
         for n in reversed(range(self.depth - 1)):
             delta = delta @ weights[n + 1].T
-            delta *= abs(normals[n] + self.offsets[n]) <= 1
+            delta *= self.slope(normals[n] + self.offsets[n])
             self.gradients[self.depth + n][:] = delta.sum(axis=0)
             # Mean and deviation of the batch depend on each of its images, too.
             delta -= delta.mean(axis=0) + normals[n] * (delta * normals[n]).mean(axis=0)
@@ -177,14 +205,14 @@ class _Trainee:
         self.adam(rate)
 
     def adam(self, rate: float, decay: float = 0.9, decay_square: float = 0.999) -> None:
-        """One step of Adam; latent weights beyond ±1 would only take longer to turn round."""
+        """One step of Adam, which leaves no weight beyond the bound."""
         self.updates += 1
         self.mean   += np.float32(1 - decay) * (self.gradient - self.mean)
         self.square += np.float32(1 - decay_square) * (self.gradient ** 2 - self.square)
         rate *= math.sqrt(1 - decay_square ** self.updates) / (1 - decay ** self.updates)
         self.latent -= np.float32(rate) * self.mean / (np.sqrt(self.square) + np.float32(1e-8))
         weights = self.latent[:self.weights_end]
-        np.clip(weights, -1, 1, out=weights)
+        np.clip(weights, -self.bound, self.bound, out=weights)
 
     def finish(self, x: np.ndarray, encoder: Encoder) -> tuple[tuple[Dense, ...], Scores]:
         """Layers of integers, normalised with the statistics of all of :py:`x`."""
