@@ -1,0 +1,128 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model import data, real
+from model import train as training
+from model.encoder import BitSerial, Threshold
+from model.errors import InputError
+from model.real import products, train
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    return train(digits, hidden=(48,), epochs=20)
+
+
+def accuracy_of(network, dataset):
+    return (network(dataset.x_test) == dataset.y_test).mean()
+
+
+def same(one, other):
+    return all((a == b).all() for a, b in zip((*one.weights, *one.offsets, *one.means, *one.stds),
+                                              (*other.weights, *other.offsets, *other.means,
+                                               *other.stds), strict=True))
+
+
+def test_digits(digits, network):
+    assert [weights.shape for weights in network.weights] == [(48, 64), (10, 48)]
+    assert accuracy_of(network, digits) >= 0.94
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sign"])
+@pytest.mark.parametrize("hidden", [(), (32,), (32, 24)])
+def test_depth_learns(digits, hidden, activation):
+    network = train(digits, hidden=hidden, epochs=20, activation=activation)
+    assert accuracy_of(network, digits) >= 0.9
+    assert (network.scale == 1) == bool(hidden)
+
+
+@pytest.mark.parametrize("activation, fire", [
+    ("tanh", math.tanh), ("sign", lambda z: 1 if z >= 0 else -1)])
+def test_classes_are_those_of_the_formula(digits, activation, fire):
+    network = train(digits, hidden=(6, 5), epochs=2, encoder=Threshold(8, bits=5),
+                    activation=activation)
+    for image, found in zip(digits.x_test[:20], network(digits.x_test[:20]), strict=True):
+        x = [1 if pixel >= 8 else -1 for pixel in image]
+        for n in range(2):
+            sums = [sum(w * v for w, v in zip(row, x, strict=True)) for row in network.weights[n]]
+            x = [fire((s - m) / d + b) for s, m, d, b in zip(
+                sums, network.means[n], network.stds[n], network.offsets[n], strict=True)]
+        scores = [sum(w * v for w, v in zip(row, x, strict=True)) + b
+                  for row, b in zip(network.weights[2], network.offsets[2], strict=True)]
+        assert found == scores.index(max(scores))
+
+
+def test_sums_are_normalised_over_all_training_images(digits, network):
+    acc = digits.x_train.astype(float) @ network.weights[0].T
+    assert np.allclose(network.means[0], acc.mean(axis=0))
+    assert np.allclose(network.stds[0], np.sqrt(acc.var(axis=0) + training.VARIANCE))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sign"])
+@pytest.mark.parametrize("bound", [0.01, 0.03, 0.1])   # some of which 32 bits round up
+def test_no_weight_is_beyond_the_bound(digits, bound, activation):
+    bounded = train(digits, hidden=(16,), epochs=4, bound=bound, activation=activation)
+    free = train(digits, hidden=(16,), epochs=4, activation=activation)
+    for weights, others in zip(bounded.weights, free.weights, strict=True):
+        assert 0.99 * bound < abs(weights).max() <= bound < abs(others).max()
+
+
+@pytest.mark.parametrize("sizes", [(64, 10), (64, 12, 10), (64, 12, 8, 10)])
+def test_gradient_is_the_slope_of_the_loss(digits, sizes):
+    x, y = training._values(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
+    trainee = real._Trainee(sizes, x, np.random.default_rng(0), "tanh", math.inf)
+    for offsets in trainee.offsets:
+        offsets[:] = np.random.default_rng(1).normal(size=offsets.shape) / 4
+    trainee.update(x, y, 0.0)       # fills the gradients, and moves nothing
+    points = [array.astype(np.float64) for array in (*trainee.weights, *trainee.offsets)]
+    depth = len(sizes) - 1
+
+    def loss():
+        h = x.astype(np.float64)
+        for weights, offsets in zip(points[:depth - 1], points[depth:], strict=False):
+            acc = h @ weights
+            h = np.tanh((acc - acc.mean(axis=0)) / np.sqrt(acc.var(axis=0) + training.VARIANCE)
+                        + offsets)
+        scores = h @ points[depth - 1] * trainee.scale + points[-1]
+        return (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(50), y]).mean()
+
+    for point, gradient in zip(points, trainee.gradients, strict=True):
+        for index in list(np.ndindex(point.shape))[::7]:
+            slope, value = 0.0, point[index]
+            for side in (1, -1):
+                point[index] = value + side * 1e-6
+                slope += side * loss() / 2e-6
+            point[index] = value
+            assert gradient[index] == pytest.approx(slope, rel=2e-3, abs=2e-5)
+
+
+def test_seed_decides(digits):
+    one, again, other = (train(digits, hidden=(8,), epochs=2, seed=seed) for seed in (1, 1, 2))
+    assert same(one, again) and not same(one, other)
+
+
+def test_products_of_integers_are_exact():
+    rng = np.random.default_rng(0)
+    x, weights = rng.integers(-2 ** 20, 2 ** 20, (2_500, 30)), rng.integers(-255, 256, (7, 30))
+    assert (products(x, weights) == x @ weights.T).all()
+
+
+def test_arguments_are_checked(digits):
+    with pytest.raises(InputError, match="^digits: it has no training images"):
+        train(replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]))
+    for arguments, message in (
+            (dict(activation="step"), "Activation must be one of tanh, sign, not 'step'"),
+            (dict(bound=0), "Bound must be greater than 0, not 0"),
+            (dict(bound=math.nan), "Bound must be greater than 0, not nan"),
+            (dict(hidden=(0,)), "Hidden layers must be at least 1, not 0"),
+            (dict(epochs=0), "Epochs must be at least 1, not 0")):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            train(digits, **arguments)
