@@ -1,0 +1,121 @@
+"""Figures of what benchmarks measure, as PNG and SVG, the same bytes for the same figures."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from typing import Any
+
+from model.errors import InputError
+from model.files import whole
+
+
+__all__ = ["bars", "lines", "require"]
+
+
+SIZE    = 6.4, 4.0   # inches
+PANEL   = 1.1        # inches that a panel of bars is high
+DOTS    = 150        # an inch of a PNG
+MARKERS = "os^Dv<>P*X"
+
+# Without a date and without the library's version in it.
+METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+def require() -> None:
+    """An :class:`InputError` unless matplotlib is there, before anything is measured in vain."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise InputError("figures are drawn by matplotlib, which is not installed: "
+                         "pip install 'ohmbit[plot]'") from None
+
+
+@contextmanager
+def _figure(path: str | os.PathLike[str], height: float) -> Iterator[Any]:
+    """A figure to draw on, written as PNG and SVG when the block ends well."""
+    require()
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()     # whatever a user's own file says
+        matplotlib.rcParams["svg.hashsalt"] = "ohmbit"
+        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+        yield figure
+        for suffix, metadata in METADATA.items():
+            with whole(f"{os.fspath(path)}.{suffix}") as partial:
+                figure.savefig(partial, format=suffix, dpi=DOTS, metadata=metadata)
+
+
+def lines(path: str | os.PathLike[str], series: Mapping[str, Mapping[float, float]], *, x: str,
+          y: str, title: str = "", log: bool = False) -> list[pathlib.Path]:
+    """Draw lines of y against x.
+
+    Parameters
+    ----------
+    path
+        Where to, without a suffix; folders are made as needed.
+    series : mapping from :class:`str` to mappings from x to y
+        One line for each label; a legend names them if there are several.
+    x, y : :class:`str`
+        What the axes show, and in which unit.
+    title : :class:`str`
+    log : :class:`bool`
+        Whether the x axis is logarithmic; all x are then greater than 0.
+
+    Returns
+    -------
+    The files: PNG, then SVG.
+    """
+    with _figure(path, SIZE[1]) as figure:
+        axes = figure.add_subplot(title=title, xlabel=x, ylabel=y)
+        for (label, points), marker in zip(series.items(), cycle(MARKERS), strict=False):
+            xs = sorted(points)
+            axes.plot(xs, [points[at] for at in xs], marker=marker, label=label)
+        if log:
+            axes.set_xscale("log")
+        # What was measured, rather than powers of ten.
+        ticks = sorted({at for points in series.values() for at in points})
+        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        if len(series) > 1:
+            axes.legend()
+    return _files(path)
+
+
+def bars(path: str | os.PathLike[str], edges: Sequence[float],
+         series: Mapping[str, Sequence[float]], *, x: str, y: str, title: str = "") \
+        -> list[pathlib.Path]:
+    """Draw bars from edge to edge, which are a histogram if their heights are counts.
+
+    Parameters
+    ----------
+    path, x, y, title
+        As :func:`lines` has them.
+    edges : sequence of :class:`float`
+        Where bars begin and end, from left to right.
+    series : mapping from :class:`str` to heights, one fewer than edges
+        A panel for each label, one below the other.
+
+    Returns
+    -------
+    The files: PNG, then SVG.
+    """
+    with _figure(path, SIZE[1] / 2 + PANEL * len(series)) as figure:
+        figure.suptitle(title)
+        figure.supylabel(y)
+        panels = figure.subplots(len(series), sharex=True, squeeze=False)[:, 0]
+        for axes, (label, heights) in zip(panels, series.items(), strict=True):
+            axes.stairs(heights, edges, fill=True)
+            axes.set_title(label, loc="right", fontsize="small")
+            axes.margins(x=0)
+        panels[-1].set_xlabel(x)
+    return _files(path)
+
+
+def _files(path: str | os.PathLike[str]) -> list[pathlib.Path]:
+    return [pathlib.Path(f"{os.fspath(path)}.{suffix}") for suffix in METADATA]

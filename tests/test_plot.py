@@ -1,0 +1,62 @@
+import sys
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from bench import plot
+from model.errors import InputError
+
+
+SERIES = {"vdc": {1: 79.85, 2: 84.82, 64: 86.9}, "lfsr": {64: 86.6, 1: 78.87, 2: 83.09}}
+
+
+def lines(path, series=SERIES, **options):
+    return plot.lines(path, series, x="samples T", y="%", title="accuracy", **options)
+
+
+def bars(path, heights=(3, 1, 0, 2), **options):
+    return plot.bars(path, [-1, -0.5, 0, 0.5, 1], {"b = 1": heights, "b = 2": [1, 1, 1, 1]},
+                     x="weight", y="weights", title="where they are", **options)
+
+
+def contents(paths):
+    return [path.read_bytes() for path in paths]
+
+
+@pytest.mark.parametrize("draw", [lines, bars])
+def test_the_same_figures_are_the_same_bytes(tmp_path, monkeypatch, draw):
+    first = draw(tmp_path / "new" / "one")
+    assert [path.name for path in first] == ["one.png", "one.svg"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["one.png", "one.svg"]
+    monkeypatch.setitem(matplotlib.rcParams, "font.size", 20)    # of a user's own file
+    assert contents(draw(tmp_path / "two.5")) == contents(first)
+    assert (tmp_path / "two.5.png").exists()
+    assert matplotlib.rcParams["font.size"] == 20
+    with Image.open(first[0]) as image:
+        assert image.size[0] == 960
+    svg = first[1].read_text()
+    assert svg.startswith("<?xml") and "<dc:date>" not in svg and "Matplotlib v" not in svg
+
+
+def test_what_is_drawn_depends_on_what_is_given(tmp_path):
+    moved = {**SERIES, "lfsr": {**SERIES["lfsr"], 2: 83.4}}
+    drawn = [lines(tmp_path / "1"), lines(tmp_path / "2", moved), lines(tmp_path / "3", log=True),
+             bars(tmp_path / "4"), bars(tmp_path / "5", (3, 1, 1, 2))]
+    for suffix in (0, 1):
+        assert len({paths[suffix].read_bytes() for paths in drawn}) == len(drawn)
+
+
+def test_heights_and_edges_must_agree(tmp_path):
+    with pytest.raises(ValueError):
+        bars(tmp_path / "wrong", (1, 2, 3))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for act in (plot.require, lambda: lines(tmp_path / "one"), lambda: bars(tmp_path / "two")):
+        with pytest.raises(InputError, match=r"^figures are drawn by matplotlib, which is not "
+                                             r"installed: pip install 'ohmbit\[plot\]'$"):
+            act()
+    assert not list(tmp_path.iterdir())
