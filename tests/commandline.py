@@ -10,11 +10,12 @@ from model.dense import Dense
 from model.encoder import BitSerial
 from model.network import Network
 from model.scores import Scores
+from model.stochastic import Stochastic
 from ohmbit.command import main
 from sim import tools
 
 
-__all__ = ["Outcome", "call", "random_network", "without"]
+__all__ = ["Outcome", "call", "drawing_network", "random_network", "without"]
 
 
 @dataclass
@@ -60,6 +61,19 @@ def random_network(*sizes, bits=5, dataset="digits", seed=0):
         middle = (2 * weights.sum(axis=1) - inputs) * (2 ** bits - 1) // 4
         layers.append(Dense(weights, middle if n == 0 else np.zeros(outputs, dtype=np.int64),
                             gains=encoder.gains if n == 0 else (1,), bipolar=n > 0))
+    scores = Scores(rng.random((sizes[-1], sizes[-2])) < 0.5, np.ones(sizes[-1], dtype=np.int64),
+                    rng.integers(-9, 10, sizes[-1]))
+    return Network(encoder, tuple(layers), scores, dataset)
+
+
+def drawing_network(*sizes, samples, combine="layer", dataset="digits", seed=0):
+    """A network of random bits that draws some of pixels that are mostly dark."""
+    rng = np.random.default_rng(seed)
+    encoder = Stochastic(samples, generator="lfsr-rotate", combine=combine)
+    layers = [Dense(rng.random((outputs, inputs)) < 0.5,
+                    rng.integers(-9, 10, outputs) if n else np.full(outputs, -inputs // 3),
+                    gains=encoder.gains if n == 0 and combine == "layer" else (1,))
+              for n, (inputs, outputs) in enumerate(zip(sizes[:-2], sizes[1:-1], strict=True))]
     scores = Scores(rng.random((sizes[-1], sizes[-2])) < 0.5, np.ones(sizes[-1], dtype=np.int64),
                     rng.integers(-9, 10, sizes[-1]))
     return Network(encoder, tuple(layers), scores, dataset)

@@ -17,6 +17,7 @@ from gateware import compiler
 from gateware.fit import fit
 from gateware.plan import Plan
 from gateware.system import identity
+from model import data
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
 from model.frame import Identity
@@ -26,7 +27,7 @@ from sim import tools
 from sim.amaranth_engine import AmaranthEngine
 from sim.engine import Result
 
-from .commandline import random_network, without
+from .commandline import drawing_network, random_network, without
 
 
 # The packages' own attributes of these names are functions.
@@ -63,6 +64,28 @@ def test_simulate(ohmbit_, network):
     assert set(answer["compared"]) == {"layer0.acc", "layer0.bits", "scores.acc", "scores", "class"}
     assert {"accuracy", "seconds"} <= answer.keys()
     assert "0 mismatches in layer0.acc, layer0.bits, scores.acc, scores, class" in outcome.err
+
+
+@pytest.mark.parametrize("combine", ["layer", "scores"])
+def test_fewer_samples_on_the_same_hardware(ohmbit_, combine):
+    network = drawing_network(64, 12, 3, samples=4, combine=combine)
+    network.save("drawn.npz")
+    source, taken, luts = data.load("digits"), [], set()
+    for samples in (1, 2, 4):
+        options = ["--pe", "2,1", "--simd", "8,4", "--samples", samples, "--json"]
+        answer = ohmbit_("simulate", "drawn.npz", "--engine", "amaranth", "--images", "3",
+                         *options).json
+        assert answer["mismatches"] == 0 and answer["boundary_images"] > 0
+        assert answer["cycles"] == answer["predicted_cycles"]
+        told = ohmbit_("cost", "drawn.npz", *options).json
+        assert told["cycles_per_image"] == answer["cycles_per_image"]
+        taken.append(told["cycles_per_image"])
+        luts.add(told["luts"])
+        right = network.drawing(samples)(source.x_test) == source.y_test
+        judged = ohmbit_("eval", "drawn.npz", "--samples", samples, "--json").json
+        assert judged["correct"] == right.sum()
+    assert taken == [48, 96, 192] and len(luts) == 1
+    assert ohmbit_("eval", "drawn.npz", "--json").json["correct"] == judged["correct"]
 
 
 def test_simulate_adds_images_at_thresholds(ohmbit_, network):

@@ -25,6 +25,11 @@ def test_threshold_is_reached_at_its_level():
     assert Threshold(8, bits=5)([[0, 7, 8, 31]]).tolist() == [[[False, False, True, True]]]
 
 
+def samples_of(spec):
+    """What says how many samples to draw, where that can be chosen."""
+    return {"samples": spec.samples} if getattr(spec, "most", 1) > 1 else {}
+
+
 @given(data=st.data(), spec=strategies.encoders, simd=st.integers(1, 9),
        i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
@@ -32,7 +37,7 @@ def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
                                 max_size=4 * simd))
     dut = gateware.encoder.encoder(spec, simd=simd, inputs=simd)
     words = bench.run(dut, pack_fields(pixels, spec.bits, simd), 4 * spec.planes,
-                      i_stalls=i_stalls, o_stalls=o_stalls)
+                      i_stalls=i_stalls, o_stalls=o_stalls, **samples_of(spec))
     planes = spec(np.array(pixels).reshape(4, simd))
     assert words == pack(planes, simd)
 
@@ -40,12 +45,13 @@ def test_gateware_matches_model(data, spec, simd, i_stalls, o_stalls):
 @settings(max_examples=5)
 @given(spec=strategies.encoders)
 def test_one_word_each_cycle(spec):
-    words = [0] * 10
-    bench.run(gateware.encoder.encoder(spec, simd=3, inputs=3), words, 10 * spec.planes,
-              limit=10 * spec.planes + 1)
+    def run(limit):
+        bench.run(gateware.encoder.encoder(spec, simd=3, inputs=3), [0] * 10, 10 * spec.planes,
+                  limit=limit, **samples_of(spec))
+
+    run(10 * spec.planes + 1)
     with pytest.raises(TimeoutError):
-        bench.run(gateware.encoder.encoder(spec, simd=3, inputs=3), words, 10 * spec.planes,
-                  limit=10 * spec.planes)
+        run(10 * spec.planes)
 
 
 @pytest.mark.parametrize("spec", [BitSerial(4), BitSerial(1), Threshold(3, bits=4)])

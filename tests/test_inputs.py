@@ -10,7 +10,7 @@ import pytest
 
 from boards import catalog
 
-from .commandline import random_network, without
+from .commandline import drawing_network, random_network, without
 
 
 def rewrite(path, **changes):
@@ -175,6 +175,7 @@ def test_training_that_cannot_be(ohmbit_, options, said):
     (["--samples", "6"], "Samples must be a power of two from 1 to 256, not 6"),
     (["--generator", "dice"], "Generator must be one of lfsr, lfsr-rotate, lfsr-bank, vdc, "),
     (["--lfsr-seed", "0"], "Seed of an LFSR must be between 1 and 65535, not 0"),
+    (["--combine", "votes"], "Samples are combined by layer or scores, not 'votes'"),
     (["--bank", "300"], "LFSRs of a bank must be between 1 and 256, not 300")])
 def test_what_cannot_draw_bits(ohmbit_, tmp_path, options, said):
     images = np.full((4, 6), 255)
@@ -182,6 +183,21 @@ def test_what_cannot_draw_bits(ohmbit_, tmp_path, options, said):
              y_test=[0, 1, 0, 1])
     outcome = ohmbit_("train", str(tmp_path / "mine.npz"), "--encoder", "stochastic", *options)
     assert outcome.refusal.startswith("--encoder stochastic: ") and said in outcome.refusal
+
+
+@pytest.mark.parametrize("command", [["simulate"], ["eval"], ["cost"],
+                                     ["run", "--board", "icebreaker", "--port", "x"]])
+@pytest.mark.parametrize("samples, said", [
+    ("8", "Samples must be at most 4, for which this is built, not 8"),
+    ("3", "Samples must be a power of two from 1 to 256, not 3"),
+    ("0", "Samples must be a power of two from 1 to 256, not 0")])
+def test_samples_that_cannot_be_drawn(ohmbit_, network, command, samples, said):
+    drawing_network(64, 4, 3, samples=4).save("drawn.npz")
+    name, *options = command
+    assert ohmbit_(name, "drawn.npz", *options, "--samples", samples).refusal \
+        == f"--samples: {said}"
+    assert ohmbit_(name, network, *options, "--samples", "1").refusal \
+        == "--samples: Samples can be chosen where bits are drawn of pixels, not for BitSerial"
 
 
 @pytest.mark.parametrize("output, said", [(".", ". is a folder"),

@@ -30,18 +30,23 @@ def test_trace_is_integer_arithmetic(data, network):
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)
     image = st.lists(pixels, min_size=network.inputs, max_size=network.inputs)
     images = np.array(data.draw(st.lists(image, min_size=1, max_size=4)))
-    x = images
-    if isinstance(network.encoder, Threshold):
-        x = np.where(images >= network.encoder.level, 1, -1)
-    elif isinstance(network.encoder, Stochastic):
-        numbers = network.encoder.numbers(network.inputs, network.encoder.samples)
-        x = sum(np.where(images > each, 1, -1) for each in numbers)
+    x, encoder, apart = images, network.encoder, False
+    if isinstance(encoder, Threshold):
+        x = np.where(images >= encoder.level, 1, -1)
+    elif isinstance(encoder, Stochastic):
+        numbers = encoder.numbers(network.inputs, encoder.samples)
+        x = np.stack([np.where(images > each, 1, -1) for each in numbers], axis=1)
+        apart = encoder.combine == "scores" and len(network.layers) > 0
+        if not apart:
+            x = encoder.most // encoder.samples * x.sum(axis=1)
     trace = network.trace(images)
     for n, layer in enumerate(network.layers):
         acc = x @ (2 * layer.weights - 1).T
         assert (trace[f"layer{n}.acc"] == acc).all()
         x = np.where(acc >= layer.thresholds, 1, -1)
         assert (trace[f"layer{n}.bits"] == (x == 1)).all()
+    if apart:
+        x = encoder.most // encoder.samples * x.sum(axis=1)
     scores = network.scores.gain * (x @ (2 * network.scores.weights - 1).T) + network.scores.bias
     assert (trace["scores"] == scores).all()
     assert network(images).tolist() == [row.tolist().index(max(row)) for row in scores]
@@ -59,9 +64,15 @@ def test_layers_sense_as_they_say(data, network):
     images = data.draw(st.integers(0, 999).map(lambda seed: np.random.default_rng(seed).integers(
         0, 2 ** network.encoder.bits, (5, network.inputs))))
     trace, planes = network.trace(images), network.encoder(images)
+    apart = network.shape.apart
+    if apart:   # each plane by itself, as an image of its own
+        planes = planes.reshape(-1, 1, network.inputs)
     for n, layer in enumerate(network.layers):
-        assert (trace[f"layer{n}.acc"] == layer.acc_of(layer.sums(planes))).all()
-        planes = (trace[f"layer{n}.acc"] >= layer.thresholds)[:, None]
+        acc = trace[f"layer{n}.acc"].reshape(-1, layer.outputs)
+        assert (acc == layer.acc_of(layer.sums(planes))).all()
+        planes = (acc >= layer.thresholds)[:, None]
+    if apart:
+        planes = planes.reshape(5, -1, network.scores.inputs)
     assert (trace["scores.acc"] == network.scores.acc_of(network.scores.sums(planes))).all()
 
 

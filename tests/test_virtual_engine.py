@@ -20,6 +20,7 @@ from boards.virtual import VirtualBoard
 from boards.virtual_engine import VirtualEngine
 from gateware import compiler
 from gateware.mapping import uniform
+from gateware.plan import Plan
 from model.errors import CheckFailed, InputError
 from model.frame import Frame, Identity, Opcode
 from ohmbit.engines import ENGINES
@@ -29,7 +30,7 @@ from sim.verilator_line import VerilatorLine
 from sim.verilator_pins import VerilatorPins
 from sim.wire import Listener, Wire, frame_of
 
-from .commandline import random_network, without
+from .commandline import drawing_network, random_network, without
 from .patience import within
 from .standin import StandIn
 
@@ -94,6 +95,28 @@ def test_pins_are_those_of_the_board():
 
 
 # The whole of it.
+
+@needs_verilator
+def test_a_board_draws_fewer_samples():
+    """Without its weights being written again."""
+    network = drawing_network(*SIZES, samples=4, combine="scores")
+    mapping = uniform(network.shape, pe=PE, simd=SIMD)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIZES[0]))
+    with VirtualEngine(BOARD) as engine:
+        engine.load(compiler.compile(network.shape, mapping))
+        driver = engine.driver
+        hold(driver, network, mapping, images)
+        for samples in (1, 4, 2):
+            drawn, part = network.drawing(samples), mapping.drawing(samples)
+            driver.load(Plan(drawn.shape, part))
+            contents = compiler.image(drawn, part)
+            assert driver.holds(contents)
+            driver.choose_samples(contents)
+            assert driver.read() == contents
+            result = driver.infer(images)
+            assert compare(drawn, images, result).total == 0
+            assert result.cycles == driver.predict(len(images))
+
 
 @needs_verilator
 def test_a_virtual_board(network, mapping, images):
