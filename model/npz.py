@@ -36,7 +36,8 @@ def read(path: pathlib.Path) -> Dataset:
                 raise ValueError(f"{name} must have a row for each image, "
                                  f"not {x.ndim} dimension(s)")
             if x.dtype.kind not in "iub":
-                raise TypeError(f"{name} must be integers, not {x.dtype}")
+                raise TypeError(f"{name} must be integers, not {x.dtype} (ohmbit.bipolar makes "
+                                "pixels of values from -1 to 1)")
             check_range(f"pixels of {name}", x, 255)
         bits = max(int(x.max(initial=0)) for x in (x_train, x_test)).bit_length()
         names = _class_names(arrays.get("class_names"), y_train, y_test)

@@ -47,7 +47,7 @@ from model.errors import CheckFailed, InputError                            # no
 from model.grid import Grid                                                 # noqa: E402
 from model.network import Network, Shape                                    # noqa: E402
 from model.scores import Scores                                             # noqa: E402
-from model.stochastic import Stochastic                                     # noqa: E402
+from model.stochastic import Stochastic, bipolar                            # noqa: E402
 from model.tiling import Tiling, tile                                       # noqa: E402
 from model.train import train                                               # noqa: E402
 from sim.amaranth_engine import AmaranthEngine                              # noqa: E402
@@ -58,7 +58,7 @@ from sim.verilator_engine import VerilatorEngine                            # no
 
 __all__ = [
     # What is computed.
-    "Network", "Shape", "Dense", "Scores", "BitSerial", "Threshold", "Stochastic",
+    "Network", "Shape", "Dense", "Scores", "BitSerial", "Threshold", "Stochastic", "bipolar",
     "Dataset", "load_dataset", "train", "Crossbar", "Grid", "Tiling", "tile",
     # How it is computed.
     "Accelerator", "Mapping", "Resources", "compile", "image", "fit", "uniform", "timing",

@@ -1,13 +1,13 @@
 # amaranth: UnusedElaboratable=no
 
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
 from gateware.samples import Samples, weighed
 
-from .traffic import ports
+from .traffic import ports, registers
 
 
 def run(dut, job):
@@ -46,13 +46,33 @@ def test_it_holds_what_is_a_number_of_samples(top, init, writes):
 
 def test_it_begins_with_the_most():
     dut = Samples(most=8)
-    assert ports(dut)["o"] == 4
+    assert ports(dut) == {"o": 4, "bus_addr": 0, "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1,
+                          "bus_r_data": 32, "bus_r_valid": 1}
+    assert registers(Samples(most=8))["samples"] == (4, 8)
 
     async def job(ctx):
         assert ctx.get(dut.o) == 8
         await ctx.tick()
 
     run(dut, job)
+
+
+def test_reset_leaves_the_number():
+    m = Module()
+    m.domains.sync = sync = ClockDomain()
+    m.submodules.dut = dut = Samples(most=8)
+
+    async def job(ctx):
+        ctx.set(dut.bus.w_en, 1)
+        ctx.set(dut.bus.w_data, 2)
+        await ctx.tick()
+        ctx.set(dut.bus.w_en, 0)
+        ctx.set(sync.rst, 1)
+        await ctx.tick()
+        await ctx.tick()
+        assert ctx.get(dut.o) == 2
+
+    run(m, job)
 
 
 @pytest.mark.parametrize("top", [1, 3, 8])
