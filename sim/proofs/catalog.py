@@ -21,6 +21,7 @@ from . import (
     result_bytes,
     results,
     scores,
+    tally,
     transpose,
     uart,
 )
@@ -30,7 +31,7 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
-          dense, scores, memories, control, uart, cobs, image_buffer, results, result_bytes, frames,
-          access, link, accelerator)
+          dense, scores, tally, memories, control, uart, cobs, image_buffer, results, result_bytes,
+          frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
