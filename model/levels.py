@@ -111,6 +111,8 @@ def on_levels(network: Real, bounds: Sequence[float], planes: int,
         Over which mean and standard deviation of each layer's sums are measured anew, for its
         thresholds. Without any, sums are normalised as those of the real weights were.
     """
+    if network.encoder.apart:
+        raise ValueError("The first layer must add up its planes, not keep them apart")
     x = None if images is None else binary._values(network.encoder, np.asarray(images))
     kept, thresholds = [], []
     gain = sum(network.encoder.gains)

@@ -9,6 +9,7 @@ from model import train as training
 from model.encoder import BitSerial, Threshold
 from model.levels import on_levels, planes_of, recompose
 from model.real import train
+from model.stochastic import Stochastic
 
 
 @pytest.fixture(scope="module")
@@ -122,4 +123,7 @@ def test_what_is_refused(digits, network):
     with pytest.raises(ValueError, match="^Planes must be one in each layer of a network, not 2, "):
         _ = on_levels(network, scales(network), 2).network
     with pytest.raises(ValueError):
-        on_levels(replace(network), scales(network)[:2], 2)
+        on_levels(network, scales(network)[:2], 2)
+    apart = replace(network, encoder=Stochastic(8, combine="scores"))
+    with pytest.raises(ValueError, match="^The first layer must add up its planes, not keep them"):
+        on_levels(apart, scales(network), 2)
