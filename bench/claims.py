@@ -22,7 +22,7 @@ from rich.table import Table
 from model.errors import CheckFailed, InputError
 from model.files import whole
 
-from . import stochastic_claims
+from . import stochastic_claims, technique_claims
 from .claim import VERDICTS, Claim, Finding
 
 
@@ -32,6 +32,7 @@ __all__ = ["CLAIMS", "main", "page", "said"]
 # In the order of the page.
 CLAIMS = {claim.name: claim for claim in (
     *stochastic_claims.CLAIMS,
+    *technique_claims.CLAIMS,
 )}
 
 COLUMNS  = ("name", "source", "claim", "command", "figure", "held", "why")

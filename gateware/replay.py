@@ -20,6 +20,10 @@ def send(m, o, r_port, full, *, words, times, samples=None):
     r_index = Signal(range(words))
     r_times = Signal(range(times))
     advance = Signal()
+    round_ = final = r_times == times - 1
+    if samples is not None:
+        r_sample = Signal(len(samples) - 1)
+        final = round_ & (r_sample + 1 == samples)
     m.d.comb += advance.eq(o.ready | ~o.valid)
     m.d.comb += r_port.en.eq(advance)
     m.d.comb += r_port.addr.eq(Cat(r_index[:ceil_log2(words)], r_bank))
@@ -31,18 +35,15 @@ def send(m, o, r_port, full, *, words, times, samples=None):
             with m.If(r_index == words - 1):
                 m.d.sync += r_index.eq(0)
                 m.d.sync += r_times.eq(r_times + 1)
-                with m.If(r_times == times - 1):
+                with m.If(round_):
                     m.d.sync += r_times.eq(0)
-                    last = 1
                     if samples is not None:
-                        r_sample = Signal(len(samples) - 1)
-                        last = r_sample + 1 == samples
                         m.d.sync += r_sample.eq(r_sample + 1)
-                    with m.If(last):
-                        if samples is not None:
-                            m.d.sync += r_sample.eq(0)
-                        m.d.sync += r_bank.eq(~r_bank)
-                        m.d.sync += full.bit_select(r_bank, 1).eq(0)
+                with m.If(final):
+                    if samples is not None:
+                        m.d.sync += r_sample.eq(0)
+                    m.d.sync += r_bank.eq(~r_bank)
+                    m.d.sync += full.bit_select(r_bank, 1).eq(0)
 
 
 class Replay(wiring.Component):

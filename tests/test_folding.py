@@ -1,6 +1,7 @@
 import pytest
 
 from gateware.folding import Folding
+from model.stochastic import Numbers
 
 
 @pytest.mark.parametrize("folding, expected", [
@@ -33,6 +34,56 @@ from gateware.folding import Folding
 ])
 def test_layout_in_space_and_time(folding, expected):
     assert {name: getattr(folding, name) for name in expected} == expected
+
+
+DRAWN = Numbers("vdc")
+LAYER = {"samples": 8, "sampled": True, "pixel_bits": 8, "planes": 8, "serial": False}
+
+
+@pytest.mark.parametrize("folding, expected", [
+    # All that there are, and a half and an eighth of them on the same hardware.
+    (Folding(13, 12, (1,) * 8, 6, 5, numbers=DRAWN), LAYER | {
+        "beats": 24, "least_beats": 3, "interval": 48, "lanes": 2, "drain": 3, "top": 104,
+        "total": 104, "held": 4}),
+    (Folding(13, 12, (2,) * 4, 6, 5, numbers=DRAWN), LAYER | {
+        "planes": 4, "beats": 12, "least_beats": 3, "interval": 24, "lanes": 2, "top": 104,
+        "held": 4}),
+    (Folding(13, 12, (8,), 6, 5, numbers=DRAWN), LAYER | {
+        "planes": 1, "beats": 3, "interval": 6, "lanes": 2, "top": 104}),
+    (Folding(13, 12, (1,), 6, 5, numbers=DRAWN), LAYER | {
+        "samples": 1, "sampled": False, "pixel_bits": 1, "planes": 1, "top": 13}),
+    (Folding(13, 12, (1, 1), 6, 5, numbers=DRAWN), LAYER | {"samples": 2, "planes": 2}),
+    # In passes: of the first layer, and of one behind it.
+    (Folding(13, 12, (1,), 6, 5, numbers=DRAWN, passes=(1,) * 8), LAYER | {
+        "sampled": False, "planes": 1, "beats": 3, "interval": 48, "top": 13, "total": 104}),
+    (Folding(12, 4, (1,), 2, 5, passes=(2,) * 4), LAYER | {
+        "sampled": False, "pixel_bits": 1, "planes": 1, "beats": 3, "least_beats": 3,
+        "interval": 24, "lanes": 1, "top": 12, "total": 96, "held": 4}),
+    # None is drawn.
+    (Folding(13, 12, (4, 2, 1), 6, 5), {
+        "samples": 1, "sampled": False, "pixel_bits": 3, "least_beats": 9, "total": 91}),
+    (Folding(13, 12, (1, 1), 6, 5), {"samples": 1, "sampled": False, "pixel_bits": 1}),
+])
+def test_samples_of_pixels(folding, expected):
+    assert {name: getattr(folding, name) for name in expected} == expected
+
+
+def test_the_same_hardware_with_fewer_samples():
+    layer = Folding(13, 12, (1,) * 8, 6, 5, numbers=DRAWN)
+    assert [layer.drawing(count).gains for count in (1, 2, 4, 8)] \
+        == [(8,), (4,) * 2, (2,) * 4, (1,) * 8]
+    assert layer.drawing(2).drawing(8) == layer and layer.drawing(2).passes == (1,)
+    first = Folding(13, 12, (1,), 6, 5, numbers=DRAWN, passes=(1,) * 4)
+    later = Folding(12, 4, (1,), 2, 5, passes=(1,) * 4)
+    for folding in (first, later):
+        assert [folding.drawing(count).passes for count in (1, 2, 4)] \
+            == [(4,), (2, 2), (1, 1, 1, 1)]
+        assert folding.drawing(1).drawing(4) == folding and folding.drawing(2).gains == (1,)
+    other = Folding(13, 12, (4, 2, 1), 6, 5)
+    assert other.drawing(8) == other
+    with pytest.raises(ValueError, match="^Batch must be between 1 and the 3 cycles that a group "
+                                         "of neurons takes, not 4: "):
+        Folding(13, 12, (1,) * 8, 6, 5, numbers=DRAWN, batch=4)
 
 
 @pytest.mark.parametrize("folding, held", [

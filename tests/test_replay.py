@@ -7,7 +7,7 @@ from gateware.replay import Replay
 from sim import bench
 
 from . import strategies
-from .traffic import idle_bits, memories, offers, ports
+from .traffic import idle_bits, memories, offers, ports, registers
 
 
 @given(words=st.integers(1, 6), times=st.integers(1, 4), i_stalls=strategies.stalls,
@@ -65,6 +65,14 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     bench.run(dut, [1, 2, 4, 7, 0, 5, 6, 3] * 3, 48, i_stalls=[0, 0, 0, 7], o_stalls=[0, 1],
               vcd=str(tmp_path / "vcd"))
     assert idle_bits(tmp_path / "vcd") == {}
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 8])
+def test_samples_are_counted_in_no_more_bits_than_it_takes(most):
+    dut = Replay(width=3, words=2, times=2, most=most)
+    assert ports(dut)["samples"] == most.bit_length()
+    assert registers(dut)["r_sample"] == (most.bit_length() - 1, 0)
+    assert "samples" not in ports(Replay(width=3, words=2, times=2))
 
 
 @pytest.mark.parametrize("words, depth", [(1, 2), (4, 8), (5, 13)])

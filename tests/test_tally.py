@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import ClockDomain, Module
+from amaranth.sim import Simulator
 from hypothesis import given, strategies as st
 
 from gateware.tally import Tally
@@ -43,6 +45,37 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
               vcd=str(tmp_path / "vcd"), samples=4)
     assert idle_bits(tmp_path / "vcd").keys() <= {"samples"}
     assert memories(Tally(top=7, words=4, most=4)) == {"totals": (5, 4)}
+
+
+def test_ports_hold_the_greatest_total_and_no_more():
+    sizes = ports(Tally(top=5, words=1, most=3))
+    assert (sizes["samples"], sizes["i_payload"], sizes["o_payload"]) == (2, 3, 4)
+
+
+def test_it_begins_anew_after_a_reset():
+    """Whatever its memory holds."""
+    m = Module()
+    m.domains.sync = sync = ClockDomain()
+    m.submodules.dut = dut = Tally(top=7, words=1, most=2)
+    m.d.comb += dut.samples.eq(2)
+    out = []
+
+    async def job(ctx):
+        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.o.ready, 1)
+        for word, reset in ((7, 0), (0, 1), (1, 0), (3, 0)):
+            ctx.set(dut.i.valid, not reset)
+            ctx.set(dut.i.payload, word)
+            ctx.set(sync.rst, reset)
+            if ctx.get(dut.o.valid):
+                out.append(ctx.get(dut.o.payload))
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(job)
+    simulator.run()
+    assert out == [4]
 
 
 @pytest.mark.parametrize("given, error, message", [
