@@ -98,7 +98,7 @@ def sensitivity(network: Network, images: npt.ArrayLike) -> Sensitivity:
     """Follow every single change of a parameter through some images.
 
     Each layer must be exact: where tiles sense anything but their counts, what a change does to a
-    sum depends on all else in its tile.
+    sum depends on all else in its tile. Nor may samples of an image be kept apart.
 
     Takes time and memory in proportion to images × weights; where there are several hidden layers,
     to images × neurons × weights of the layers behind them.
@@ -106,6 +106,10 @@ def sensitivity(network: Network, images: npt.ArrayLike) -> Sensitivity:
     if network.shape.tiles:
         raise InputError("single changes cannot be followed through tiles that sense anything but "
                          "their counts: take the network whose layers are exact")
+    if network.shape.apart:
+        raise InputError("single changes cannot be followed to scores that add up samples, as "
+                         "those of one may make up for those of another: take a network that adds "
+                         "them up in its first layer")
     images = network.encoder.check(images)
     counts = _Changes(network)
     widest = max(layer.weights.size for layer in network.all_layers)

@@ -15,7 +15,7 @@ from model.scores import Scores
 from sim.sensitivity import sensitivity
 from sim.vectors import boundary
 
-from .commandline import random_network
+from .commandline import drawing_network, random_network
 
 
 def with_layer(network, n, layer):
@@ -202,6 +202,13 @@ def test_command_fails_where_too_much_is_missed(ohmbit_, network, images, monkey
     outcome = ohmbit_("sensitivity", network, "--dataset", images)
     assert outcome.code == 1
     assert re.search(r"12 of 888 changes of weights go unnoticed on 31 images", outcome.line)
+
+
+def test_samples_kept_apart_are_refused():
+    network = drawing_network(9, 4, 3, samples=4, combine="scores")
+    with pytest.raises(InputError, match="^single changes cannot be followed to scores that add "):
+        sensitivity(network, np.zeros((1, 9), dtype=int))
+    assert sensitivity(drawing_network(9, 4, 3, samples=4), np.zeros((1, 9), dtype=int)).images == 1
 
 
 def test_tiles_that_sense_are_refused():

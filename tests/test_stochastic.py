@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+import bench.stochastic
 import gateware.encoder
 import gateware.stochastic
 from bench.stochastic import carried_over, main
@@ -21,8 +22,9 @@ from model.encoder import BitSerial
 from model.lfsr import Lfsr
 from model.network import Network
 from model.scores import Scores
-from model.stochastic import BANK, GENERATORS, SEED, Numbers, Stochastic, bipolar
-from sim import bench, shards, tools
+from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Numbers, Stochastic, bipolar
+from sim import shards, tools
+from sim.bench import run as run_bench
 from sim.compare import compare
 from sim.verilator_engine import VerilatorEngine
 
@@ -173,7 +175,7 @@ def check(spec, simd, images, batch=1, *, times=None, limit=40_000, **more):
     dut, pixels, expected = drawn(spec, simd, images, batch, times)
     if spec.most > 1:
         more["samples"] = spec.samples
-    assert bench.run(dut, pixels, len(expected), limit=limit, **more) == expected
+    assert run_bench(dut, pixels, len(expected), limit=limit, **more) == expected
 
 
 specs = st.sampled_from(SAMPLES[:4]).flatmap(lambda most: st.builds(
@@ -215,7 +217,7 @@ def test_words_of_any_size(generator, simd, inputs, bank):
 def test_one_word_each_cycle(generator, samples):
     def run(limit):
         dut = gateware.encoder.encoder(Stochastic(samples, generator=generator), simd=3, inputs=7)
-        bench.run(dut, [0] * 9, 9 * samples, limit=limit,
+        run_bench(dut, [0] * 9, 9 * samples, limit=limit,
                   **({"samples": samples} if samples > 1 else {}))
 
     run(9 * samples + 1)
@@ -229,7 +231,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path, generator):
     assert ports(dut) == {"samples": 4, "i_payload": 24, "i_valid": 1, "i_ready": 1, "o_payload": 3,
                           "o_valid": 1, "o_ready": 1}
     words = [(1 << 24) - 1, 0, 0x80_40_c0, 0x30_90_10, 0xe0_a0_50] * 20
-    bench.run(dut, words, 8 * len(words), i_stalls=[0, 2], o_stalls=[0, 5],
+    run_bench(dut, words, 8 * len(words), i_stalls=[0, 2], o_stalls=[0, 5],
               vcd=str(tmp_path / "vcd"), samples=8)
     # Of the numbers of van der Corput some bits are always the same; and so is how many there are.
     assert set(idle_bits(tmp_path / "vcd")) - {"samples"} <= {"number", "middle"}
@@ -340,22 +342,47 @@ def test_all_samples_are_exact_pixels(generator):
     assert (drawn(images) == network(images)).all()
 
 
-def test_accuracies(halves, capsys):
+@pytest.mark.parametrize("combine", COMBINE)
+def test_accuracies(halves, capsys, combine):
     assert main(["--dataset", halves, "--hidden", "16", "--samples", "1,16", "--epochs", "20",
-                 "--generators", "vdc,lfsr", "--adapted", "--json"]) == 0
-    exact, *rows = json.loads(capsys.readouterr().out)
+                 "--generators", "vdc,lfsr", "--combine", combine, "--adapted", "--json"]) == 0
+    exact, *rows, level = json.loads(capsys.readouterr().out)
     assert exact["accuracy"][""] >= 95
+    assert level["generator"] == "at least 128" and level["accuracy"][""] >= 80
     assert [(row["generator"], row["training"]) for row in rows] == [
         ("vdc", "exact"), ("vdc", "adapted"), ("lfsr", "exact"), ("lfsr", "adapted")]
     assert all(row["accuracy"].keys() == {"1", "16"} for row in rows)
     assert all(row["accuracy"]["16"] >= 90 for row in rows)
     assert main(["--dataset", halves, "--hidden", "8", "--samples", "4", "--epochs", "2",
                  "--generators", "vdc"]) == 0
-    assert "| vdc" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "| exact pixels" in table and "| vdc" in table
+
+
+def test_figures_of_accuracies(tmp_path, monkeypatch):
+    """Against samples, and against what these cost."""
+    drawn = {}
+    monkeypatch.setattr(bench.stochastic.plot, "lines",
+                        lambda path, series, **axes: drawn.update({path.name: series}))
+    monkeypatch.setattr(bench.stochastic.first_layer, "measure", lambda **asked: [
+        {"generator": None, "samples": None, "area_time": 1.5},
+        {"generator": "vdc", "samples": 1, "area_time": 0.2},
+        {"generator": "vdc", "samples": 4, "area_time": 0.6}])
+    bench.stochastic.plots([
+        {"generator": "exact pixels", "training": "exact", "accuracy": {"": 90.0}},
+        {"generator": "vdc", "training": "exact", "accuracy": {1: 80.0, 4: 88.0}}],
+        [1, 4], tmp_path)
+    assert drawn == {
+        "accuracy-samples": {"exact pixels, exact": {1: 90.0, 4: 90.0},
+                             "vdc, exact": {1: 80.0, 4: 88.0}},
+        "accuracy-area-time": {"vdc, exact": {0.2: 80.0, 0.6: 88.0},
+                               "exact pixels, fixed point": {1.0: 90.0},
+                               "exact pixels, bit-serial": {1.5: 90.0}}}
 
 
 @pytest.mark.parametrize("options, said", [
     (["--samples", "3"], "Samples must be a power of two from 1 to 256, not 3"),
+    (["--combine", "votes"], "Samples are combined by layer or scores, not 'votes'"),
     (["--generators", "dice"], "Generator must be one of lfsr"),
     (["--dataset", "digits"], "pixels of digits have 5 bits: choose a dataset with 8")])
 def test_what_cannot_be_measured(options, said, capsys):
