@@ -1,5 +1,6 @@
 """Figures of what benchmarks measure, as PNG and SVG, the same bytes for the same figures."""
 
+import math
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ SIZE    = 6.4, 4.0   # inches
 PANEL   = 1.1        # inches that a panel of bars is high
 DOTS    = 150        # an inch of a PNG
 MARKERS = "os^Dv<>P*X"
+TICKS   = 12
 
 # Without a date and without the library's version in it.
 METADATA: dict[str, dict[str, str | None]] = {
@@ -77,10 +79,14 @@ def lines(path: str | os.PathLike[str], series: Mapping[str, Mapping[float, floa
             axes.plot(xs, [points[at] for at in xs], marker=marker, label=label)
         if log:
             axes.set_xscale("log")
-        # What was measured, rather than powers of ten.
+        # What was measured, rather than powers of ten, or of two where that would be too much.
         ticks = sorted({at for points in series.values() for at in points})
-        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+        if log and len(ticks) > TICKS:
+            ends = math.floor(math.log2(ticks[0])), math.ceil(math.log2(ticks[-1]))
+            ticks = [2.0 ** power for power in range(ends[0], ends[1] + 1)]
+        if len(ticks) <= TICKS:
+            axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+            axes.minorticks_off()
         axes.grid(alpha=0.3)
         if len(series) > 1:
             axes.legend()

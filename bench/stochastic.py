@@ -101,14 +101,15 @@ def table(rows: Sequence[dict[str, Any]], samples: Sequence[int]) -> Table:
 
 def plots(rows: Sequence[dict[str, Any]], samples: Sequence[int], folder: pathlib.Path) -> None:
     """Accuracy against samples, and against area × time."""
+    generators = [name for name in GENERATORS if name in {row["generator"] for row in rows}]
     sizes = {(row["generator"], row["samples"]): row["area_time"]
-             for row in first_layer.measure(samples=samples, generators=GENERATORS,
+             for row in first_layer.measure(samples=samples, generators=generators,
                                             sharing=(first_layer.SHARED,))}
     by_samples: dict[str, dict[float, float]] = {}
     by_size: dict[str, dict[float, float]] = {}
     for row in rows:
         found, name = row["accuracy"], f"{row['generator']}, {row['training']}"
-        drawn = row["generator"] in GENERATORS
+        drawn = row["generator"] in generators
         by_samples[name] = {count: found.get(count, found.get("")) for count in samples}
         if drawn:
             by_size[name] = {sizes[row["generator"], count]: found[count] for count in samples}
@@ -140,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     try:
+        if options.plots is not None:
+            plot.require()
         for generator in options.generators:
             for count in options.samples:
                 Stochastic(count, generator=generator, combine=options.combine)

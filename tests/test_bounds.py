@@ -5,6 +5,7 @@ from gateware.bounds import Bounds, bounds
 from gateware.mapping import Resources, uniform
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
+from model.stochastic import Stochastic
 
 
 ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
@@ -35,6 +36,17 @@ def test_planes_are_sensed_and_not_read_again():
     assert (found.cycles, found.by) == (found.luts, "LUTs")
     assert found.luts > found.weight_bandwidth
     assert found.luts == pytest.approx(found.xnors * EACH / 24_288)
+
+
+def test_each_pass_reads_all_weights_again():
+    shape = Shape(Stochastic(8, combine="scores"), (784, 300, 10), 0, 16)
+    apart = bounds(uniform(shape, pe=3, simd=7), ECP5)
+    once = bounds(mapping(Threshold(128), 784, 300, 10), ECP5)
+    assert (apart.weight_bits, apart.xnors) == (once.weight_bits, 8 * once.xnors)
+    assert apart.weight_bandwidth == 8 * once.weight_bandwidth
+    together = bounds(mapping(Stochastic(8), 784, 300, 10), ECP5)
+    assert together.weight_bandwidth == once.weight_bandwidth
+    assert together.xnors == 8 * 784 * 300 + 300 * 10
 
 
 def test_images_share_what_is_read():

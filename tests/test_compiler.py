@@ -72,6 +72,8 @@ def test_image_has_all_memories(data, network):
     for n, layer in enumerate(network.layers):
         assert contents[f"layer{n}.thresholds"] == threshold_rows(layer, mapping.layers[n])
     assert contents["scores.affine"] == affine_rows(network.scores)
+    if getattr(network.encoder, "most", 1) > 1:
+        assert contents["samples"] == [network.encoder.samples]
 
 
 def test_mapping_must_be_one_of_the_network():

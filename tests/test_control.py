@@ -59,6 +59,8 @@ def test_networks_are_told_apart():
               {"b": [1, 2], "a": [3]}]
     assert len({network_id(image) for image in images}) == 4
     assert network_id({"b": [3], "a": [1, 2]}) == network_id(images[0])
+    # How many samples are drawn is no part of a network.
+    assert network_id({"b": [3], "a": [1, 2], "samples": [4]}) == network_id(images[0])
     assert network_id(None) == 0 and 0 < network_id(images[0]) < 1 << 32
 
 

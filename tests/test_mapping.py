@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from gateware import cost
-from gateware.mapping import Mapping, Resources, sizes, uniform
+from gateware.folding import Folding
+from gateware.mapping import Mapping, Resources, sampling, sizes, uniform
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
-
-
+from model.stochastic import Stochastic
 
 ICE40 = Resources(5_280, 30, 4_096, 16, "ice40")
 DEMO  = Shape(BitSerial(5), (64, 128, 10), 0, 16)
@@ -105,3 +105,45 @@ def test_each_layer_may_have_its_own():
 def test_cycles_per_image_are_those_of_the_long_run():
     mapping = uniform(shape_of(BitSerial(2), 6, 4, 3), pe=2, simd=2)
     assert mapping.cycles_per_image == cost.timing(mapping, 9).cycles_per_image == 12
+
+
+def test_how_samples_are_drawn():
+    def ways(shape):
+        return [sampling(shape, n) for n in range(len(shape.sizes) - 1)]
+
+    spec = Stochastic(4, generator="lfsr", seed=7)
+    together, apart = shape_of(spec, 9, 7, 5, 4), shape_of(replace(spec, combine="scores"), 9, 7, 4)
+    assert ways(together) == [{"numbers": spec.numbers, "passes": (1,)},
+                              *[{"numbers": None, "passes": (1,)}] * 2]
+    assert ways(apart) == [{"numbers": spec.numbers, "passes": (1,) * 4},
+                           {"numbers": None, "passes": (1,) * 4}]
+    assert list(sizes(together)) == [(9, 7, (1,) * 4), (7, 5, (1,)), (5, 4, (1,))]
+    assert list(sizes(apart)) == [(9, 7, (1,)), (7, 4, (1,))]
+    # Where there is no hidden layer, there is one way to add up.
+    single = shape_of(replace(spec, combine="scores"), 9, 4)
+    assert ways(single) == [{"numbers": spec.numbers, "passes": (1,)}]
+    assert list(sizes(single)) == [(9, 4, (1,) * 4)]
+    assert ways(DEMO) == [{}, {}]
+
+
+@pytest.mark.parametrize("combine", ["layer", "scores"])
+def test_the_same_hardware_with_fewer_samples(combine):
+    spec = Stochastic(4, combine=combine)
+    mapping = uniform(shape_of(spec, 9, 7, 4), pe=2, simd=3)
+    assert [layer.samples for layer in mapping.layers] == [4, 4 if combine == "scores" else 1]
+    assert mapping.drawing(4) == mapping and mapping.drawing(1).drawing(4) == mapping
+    drawn = uniform(shape_of(spec.drawing(2), 9, 7, 4), pe=2, simd=3)
+    assert mapping.drawing(2) == drawn
+    # Each of four groups of neurons meets three words of each sample.
+    assert [mapping.drawing(count).cycles_per_image for count in (1, 2, 4)] == [12, 24, 48]
+    # Scores leave one at a time, however few there are in a word.
+    alone = uniform(shape_of(spec, 9, 7), pe=7, simd=3)
+    assert parallelism(alone) == [(3, 3)]
+
+
+def test_what_is_there_unless_one_says_otherwise():
+    assert ICE40.spram_blocks == 0
+    assert {layer.levels for layer in uniform(DEMO, pe=2, simd=4).layers} == {0}
+    assert Mapping((Folding(9, 4, (1,), 2, 3, batch=3),)).batch == 3
+    with pytest.raises(ValueError, match="^Batch must be between 1 and the 1 cycles"):
+        uniform(shape_of(Threshold(1, bits=3), 9, 4), pe=2, simd=9, batch=3)

@@ -7,6 +7,7 @@ from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
+from model.stochastic import COMBINE, Stochastic
 
 
 LARGE = Shape(BitSerial(5), (64, 12, 10), 16, 32)
@@ -48,6 +49,29 @@ def test_hash_tells_hardware_apart():
         plans.append(Plan(shape, uniform(shape, pe=1, simd=1)))
     assert len({plan.hash for plan in plans}) == len(plans)
     assert Plan(LARGE, mapping).hash == plans[0].hash
+
+
+@pytest.mark.parametrize("combine", COMBINE)
+def test_samples_are_chosen_and_not_built(combine):
+    def planned(spec):
+        shape = Shape(spec, (64, 12, 10), 0, 16)
+        return Plan(shape, uniform(shape, pe=1, simd=4))
+
+    spec = Stochastic(4, combine=combine)
+    plan = planned(spec)
+    drawn = Plan(replace(plan.shape, encoder=spec.drawing(2)), plan.mapping.drawing(2))
+    assert drawn.hash == plan.hash and drawn.regions.keys() == plan.regions.keys()
+    assert (drawn.samples, plan.samples) == (4, 4)
+    region = plan.memories["samples"]
+    assert (region.width, region.depth, region.writable) == (3, 1, True)
+    assert drawn.memories["samples"].base == region.base
+    assert plan.cycles(1) - drawn.cycles(1) == 12 * 16 * 2
+    others = [planned(Stochastic(count, combine=each)) for count in (4, 8) for each in COMBINE]
+    assert len({each.hash for each in others}) == 4 and plan.hash in {each.hash for each in others}
+    assert "samples" not in planned(Stochastic(1, combine=combine)).regions
+    # What the shape draws in one number of samples, the mapping cannot in another.
+    with pytest.raises(ValueError, match="^Mapping must draw samples in layer 0 as the shape has "):
+        Plan(Shape(Threshold(9), (64, 12, 10), 0, 16), plan.mapping)
 
 
 def test_what_cannot_be_filled_at_power_up():

@@ -1,3 +1,4 @@
+import re
 import sys
 
 import matplotlib
@@ -45,6 +46,20 @@ def test_what_is_drawn_depends_on_what_is_given(tmp_path):
              bars(tmp_path / "4"), bars(tmp_path / "5", (3, 1, 1, 2))]
     for suffix in (0, 1):
         assert len({paths[suffix].read_bytes() for paths in drawn}) == len(drawn)
+
+
+def test_axes_name_what_was_measured_while_that_is_little(tmp_path):
+    def labels(points, log):
+        path = plot.lines(tmp_path / "axes", {"one": dict.fromkeys(points, 1.0)}, x="x", y="y",
+                          log=log)[1]
+        # A label's comment, and with it the axis that it belongs to.
+        axis, _, _ = path.read_text().partition('id="matplotlib.axis_2"')
+        return re.findall(r"<!-- ([\d.]+) -->", axis)
+
+    assert labels([1, 3, 10], log=True) == ["1", "3", "10"]
+    assert labels([0.3 + n / 10 for n in range(20)], log=True) == ["0.25", "0.5", "1", "2", "4"]
+    assert labels([0.5, 2.5], log=False) == ["0.5", "2.5"]
+    assert len(labels(range(40), log=False)) < 12
 
 
 def test_heights_and_edges_must_agree(tmp_path):
