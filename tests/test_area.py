@@ -148,10 +148,12 @@ EXPECTED = {
     "mnist": (4_054, 22, 0),
     "mnist-wide": (8_417, 68, 0),
     "deep": (4_428, 32, 0),
-    "drawn": (3_058, 41, 4),
-    "drawn-lfsr": (2_545, 18, 0),
-    "drawn-bank": (7_564, 35, 0),
-    "drawn-xor": (7_209, 35, 0),
+    "drawn": (3_121, 41, 4),
+    "drawn-lfsr": (2_584, 18, 0),
+    "drawn-bank": (7_627, 35, 0),
+    "drawn-apart": (3_350, 44, 0),
+    "drawn-apart-batch": (5_132, 14, 0),
+    "drawn-xor": (7_272, 35, 0),
     "signs": (3_133, 11, 0),
 }
 
