@@ -86,7 +86,7 @@ WHY = {
     "train-then-binarize": "nothing is trained again, and so it depends on what sums of signs are "
                            "compared with; how the source does that is not known here.",
     "binarize-and-train": "one training, of one seed; two standard errors may be chance.",
-    "deterministic-input": "the same.",
+    "deterministic-input": "one training, of one seed; two standard errors may be chance.",
     "stochastic-input": "what adds up the source's T bits is not known here; where it is the first "
                         "layer, many of them are as good as exact pixels, and no better."}
 
