@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 
 
-__all__ = ["Samples", "weighed"]
+__all__ = ["Samples", "chosen", "weighed"]
 
 
 class Samples(wiring.Component):
@@ -62,6 +62,12 @@ class Samples(wiring.Component):
         return m
 
 
+def chosen(samples, values):
+    """Of some values, one for each bit of :py:`samples`, that of the one bit that is set."""
+    return reduce(or_, (value & bit.replicate(len(value))
+                        for bit, value in zip(samples, values, strict=True)))
+
+
 def weighed(value, samples):
     """What a count of :py:`samples` stands for among the most that there can be of them.
 
@@ -69,6 +75,4 @@ def weighed(value, samples):
     :py:`samples` that is set.
     """
     top = len(samples) - 1
-    choices = (value.shift_left(top - bit) & samples[bit].replicate(len(value) + top - bit)
-               for bit in range(top + 1))
-    return reduce(or_, choices)
+    return chosen(samples, [value.shift_left(top - bit) for bit in range(top + 1)])

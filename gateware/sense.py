@@ -1,13 +1,12 @@
 """What the end of a bit line makes of its count."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import model.sense
+
+from .samples import chosen
 
 
 __all__ = ["Sense"]
@@ -83,8 +82,8 @@ class Sense(wiring.Component):
             # The counts of all planes go round, and the one that is next is the oldest.
             oldest = held[-1]
             if self._sampled:
-                oldest = reduce(or_, (held[(1 << bit) - 1] & taken.replicate(len(count))
-                                      for bit, taken in enumerate(self.samples)))
+                oldest = chosen(self.samples, [held[(1 << bit) - 1]
+                                               for bit in range(len(self.samples))])
             m.d.comb += count.eq(Mux(self.first, 0, oldest) + self.i)
             with m.If(self.en):
                 for after, before in zip(held, [count, *held], strict=False):

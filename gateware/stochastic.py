@@ -83,10 +83,8 @@ class Stochastic(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         spec = self._spec
-        apart = self._times is not None
-        turn = self._apart(m) if apart else self._together(m)
-        make = {"lfsr": self._lfsr_apart if apart else self._lfsr,
-                "lfsr-rotate": self._shared, "lfsr-bank": self._shared,
+        turn = self._together(m) if self._times is None else self._apart(m)
+        make = {"lfsr": self._lfsr, "lfsr-rotate": self._shared, "lfsr-bank": self._shared,
                 "vdc": self._vdc, "vdc-xor": self._vdc_xor}[spec.generator]
         for n, number in enumerate(make(m, turn)):
             for vector in range(self._batch):
@@ -138,33 +136,28 @@ class Stochastic(wiring.Component):
         return value[:self._spec.bits]
 
     def _lfsr(self, m, turn):
-        """One step a pixel: the state of a word's first pixel, now and in the first sample."""
-        lfsr = self._spec.numbers.lfsr
-        m.submodules.first = first = Lfsr(lfsr, step=self._simd)
-        m.d.comb += [first.en.eq(turn.next_word), first.restart.eq(turn.first_word)]
-        state = Signal(lfsr.width, init=lfsr.seed)
-        with m.If(turn.first_word):
-            m.d.sync += state.eq(lfsr.seed)
-        with m.Elif(turn.next_word):
-            m.d.sync += state.eq(leap(lfsr, first.o, self._simd))
-        with m.Elif(turn.moves):
-            m.d.sync += state.eq(leap(lfsr, state, self._inputs))
-        return [self._low(leap(lfsr, state, n)) for n in range(self._simd)]
+        """One step a pixel: the state of a word's first pixel, and the one that it set out from.
 
-    def _lfsr_apart(self, m, turn):
-        """One step a pixel: the state of a word's first pixel, and of the vector's."""
-        lfsr = self._spec.numbers.lfsr
-        m.submodules.first = first = Lfsr(lfsr, step=self._inputs)
-        m.d.comb += [first.en.eq(turn.next_sample), first.restart.eq(turn.first_sample)]
+        That is the word's in the first sample, or else the sample's in the first word.
+        """
+        lfsr, apart = self._spec.numbers.lfsr, self._times is not None
+        if apart:
+            following, anew, far, near = (turn.next_sample, turn.first_sample, self._inputs,
+                                          self._simd)
+        else:
+            following, anew, far, near = turn.next_word, turn.first_word, self._simd, self._inputs
+        m.submodules.first = first = Lfsr(lfsr, step=far)
+        m.d.comb += [first.en.eq(following), first.restart.eq(anew)]
         state = Signal(lfsr.width, init=lfsr.seed)
-        with m.If(turn.first_sample):
+        with m.If(anew):
             m.d.sync += state.eq(lfsr.seed)
-        with m.Elif(turn.next_sample):
-            m.d.sync += state.eq(leap(lfsr, first.o, self._inputs))
-        with m.Elif(turn.first_word):
-            m.d.sync += state.eq(first.o)
+        with m.Elif(following):
+            m.d.sync += state.eq(leap(lfsr, first.o, far))
+        if apart:
+            with m.Elif(turn.first_word):
+                m.d.sync += state.eq(first.o)
         with m.Elif(turn.moves):
-            m.d.sync += state.eq(leap(lfsr, state, self._simd))
+            m.d.sync += state.eq(leap(lfsr, state, near))
         return [self._low(leap(lfsr, state, n)) for n in range(self._simd)]
 
     def _shared(self, m, turn):

@@ -12,7 +12,7 @@ from .dense import Dense
 from .encoder import Encoder
 from .fold import fold
 from .network import Network
-from .real import Real, products, sign
+from .real import Real
 from .scores import Scores, argmax
 
 
@@ -78,10 +78,10 @@ class Levels:
         return np.tensordot(_gains(planes), sums, axes=1)
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
-        x = binary._values(self.encoder, np.asarray(images))
+        x = binary.values_of(self.encoder, np.asarray(images))
         for planes, thresholds in zip(self.planes, self.thresholds, strict=False):
-            x = sign(products(x, recompose(planes)) - thresholds)
-        return argmax(products(x, recompose(self.planes[-1])) + self.bias)
+            x = binary.sign(binary.products(x, recompose(planes)) - thresholds)
+        return argmax(binary.products(x, recompose(self.planes[-1])) + self.bias)
 
     @property
     def network(self) -> Network:
@@ -113,7 +113,7 @@ def on_levels(network: Real, bounds: Sequence[float], planes: int,
     """
     if network.encoder.apart:
         raise ValueError("The first layer must add up its planes, not keep them apart")
-    x = None if images is None else binary._values(network.encoder, np.asarray(images))
+    x = None if images is None else binary.values_of(network.encoder, np.asarray(images))
     kept, thresholds = [], []
     gain = sum(network.encoder.gains)
     units = [bound / (2 ** planes - 1) for bound in bounds]
@@ -124,13 +124,13 @@ def on_levels(network: Real, bounds: Sequence[float], planes: int,
         if x is None:
             mean, std = network.means[n] / unit, network.stds[n] / unit
         else:
-            acc = products(x, recompose(kept[n]))
+            acc = binary.products(x, recompose(kept[n]))
             mean, std = acc.mean(axis=0), np.sqrt(acc.var(axis=0) + binary.VARIANCE)
         _, found = fold(kept[n][0], mean, std, 1.0, network.offsets[n],
                         gain=gain * (2 ** planes - 1))
         thresholds.append(found)
         if x is not None:
-            x = sign(acc - found)
+            x = binary.sign(acc - found)
         gain = 1
     bias = np.rint(network.offsets[-1] / (network.scale * units[-1])).astype(np.int64)
     return Levels(network.encoder, tuple(kept), tuple(thresholds), bias)

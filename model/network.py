@@ -95,11 +95,10 @@ class Network:
     def __post_init__(self) -> None:
         gains, bipolar = self.encoder.gains, self.encoder.bipolar
         layers, scores = tuple(self.layers), replace(self.scores, gains=(1,), bipolar=True)
-        apart = self.encoder.apart and bool(layers)
         if layers:
-            layers = (replace(layers[0], gains=(1,) if apart else gains, bipolar=bipolar),
+            layers = (replace(layers[0], gains=(1,) if self._apart else gains, bipolar=bipolar),
                       *layers[1:])
-        if apart:
+        if self._apart:
             scores = replace(scores, gains=gains)
         elif not layers:
             scores = replace(scores, gains=gains, bipolar=bipolar)

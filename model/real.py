@@ -14,18 +14,12 @@ from .encoder import Encoder
 from .scores import argmax
 
 
-__all__ = ["ACTIVATIONS", "Real", "products", "sign", "train"]
+__all__ = ["ACTIVATIONS", "Real", "Trainee", "train"]
 
 
 FASTER = 3   # times the rate for latent weights of signs, at which real ones take far more epochs
 
-
-def sign(x: np.ndarray) -> np.ndarray:
-    """+1 where a number is 0 or greater, −1 elsewhere."""
-    return np.where(x >= 0, 1.0, -1.0)
-
-
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"tanh": np.tanh, "sign": sign}
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"tanh": np.tanh, "sign": binary.sign}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +56,11 @@ class Real:
     scale: float
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
-        x = binary._values(self.encoder, np.asarray(images))
+        x = binary.values_of(self.encoder, np.asarray(images))
         for weights, offsets, mean, std in zip(self.weights, self.offsets, self.means, self.stds,
                                                strict=False):
-            x = ACTIVATIONS[self.activation]((products(x, weights) - mean) / std + offsets)
-        return argmax(self.scale * products(x, self.weights[-1]) + self.offsets[-1])
+            x = ACTIVATIONS[self.activation]((binary.products(x, weights) - mean) / std + offsets)
+        return argmax(self.scale * binary.products(x, self.weights[-1]) + self.offsets[-1])
 
 
 def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | None = None,
@@ -92,8 +86,8 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     if not bound > 0:
         raise ValueError(f"Bound must be greater than 0, not {bound!r}")
 
-    def trainee(sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> _Trainee:
-        return _Trainee(sizes, x, rng, activation, bound)
+    def trainee(sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> Trainee:
+        return Trainee(sizes, x, rng, activation, bound)
 
     trained, x, encoder = binary.fitted(trainee, dataset, hidden, epochs, seed, encoder, progress)
     # Rounding to 32 bits may have moved the bound itself.
@@ -102,7 +96,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     means, stds = [], []
     with threadpool_limits(1, user_api="blas"):
         for n in range(trained.depth - 1):
-            acc = products(x, weights[n])
+            acc = binary.products(x, weights[n])
             means.append(acc.mean(axis=0))
             stds.append(np.sqrt(acc.var(axis=0) + binary.VARIANCE))
             x = ACTIVATIONS[activation]((acc - means[n]) / stds[n] + offsets[n])
@@ -110,15 +104,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
                 float(trained.scale))
 
 
-def products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """W · x for all images: images × outputs, exact where these are integers below 2^53."""
-    acc = np.empty((len(x), len(weights)))
-    for n in range(0, len(x), binary.CHUNK):
-        acc[n:n + binary.CHUNK] = x[n:n + binary.CHUNK].astype(np.float64) @ weights.T
-    return acc
-
-
-class _Trainee(binary._Trainee):
+class Trainee(binary.Trainee):
     """Weights that are what is trained, and an activation of choice."""
 
     def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator,

@@ -16,7 +16,7 @@ from .network import Network
 from .scores import Scores
 
 
-__all__ = ["train"]
+__all__ = ["CHUNK", "Trainee", "fitted", "products", "sign", "train", "values_of"]
 
 
 BATCH    = 100
@@ -61,16 +61,16 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     progress
         Called after each epoch with the number of epochs done and their total.
     """
-    trainee, x, encoder = fitted(_Trainee, dataset, hidden, epochs, seed, encoder, progress)
+    trainee, x, encoder = fitted(Trainee, dataset, hidden, epochs, seed, encoder, progress)
     with threadpool_limits(1, user_api="blas"):
         layers, scores = trainee.finish(x, encoder)
     return Network(encoder, layers, scores, dataset.name, dataset.class_names)
 
 
-def fitted(kind: Callable[..., "_Trainee"], dataset: Dataset, hidden: Sequence[int],
+def fitted(kind: Callable[..., "Trainee"], dataset: Dataset, hidden: Sequence[int],
            epochs: int | None, seed: int, encoder: Encoder | None,
            progress: Callable[[int, int], object] | None) \
-        -> tuple["_Trainee", np.ndarray, Encoder]:
+        -> tuple["Trainee", np.ndarray, Encoder]:
     """A trainee that has learned as :func:`train` says, what it was shown of all training images,
     and their encoder.
 
@@ -84,7 +84,7 @@ def fitted(kind: Callable[..., "_Trainee"], dataset: Dataset, hidden: Sequence[i
     if not len(dataset.x_train):
         raise InputError(f"{dataset.name}: it has no training images; add x_train and y_train")
 
-    x, y = _values(encoder, dataset.x_train), dataset.y_train
+    x, y = values_of(encoder, dataset.x_train), dataset.y_train
     batch = min(BATCH, len(x))
     updates = len(x) // batch          # an epoch; the images left over differ from epoch to epoch
     if epochs is None:
@@ -114,7 +114,7 @@ def _check_positive(what: str, *values: int) -> None:
             raise ValueError(f"{what} must be at least 1, not {value!r}")
 
 
-def _values(encoder: Encoder, images: np.ndarray) -> np.ndarray:
+def values_of(encoder: Encoder, images: np.ndarray) -> np.ndarray:
     """What a weight of the first layer is multiplied with: Σ_p g_p · x_p, images × inputs."""
     values = np.empty(images.shape, dtype=np.float32)
     for n in range(0, len(images), CHUNK):
@@ -124,11 +124,12 @@ def _values(encoder: Encoder, images: np.ndarray) -> np.ndarray:
     return values
 
 
-def _sign(x: np.ndarray) -> np.ndarray:
-    return np.where(x >= 0, np.float32(1), np.float32(-1))
+def sign(x: np.ndarray) -> np.ndarray:
+    """+1 where a number is 0 or greater, −1 elsewhere, as wide as it is."""
+    return np.where(x >= 0, x.dtype.type(1), x.dtype.type(-1))
 
 
-class _Trainee:
+class Trainee:
     """A network in training: latent weights, offsets, and Adam's memory of their gradients.
 
     Each of these is one flat array, so that an update takes few calls of NumPy, seen as one array
@@ -162,11 +163,11 @@ class _Trainee:
 
     def seen(self, latent: np.ndarray) -> np.ndarray:
         """The weights that inputs meet."""
-        return _sign(latent)
+        return sign(latent)
 
     def fire(self, normal: np.ndarray) -> np.ndarray:
         """Activations for normalised sums with their offsets."""
-        return _sign(normal)
+        return sign(normal)
 
     def slope(self, normal: np.ndarray) -> np.ndarray:
         """What the gradient of an activation is multiplied with on its way to the sum."""
@@ -224,7 +225,7 @@ class _Trainee:
         runs, gains = (encoder.planes, (1,)) if apart else (1, encoder.gains)
         gain = sum(gains)
         for n in range(self.depth - 1):
-            acc = _acc(x, weights[n])
+            acc = products(x, np.where(weights[n], 1.0, -1.0))
             mean, std = acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE)
             bits, thresholds = fold(weights[n], mean, std, 1.0, self.offsets[n], gain=gain)
             whole = thresholds
@@ -239,10 +240,9 @@ class _Trainee:
         return tuple(layers), Scores(weights[-1], np.ones_like(bias), bias)
 
 
-def _acc(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums of a layer for all images: exact, since float64 holds integers up to 2^53."""
+def products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """W · x for all images: images × outputs, exact where these are integers below 2^53."""
     acc = np.empty((len(x), len(weights)))
-    signs = np.where(weights, 1.0, -1.0).T
     for n in range(0, len(x), CHUNK):
-        acc[n:n + CHUNK] = x[n:n + CHUNK] @ signs
+        acc[n:n + CHUNK] = x[n:n + CHUNK].astype(np.float64) @ weights.T
     return acc

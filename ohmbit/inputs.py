@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -66,12 +66,12 @@ def dataset_for(network: Network, path: pathlib.Path, name: str | None = None,
     return dataset
 
 
-def drawing(network: Network, samples: int | None) -> Network:
-    """A network while it draws so many samples; as it is with None."""
+def drawing(whole: Any, samples: int | None) -> Any:
+    """A network, or its mapping, while it draws so many samples; as it is with None."""
     if samples is None:
-        return network
+        return whole
     with blame("--samples"):
-        return network.drawing(samples)
+        return whole.drawing(samples)
 
 
 def first(dataset: Dataset, images: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from boards.line import Traffic
 from model.dense import Dense
 from model.encoder import BitSerial
 from model.network import Network
@@ -13,9 +14,10 @@ from model.scores import Scores
 from model.stochastic import Stochastic
 from ohmbit.command import main
 from sim import tools
+from sim.engine import Result
 
 
-__all__ = ["Outcome", "call", "drawing_network", "random_network", "without"]
+__all__ = ["GoldenBoard", "Outcome", "call", "drawing_network", "random_network", "without"]
 
 
 @dataclass
@@ -83,3 +85,42 @@ def without(monkeypatch: pytest.MonkeyPatch, *names):
     """Make some tools absent."""
     find = tools.find
     monkeypatch.setattr(tools, "find", lambda name: None if name in names else find(name))
+
+
+class GoldenBoard:
+    """A driver whose board is the golden model."""
+
+    golden, wrong = None, 0   # `random_network(64, 12, 10)` if None
+
+    @classmethod
+    def open(cls, path, baud, progress):
+        board = cls()
+        board.asked = [(path, baud)]
+        board.progress = progress
+        board.traffic = Traffic()
+        board.held = None
+        return board
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def load(self, plan):
+        self.shape = plan.shape
+
+    def holds(self, image):
+        return image == self.held
+
+    def write(self, image):
+        self.held = image
+        assert set(image) == {"layer0.weights", "layer0.thresholds", "layer1.weights",
+                              "scores.affine"}
+
+    def infer(self, images):
+        scores = (self.golden or random_network(64, 12, 10)).scores_of(images) + self.wrong
+        self.progress(len(images), len(images))
+        self.traffic.seconds += 0.5
+        return Result(scores, scores.argmax(axis=1), 100 * len(images),
+                      100 * np.arange(1, len(images) + 1))

@@ -16,21 +16,27 @@ from model.scores import Scores
 from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
-__all__ = ["stalls", "bits", "encoders", "senses", "tiles", "accumulates", "denses", "scoreses",
-           "samples_of", "foldings", "networks", "mappings"]
+__all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
+           "denses", "scoreses", "samples_of", "foldings", "networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
 stalls = st.lists(st.sampled_from([0, 0, 0, 1, 2, 7]), min_size=1, max_size=5)
 
+drawing = st.sampled_from([1, 2, 4]).flatmap(lambda most: st.builds(
+    Stochastic, st.sampled_from([1, 2, 4][:most.bit_length()]), most=st.just(most),
+    generator=st.sampled_from(GENERATORS), seed=st.integers(1, 65_535),
+    bank=st.integers(1, 5), combine=st.sampled_from(COMBINE)))
+
+# One run of the network for each sample, of which there are several.
+apart = st.builds(Stochastic, st.sampled_from([2, 4]), most=st.sampled_from([4, 8]),
+                  generator=st.sampled_from(GENERATORS), combine=st.just("scores"))
+
 encoders = st.one_of(
     st.integers(1, 5).map(BitSerial),
     st.integers(1, 4).flatmap(lambda bits: st.integers(1, 2 ** bits - 1).map(
         lambda level: Threshold(level, bits=bits))),
-    st.sampled_from([1, 2, 4]).flatmap(lambda most: st.builds(
-        Stochastic, st.sampled_from([1, 2, 4][:most.bit_length()]), most=st.just(most),
-        generator=st.sampled_from(GENERATORS), seed=st.integers(1, 65_535),
-        bank=st.integers(1, 5), combine=st.sampled_from(COMBINE))))
+    drawing)
 
 
 def bits(*shape):
@@ -118,9 +124,10 @@ def foldings(draw, layer, final=False, batch=1, unit=1, **sampled):
 
 
 @st.composite
-def networks(draw, max_size=16, max_layers=2, exact=False):
-    encoder = draw(encoders)
-    chain   = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
+def networks(draw, max_size=16, max_layers=2, exact=False, encoder=encoders, min_layers=0):
+    encoder = draw(encoder)
+    chain   = draw(st.lists(st.integers(1, max_size), min_size=min_layers + 2,
+                            max_size=max_layers + 2))
     apart = encoder.apart and len(chain) > 2
     layers, gains, bipolar = [], (1,) if apart else encoder.gains, encoder.bipolar
     exact = exact or draw(st.booleans())

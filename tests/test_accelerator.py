@@ -92,6 +92,21 @@ def test_batches_match_model_in_predicted_cycles(data, network, count):
     assert len(compared.mismatches) == 2 * len(network.layers) + 3
 
 
+@settings(max_examples=20)
+@given(data=st.data(), network=strategies.networks(max_size=9, encoder=strategies.apart,
+                                                   min_layers=1), count=st.integers(1, 5))
+def test_samples_kept_apart_match_model_in_predicted_cycles(data, network, count):
+    mapping = data.draw(strategies.mappings(network, batches=(1, 2, 3)))
+    images = images_for(data, network, count)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping), probes=True))
+    result = engine.infer(images)
+    compared = compare(network, images, result)
+    assert compared.total == 0, compared.first
+    assert result.trace["layer0.bits"].shape[:2] == (count, network.encoder.samples)
+    assert result.cycles == cost.timing(mapping, count).cycles
+
+
 @settings(max_examples=6)
 @given(data=st.data(), network=strategies.networks(max_size=8))
 def test_cycles_of_one_more_batch_are_predicted(data, network):

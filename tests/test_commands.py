@@ -5,14 +5,12 @@ import pathlib
 import re
 import types
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from boards import catalog
 from boards.build import Build
 from boards.driver import images_per_second
-from boards.line import Traffic
 from gateware import compiler
 from gateware.fit import fit
 from gateware.plan import Plan
@@ -25,9 +23,8 @@ from model.network import Network
 from ohmbit.engines import ENGINES
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
-from sim.engine import Result
 
-from .commandline import drawing_network, random_network, without
+from .commandline import GoldenBoard, drawing_network, random_network, without
 
 
 # The packages' own attributes of these names are functions.
@@ -285,45 +282,6 @@ def test_flash_refuses_what_cannot_go_there(ohmbit_, network):
     assert "no bitstream gone.bin" in ohmbit_("flash", "gone.bin", "--board", "icebreaker").refusal
 
 
-class GoldenBoard:
-    """A driver whose board is the golden model."""
-
-    wrong = 0
-
-    @classmethod
-    def open(cls, path, baud, progress):
-        board = cls()
-        board.asked = [(path, baud)]
-        board.progress = progress
-        board.traffic = Traffic()
-        board.held = None
-        return board
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def load(self, plan):
-        self.shape = plan.shape
-
-    def holds(self, image):
-        return image == self.held
-
-    def write(self, image):
-        self.held = image
-        assert set(image) == {"layer0.weights", "layer0.thresholds", "layer1.weights",
-                              "scores.affine"}
-
-    def infer(self, images):
-        scores = random_network(64, 12, 10).scores_of(images) + self.wrong
-        self.progress(len(images), len(images))
-        self.traffic.seconds += 0.5
-        return Result(scores, scores.argmax(axis=1), 100 * len(images),
-                      100 * np.arange(1, len(images) + 1))
-
-
 def test_run(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(run, "Driver", GoldenBoard)
     command = ["run", network, "--board", "icebreaker", "--port", "/dev/ttyUSB1"]
@@ -336,6 +294,32 @@ def test_run(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(GoldenBoard, "wrong", 1)
     outcome = ohmbit_(*command)
     assert outcome.code == 1 and "the first: image 0, scores[0]" in outcome.line
+
+
+def test_run_with_fewer_samples(ohmbit_, monkeypatch):
+    """A board that holds the network already is told how many, and nothing else."""
+    network = drawing_network(64, 12, 10, samples=4)
+    network.save("drawn.npz")
+
+    class Holding(GoldenBoard):
+        golden, chosen = network.drawing(2), []
+
+        def load(self, plan):
+            assert plan.mapping.layers[0].planes == plan.shape.encoder.samples == 2
+
+        def holds(self, image):
+            return True
+
+        def write(self, image):
+            raise AssertionError("it holds the network")
+
+        def choose_samples(self, image):
+            self.chosen.append(image["samples"])
+
+    monkeypatch.setattr(run, "Driver", Holding)
+    answer = ohmbit_("run", "drawn.npz", "--board", "icebreaker", "--port", "x", "--pe", "2,1",
+                     "--simd", "8,4", "--samples", "2", "--json").json
+    assert answer["mismatches"] == 0 and Holding.chosen == [[2]]
 
 
 def test_run_on_a_picture(ohmbit_, network, monkeypatch):

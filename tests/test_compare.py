@@ -14,7 +14,7 @@ from gateware.mapping import uniform
 from sim.amaranth_engine import AmaranthEngine
 from sim.compare import Difference, compare
 
-from .commandline import random_network
+from .commandline import drawing_network, random_network
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +110,24 @@ def test_two_engines_part(network, images, result):
         "scores", 0, 2, result.scores[0, 2], result.scores[0, 2] + 1, result.when["scores"][0, 2])
 
 
+def test_a_sample_that_differs():
+    network = drawing_network(9, 5, 3, samples=4, combine="scores")
+    images = np.random.default_rng(0).integers(0, 256, (3, 9))
+    result = run(network, images)
+    assert compare(network, images, result).total == 0
+    result.trace["layer0.bits"][1, 2, 4] ^= True
+    comparison = compare(network, images, result)
+    assert comparison.mismatches["layer0.bits"] == comparison.total == 1
+    where, right = comparison.where, network.trace(images)["layer0.bits"][1, 2, 4]
+    assert where == Difference("layer0.bits", 1, 4, 1 - right, right,
+                               result.when["layer0.bits"][1, 2, 4], 2)
+
+
 def test_words_of_a_difference():
     assert str(Difference("layer1.bits", 3, 12, 1, 0, 1234)) \
         == "image 3, layer1.bits[12], cycle 1,234: 1 instead of 0"
+    assert str(Difference("layer0.acc", 3, 12, 1, 0, 9, 2)) \
+        == "image 3, sample 2, layer0.acc[12], cycle 9: 1 instead of 0"
     assert str(Difference("class", 3, 0, 7, 8)) == "image 3, class[0]: 7 instead of 8"
 
 

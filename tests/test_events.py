@@ -4,6 +4,7 @@
 
 from dataclasses import astuple, replace
 
+import numpy as np
 import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
@@ -140,6 +141,15 @@ def test_events_are_those_of_a_simulation(data, network, count, loads, i_stalls,
         min_size=count, max_size=count))
     assert list(events(mapping, count, loads=loads)) \
         == simulated(network, mapping, images, loads, i_stalls, o_stalls)
+
+
+@settings(max_examples=8)
+@given(data=st.data(), network=strategies.networks(
+    max_size=7, exact=True, encoder=strategies.apart, min_layers=1), count=st.integers(1, 3))
+def test_events_of_samples_kept_apart(data, network, count):
+    mapping = data.draw(strategies.mappings(network, ("block",), (1, 2)))
+    images = np.random.default_rng(count).integers(0, 256, (count, network.inputs)).tolist()
+    assert list(events(mapping, count)) == simulated(network, mapping, images, 0, [0], [0])
 
 
 MAPPING = Mapping((Folding(64, 128, (16, 8, 4, 2, 1), 16, 4), Folding(128, 10, (1,), 4, 9)))

@@ -61,7 +61,7 @@ def test_crossbars_add_up_to_what_is_computed(digits, encoder, planes):
     real = train(digits, hidden=(10, 9), epochs=1, encoder=encoder, activation="sign", bound=0.1)
     levels = on_levels(real, [0.1] * 3, planes, digits.x_train)
     images = digits.x_test
-    bits, x = encoder(images), training._values(encoder, images).astype(np.int64)
+    bits, x = encoder(images), training.values_of(encoder, images).astype(np.int64)
     for n, thresholds in enumerate(levels.thresholds):
         acc = levels.acc(n, bits)
         assert (acc == x @ recompose(levels.planes[n]).T).all()

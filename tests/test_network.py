@@ -25,7 +25,9 @@ def network():
     return Network(encoder, (hidden,), scores, "digits", ("a", "b", "c"))
 
 
-@given(data=st.data(), network=strategies.networks(exact=True))
+@given(data=st.data(), network=st.one_of(
+    strategies.networks(exact=True),
+    strategies.networks(exact=True, encoder=strategies.apart, min_layers=1)))
 def test_trace_is_integer_arithmetic(data, network):
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)
     image = st.lists(pixels, min_size=network.inputs, max_size=network.inputs)
@@ -49,7 +51,41 @@ def test_trace_is_integer_arithmetic(data, network):
         x = encoder.most // encoder.samples * x.sum(axis=1)
     scores = network.scores.gain * (x @ (2 * network.scores.weights - 1).T) + network.scores.bias
     assert (trace["scores"] == scores).all()
+    assert (network.scores_of(images) == scores).all()
     assert network(images).tolist() == [row.tolist().index(max(row)) for row in scores]
+
+
+@given(data=st.data(), network=st.one_of(
+    strategies.networks(max_size=9), strategies.networks(max_size=9, encoder=strategies.drawing)))
+def test_fewer_samples_weigh_as_much_as_all(data, network):
+    """Sums are those of the first samples, times as many as each stands for."""
+    encoder = network.encoder
+    if not isinstance(encoder, Stochastic):
+        with pytest.raises(ValueError, match="^Samples can be chosen where bits are drawn of "):
+            network.drawing(1)
+        return
+    images = np.random.default_rng(0).integers(0, 256, (5, network.inputs))
+    samples = data.draw(st.sampled_from([1, 2, 4][:encoder.most.bit_length()]))
+    drawn = network.drawing(samples)
+    assert drawn.encoder.most == encoder.most and drawn.shape.built == network.shape.built
+    alone = Stochastic(samples, generator=encoder.generator, seed=encoder.seed, bank=encoder.bank)
+    planes = alone(images)
+    assert (drawn.encoder(images) == planes).all()
+    each = encoder.most // samples
+    trace = drawn.trace(images)
+    acc = trace["layer0.acc"] if network.layers else trace["scores.acc"]
+    first = network.all_layers[0]
+    if network.layers and encoder.apart:
+        expected = first.acc(planes[:, :, None, :])
+        last = replace(network.scores, gains=(1,) * samples)
+        bits = trace[f"layer{len(network.layers) - 1}.bits"]
+        assert (trace["scores.acc"] == each * last.acc(bits)).all()
+    else:
+        expected = each * replace(first, gains=(1,) * samples, **(
+            {"thresholds": 0 * first.thresholds} if network.layers else {})).acc(planes)
+    assert (acc == expected).all()
+    assert (drawn.scores_of(images) == trace["scores"]).all()
+    assert (drawn(images) == np.argmax(trace["scores"], axis=1)).all()
 
 
 def tiled(network, *tiles):

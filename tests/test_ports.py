@@ -12,7 +12,7 @@ from gateware.plan import Plan
 from model.network import Network
 from sim import tools
 
-from .commandline import call, random_network
+from .commandline import call, drawing_network, random_network
 
 
 @pytest.mark.skipif(tools.find("yosys") is None,
@@ -45,3 +45,17 @@ def test_verilog(capsys, tmp_path, monkeypatch, empty):
     assert f"| `loaded` | {control:#x} | bit 0" in page
     assert re.search(rf"^\| `network` \| {control + 1:#x} \| .*, {number:#x} at power-up \|$", page,
                      re.M)
+
+
+@pytest.mark.skipif(tools.find("yosys") is None,
+                    reason="yosys writes Verilog: pip install 'ohmbit[verilog]'")
+def test_the_page_says_how_many_samples_there_are(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawing_network(64, 4, 3, samples=4).save(drawn := pathlib.Path("drawn.npz"))
+    random_network(64, 4, 3).save(exact := pathlib.Path("exact.npz"))
+    for network in (drawn, exact):
+        call(capsys, "verilog", network, "-o", network.stem, "--images", "1")
+    said = "`samples` holds how many bits are drawn of each pixel: a power of two up to 4; "
+    assert said in pathlib.Path("drawn/drawn.md").read_text()
+    assert pathlib.Path("drawn/drawn.samples.hex").read_text() == "4\n"
+    assert "samples" not in pathlib.Path("exact/exact.md").read_text()

@@ -8,7 +8,9 @@ from model import data, real
 from model import train as training
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
-from model.real import products, train
+from model.real import train
+
+from .gradients import hold_to_slopes
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +79,8 @@ def test_no_weight_is_beyond_the_bound(digits, bound, activation):
 
 @pytest.mark.parametrize("sizes", [(64, 10), (64, 12, 10), (64, 12, 8, 10)])
 def test_gradient_is_the_slope_of_the_loss(digits, sizes):
-    x, y = training._values(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
-    trainee = real._Trainee(sizes, x, np.random.default_rng(0), "tanh", math.inf)
+    x, y = training.values_of(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
+    trainee = real.Trainee(sizes, x, np.random.default_rng(0), "tanh", math.inf)
     for offsets in trainee.offsets:
         offsets[:] = np.random.default_rng(1).normal(size=offsets.shape) / 4
     trainee.update(x, y, 0.0)       # fills the gradients, and moves nothing
@@ -94,14 +96,7 @@ def test_gradient_is_the_slope_of_the_loss(digits, sizes):
         scores = h @ points[depth - 1] * trainee.scale + points[-1]
         return (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(50), y]).mean()
 
-    for point, gradient in zip(points, trainee.gradients, strict=True):
-        for index in list(np.ndindex(point.shape))[::7]:
-            slope, value = 0.0, point[index]
-            for side in (1, -1):
-                point[index] = value + side * 1e-6
-                slope += side * loss() / 2e-6
-            point[index] = value
-            assert gradient[index] == pytest.approx(slope, rel=2e-3, abs=2e-5)
+    hold_to_slopes(points, trainee.gradients, loss)
 
 
 def test_seed_decides(digits):
@@ -109,10 +104,23 @@ def test_seed_decides(digits):
     assert same(one, again) and not same(one, other)
 
 
+def test_steps_are_as_long_as_real_weights_need(digits):
+    """Adam's first one is the rate for every weight that has a gradient, and three times that."""
+    x = training.values_of(BitSerial(5), digits.x_train[:50])
+    moved = []
+    for make in (training.Trainee, lambda *of: real.Trainee(*of, "tanh", math.inf)):
+        trainee = make((64, 6, 10), x, np.random.default_rng(0))
+        before = trainee.latent.copy()
+        trainee.gradient[:] = 1
+        trainee.adam(0.01)
+        moved.append(before - trainee.latent)
+    assert np.allclose(moved[0], 0.01, rtol=1e-3) and np.allclose(moved[1], 0.03, rtol=1e-3)
+
+
 def test_products_of_integers_are_exact():
     rng = np.random.default_rng(0)
     x, weights = rng.integers(-2 ** 20, 2 ** 20, (2_500, 30)), rng.integers(-255, 256, (7, 30))
-    assert (products(x, weights) == x @ weights.T).all()
+    assert (training.products(x, weights) == x @ weights.T).all()
 
 
 def test_arguments_are_checked(digits):

@@ -12,7 +12,7 @@ from model.scores import Scores, argmax
 from sim import bench
 
 from . import strategies
-from .traffic import WithSums, beats, idle_bits, loaded, offers, ports
+from .traffic import WithSums, beats, idle_bits, loaded, memories, offers, ports
 
 
 def component(layer, folding):
@@ -56,6 +56,16 @@ def test_sums_go_with_what_was_made_of_them():
     assert ports(dut)["sums"] == 4
     words = bench.run(WithSums(dut), beats(folding, planes), 9 * 3, o_stalls=[0, 0, 9])
     assert [word >> 16 + 2 + 1 for word in words] == layer.sums(planes).reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("passes, bits", [((1,) * 4, 6), ((1,) * 8, 7)])
+def test_totals_of_passes_are_as_wide_as_the_greatest(passes, bits):
+    layer = Scores(np.ones((3, 8), dtype=bool), np.ones(3, dtype=int), np.zeros(3, dtype=int),
+                   gains=passes)
+    folding = Folding(8, 3, (1,), 1, 3, passes=passes, batch=2)
+    dut = component(layer, folding)
+    assert ports(dut)["sums"] == bits and ports(dut)["samples"] == len(passes).bit_length()
+    assert memories(component(layer, folding))["tally.totals"] == (bits, 6)
 
 
 def test_first_of_equal_scores_wins():

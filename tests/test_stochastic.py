@@ -1,8 +1,8 @@
 # amaranth: UnusedElaboratable=no
 
 import json
+import math
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,38 +86,6 @@ def test_values_in_the_bipolar_range():
         bipolar([0, 1.5])
     with pytest.raises(ValueError, match="^Values must be between -1 and 1, not nan to nan$"):
         bipolar([np.nan])
-
-
-@given(data=st.data(), network=strategies.networks(max_size=9))
-def test_fewer_samples_weigh_as_much_as_all(data, network):
-    """Sums are those of the first samples, times as many as each stands for."""
-    encoder = network.encoder
-    if not isinstance(encoder, Stochastic):
-        with pytest.raises(ValueError, match="^Samples can be chosen where bits are drawn of "):
-            network.drawing(1)
-        return
-    images = np.random.default_rng(0).integers(0, 256, (5, network.inputs))
-    samples = data.draw(st.sampled_from([1, 2, 4][:encoder.most.bit_length()]))
-    drawn = network.drawing(samples)
-    assert drawn.encoder.most == encoder.most and drawn.shape.built == network.shape.built
-    alone = Stochastic(samples, generator=encoder.generator, seed=encoder.seed, bank=encoder.bank)
-    planes = alone(images)
-    assert (drawn.encoder(images) == planes).all()
-    each = encoder.most // samples
-    trace = drawn.trace(images)
-    acc = trace["layer0.acc"] if network.layers else trace["scores.acc"]
-    first = network.all_layers[0]
-    if network.layers and encoder.apart:
-        expected = first.acc(planes[:, :, None, :])
-        last = replace(network.scores, gains=(1,) * samples)
-        bits = trace[f"layer{len(network.layers) - 1}.bits"]
-        assert (trace["scores.acc"] == each * last.acc(bits)).all()
-    else:
-        expected = each * replace(first, gains=(1,) * samples, **(
-            {"thresholds": 0 * first.thresholds} if network.layers else {})).acc(planes)
-    assert (acc == expected).all()
-    assert (drawn.scores_of(images) == trace["scores"]).all()
-    assert (drawn(images) == np.argmax(trace["scores"], axis=1)).all()
 
 
 def test_first_numbers():
@@ -340,6 +308,21 @@ def test_all_samples_are_exact_pixels(generator):
     assert 0.2 < bits.mean() < 0.8
     assert (drawn.trace(images)["layer0.bits"] == bits).all()
     assert (drawn(images) == network(images)).all()
+
+
+def test_a_network_carried_over_to_scores_of_samples():
+    """A sample of pixel p counts 2p − 256 of 256; scores add up four, and four biases."""
+    rng = np.random.default_rng(1)
+    weights, encoder = rng.random((30, 20)) < 0.5, BitSerial(8)
+    layer = Dense(weights, rng.integers(-2_000, 2_000, 30), gains=encoder.gains, bipolar=False)
+    network = Network(encoder, (layer,), Scores(
+        rng.random((4, 30)) < 0.5, np.ones(4, dtype=int), np.array([3, -2, 1, 0])))
+    drawn = carried_over(network, Stochastic(4, combine="scores"))
+    assert drawn.scores.bias.tolist() == [12, -8, 4, 0]
+    signs = np.where(weights, 1, -1).sum(axis=1)
+    assert drawn.layers[0].thresholds.tolist() == [
+        min(max(math.ceil((2 * threshold - 256 * sign) / 256), -20), 21)
+        for threshold, sign in zip(layer.thresholds.tolist(), signs.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("combine", COMBINE)

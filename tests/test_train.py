@@ -11,7 +11,10 @@ from model import data
 from model import train as training
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
+from model.stochastic import Stochastic
 from model.train import train
+
+from .gradients import hold_to_slopes
 
 
 DATA = pathlib.Path(os.environ.get("OHMBIT_DATA", "nowhere")).absolute()
@@ -56,13 +59,13 @@ def test_neurons_are_neither_constant_nor_lopsided(digits, network):
 def test_network_is_what_was_trained(digits, encoder, hidden, monkeypatch):
     """The integer network classifies as batch normalisation in floats does, on every image."""
     kept = []
-    finish = training._Trainee.finish
+    finish = training.Trainee.finish
 
     def keep(self, x, encoder):
         kept.append((self, x))
         return finish(self, x, encoder)
 
-    monkeypatch.setattr(training._Trainee, "finish", keep)
+    monkeypatch.setattr(training.Trainee, "finish", keep)
     network = train(digits, hidden=hidden, epochs=3, encoder=encoder)
     (trainee, x), = kept
     assert network.shape.sizes == (64, *hidden, 10)
@@ -83,9 +86,9 @@ def test_network_is_what_was_trained(digits, encoder, hidden, monkeypatch):
 @pytest.mark.parametrize("sizes", [(64, 10), (64, 12, 10), (64, 12, 8, 10)])
 def test_gradient_is_the_slope_of_the_loss(digits, monkeypatch, sizes):
     """With a clip to ±1 in place of each sign, the gradient that is passed on is the true one."""
-    monkeypatch.setattr(training, "_sign", lambda x: np.clip(x, -1, 1))
-    x, y = training._values(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
-    trainee = training._Trainee(sizes, x, np.random.default_rng(0))
+    monkeypatch.setattr(training, "sign", lambda x: np.clip(x, -1, 1))
+    x, y = training.values_of(BitSerial(5), digits.x_train[:50]), digits.y_train[:50]
+    trainee = training.Trainee(sizes, x, np.random.default_rng(0))
     for offsets in trainee.offsets:
         offsets[:] = np.random.default_rng(1).normal(size=offsets.shape) / 4
     trainee.update(x, y, 0.0)       # fills the gradients, and moves nothing
@@ -101,19 +104,29 @@ def test_gradient_is_the_slope_of_the_loss(digits, monkeypatch, sizes):
         scores = h @ points[depth - 1] * trainee.scale + points[-1]
         return (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(50), y]).mean()
 
-    for point, gradient in zip(points, trainee.gradients, strict=True):
-        for index in list(np.ndindex(point.shape))[::7]:
-            slope, value = 0.0, point[index]
-            for side in (1, -1):
-                point[index] = value + side * 1e-6
-                slope += side * loss() / 2e-6
-            point[index] = value
-            assert gradient[index] == pytest.approx(slope, rel=2e-3, abs=2e-5)
+    hold_to_slopes(points, trainee.gradients, loss)
+
+
+def test_scores_of_samples_weigh_as_much_as_their_mean(tmp_path):
+    """What is trained is the same; of each sample a neuron sees a T-th, and scores add up T."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (200, 12)), rng.choice(3, 200, p=(0.9, 0.05, 0.05))
+    np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    dataset = data.load(str(tmp_path / "mine.npz"))
+    together, apart = (train(dataset, hidden=(9,), epochs=600, encoder=Stochastic(
+        8, generator="vdc-xor", combine=combine)) for combine in ("layer", "scores"))
+    for one, other in zip(together.all_layers, apart.all_layers, strict=True):
+        assert (one.weights == other.weights).all()
+    assert (abs(8 * together.scores.bias - apart.scores.bias) <= 4).all()
+    assert abs(together.scores.bias).max() > 0
+    first, sampled = together.layers[0].thresholds, apart.layers[0].thresholds
+    assert (sampled == -(-first // 8))[abs(first) <= together.layers[0].top].all()
+    assert len(set(sampled.tolist())) > 3
 
 
 def test_neurons_that_became_constant(digits):
-    x = training._values(BitSerial(5), digits.x_train)
-    trainee = training._Trainee((64, 6, 4, 10), x, np.random.default_rng(0))
+    x = training.values_of(BitSerial(5), digits.x_train)
+    trainee = training.Trainee((64, 6, 4, 10), x, np.random.default_rng(0))
     for offsets in trainee.offsets[:2]:
         offsets[:] = 1e4
         offsets[1] = -1e4

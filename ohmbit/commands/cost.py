@@ -53,8 +53,7 @@ def cost(network: NetworkPath, board: BoardName = "icebreaker", pe: Pe = None, s
     resources = chosen.resources
     need = gateware_cost.estimate(mapping, resources)
     excess = need.excess(resources)
-    if samples is not None:
-        mapping = mapping.drawing(samples)
+    mapping = drawing(mapping, samples)
     timing = gateware_cost.timing(mapping, 1)
     limits = bounds(mapping, resources)
     clock_hz = float(chosen.clock_hz)

@@ -94,8 +94,7 @@ def run(
         pixels, labels = first(source, images or min(FEW, len(source.x_test)))
     wishes = Wishes(pe, simd, storage, batch, target, fps)
     mapping = choose_mapping(built, network, chosen, wishes)
-    if samples is not None:
-        mapping = mapping.drawing(samples)
+    mapping = drawing(mapping, samples)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
     plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)

@@ -236,8 +236,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
     with blame("mapping"):
         mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
-    if samples is not None:
-        mapping = mapping.drawing(samples)
+    mapping = drawing(mapping, samples)
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "
