@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from gateware.folding import Folding, divides
 from gateware.mapping import Mapping, sampling, sizes
 from model.accumulate import Accumulate
+from model.compend import ACTIVATIONS, DETECTIONS, Compend
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network
@@ -17,7 +18,8 @@ from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
-           "denses", "scoreses", "samples_of", "foldings", "networks", "mappings"]
+           "denses", "scoreses", "compends", "activations", "samples_of", "foldings",
+           "networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -92,6 +94,34 @@ def _scores(draw, layer):
     bias = draw(hnp.arrays(np.int64, layer.outputs, elements=st.integers(-20, 20)))
     return Scores(layer.weights, gain, bias, gains=layer.gains, bipolar=layer.bipolar,
                   tile_rows=layer.tile_rows, sense=layer.sense)
+
+
+@st.composite
+def compends(draw, max_inputs=16, max_outputs=8, detections=DETECTIONS):
+    """Layers of multi-bit weights, whose answers images of :func:`activations` know both ways."""
+    inputs, outputs = draw(st.integers(1, max_inputs)), draw(st.integers(1, max_outputs))
+    sizes = {"weight_bits": draw(st.integers(2, 8)), "input_bits": draw(st.integers(1, 8)),
+             "activation": draw(st.sampled_from(ACTIVATIONS)),
+             "detection": draw(st.sampled_from(detections)), "factor": draw(st.integers(1, 4))}
+    half, top = 1 << sizes["weight_bits"] - 1, inputs * (2 ** sizes["input_bits"] - 1)
+    rng = np.random.default_rng(draw(st.integers(0, 2 ** 32 - 1)))
+    weights = rng.integers(1 - half, half + 1, (outputs, inputs))
+    spread = 1 + half * top // (2 * int(np.sqrt(inputs)) + 1)
+    bias = rng.integers(-spread, spread + 1, outputs) - weights.sum(axis=1) * top // (4 * inputs)
+    if sizes["activation"] == "relu":
+        sizes["output_bits"] = draw(st.integers(1, 8))
+        sizes["shifts"] = rng.integers(0, min(12, (half * top).bit_length() + 1), outputs)
+    return Compend(weights, bias.clip(-half * top, half * top), **sizes)
+
+
+def activations(layer, count):
+    """So many vectors, half of whose elements are zeros, in runs."""
+    def vectors(seed):
+        rng = np.random.default_rng(seed)
+        runs = np.repeat(rng.random((count, layer.inputs)) < 0.5, 3, axis=1)[:, :layer.inputs]
+        return rng.integers(0, 2 ** layer.input_bits, runs.shape) * runs
+
+    return st.integers(0, 2 ** 32 - 1).map(vectors)
 
 
 def _simds(layer, batch, unit, planes):
