@@ -31,13 +31,13 @@ class Counts:
 class Schedule:
     """Time that a layer takes on :py:`pe` PEs, to which :py:`simd` activations go in each cycle.
 
-    That is a :class:`model.compend.Compend`. An image's activations go round in words, one word a
-    cycle, the same for all PEs; words of nothing but zeros are left out, but for one if there is no
-    other. PE e takes neurons e, e + PE, e + 2 PE … in turn. A plane takes a PE as many cycles as
-    there are words, wherever in the round it began. After the first plane sums only fall, and a
-    neuron is given up with the very word that makes its sum negative; else it is done with the
-    last word of a plane. The next neuron begins with the word after that, or :py:`wasted` words
-    later where it was not clear before that a neuron was done.
+    That is a :class:`model.compend.Compend`. An image's activations go round in words, one word
+    a cycle, the same for all PEs; words of nothing but zeros are left out as long as
+    :py:`least` words remain. PE e takes neurons e, e + PE, e + 2 PE … in turn. A plane takes a
+    PE as many cycles as there are words, wherever in the round it began. After the first plane
+    sums only fall, and a neuron is given up with the very word that makes its sum negative;
+    else it is done with the last word of a plane. The next neuron begins with the word after
+    that, or :py:`wasted` words later where it was not clear before that a neuron was done.
 
     The image is done when the last PE is, and :py:`overhead` cycles lie between that and the next
     image's first word.
@@ -50,6 +50,8 @@ class Schedule:
         Whether words of zeros are left out.
     wasted, overhead : :class:`int`
         Cycles, at least 0.
+    least : :class:`int`
+        At least 1, and no more words than there are.
     """
 
     pe: int
@@ -57,6 +59,7 @@ class Schedule:
     skip_zeros: bool = True
     wasted: int = 0
     overhead: int = 0
+    least: int = 1
 
     def counts(self, layer: Compend, x: npt.ArrayLike) -> Counts:
         """What each of some vectors of activations takes, images × inputs."""
@@ -68,7 +71,10 @@ class Schedule:
     def _block(self, layer: Compend, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         words = _in_words(x, self.simd)
         used = words.any(axis=2) | (not self.skip_zeros)
-        rounds = used.sum(axis=1).clip(1)
+        # Left out so far; once there would be too few, all that come stay.
+        left_out = np.arange(words.shape[1]) - (used.cumsum(axis=1) - used)
+        used |= left_out >= words.shape[1] - self.least
+        rounds = used.sum(axis=1)
         order = np.argsort(~used, axis=1, kind="stable")
         run = layer.run(x)[1]
         falls = _Falls.of(layer, x, words, order, run)

@@ -12,7 +12,10 @@ def word_by_word(schedule, layer, x):
     """Cycles and planes of one image."""
     pe, simd = schedule.pe, schedule.simd
     starts = range(0, layer.inputs, simd)
-    used = [at for at in starts if x[at:at + simd].any() or not schedule.skip_zeros] or [0]
+    used = [at for at in starts if x[at:at + simd].any() or not schedule.skip_zeros]
+    for at in reversed(starts):
+        if len(used) < schedule.least and at not in used:
+            used = sorted([*used, at])
     total = int(x.sum())
     low = total * layer.factor // 8 if layer.detection == "speculative" else 0
     busy, planes = [0] * pe, 0
@@ -40,7 +43,8 @@ def word_by_word(schedule, layer, x):
 @given(data=st.data(), layer=compends(), pe=st.integers(1, 9), simd=st.integers(1, 5),
        skip_zeros=st.booleans(), wasted=st.integers(0, 5), overhead=st.integers(0, 3))
 def test_counts_are_those_word_by_word(data, layer, pe, simd, skip_zeros, wasted, overhead):
-    schedule = Schedule(pe, simd, skip_zeros, wasted, overhead)
+    least = data.draw(st.integers(1, -(-layer.inputs // simd)))
+    schedule = Schedule(pe, simd, skip_zeros, wasted, overhead, least)
     x = data.draw(activations(layer, 5))
     found = schedule.counts(layer, x)
     planes = layer.outputs * layer.weight_bits
@@ -55,8 +59,9 @@ def test_a_round_has_a_word_even_of_zeros():
     assert set(found.cycles) == {2 * 4 * 1 + 5} and len(found.cycles) == 70
 
 
-@pytest.mark.parametrize("skip_zeros, cycles", [(True, 2 * 4), (False, 4 * 4)])
-def test_words_of_zeros_are_left_out(skip_zeros, cycles):
+@pytest.mark.parametrize("given, words", [
+    ({}, 2), ({"least": 2}, 2), ({"least": 3}, 3), ({"least": 4}, 4), ({"skip_zeros": False}, 4)])
+def test_words_of_zeros_are_left_out(given, words):
     layer = Compend(np.ones((1, 8), int), np.zeros(1, int), weight_bits=4, detection="none")
     x = np.array([[0, 0, 0, 9, 0, 0, 9, 0]])
-    assert Schedule(pe=1, simd=2, skip_zeros=skip_zeros).counts(layer, x).cycles == cycles
+    assert Schedule(pe=1, simd=2, **given).counts(layer, x).cycles == words * 4
