@@ -7,13 +7,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from .checks import check_range
+from .products import products
+
 
 __all__ = ["ACTIVATIONS", "Compend", "DETECTIONS"]
 
 
 ACTIVATIONS = ("relu", "sign")
 DETECTIONS  = ("none", "exact", "speculative")
-EIGHTHS     = 4    # the greatest factor: half of what is left, which is what is left on average
+MOST_FACTOR = 4    # eighths: half of the most that is to come, which is what comes on average
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +36,9 @@ class Compend:
     negative detection). One whose answer is a sign is also done when S cannot fall as far as that:
     it is compared with 2^p · Σa, which needs no more than the bits of S from p on.
 
-    ``"relu"`` gives (acc + 2^shift's remainder dropped) / 2^shift, none below 0 and none above
-    2^output_bits − 1; ``"sign"`` gives 1 where acc ≥ 0, and 0 elsewhere. A threshold t is a bias
-    of −t.
+    Of acc = Σ w · a + bias ``"relu"`` gives the floor of acc / 2^shift, but nothing below 0 or
+    above 2^output_bits − 1; ``"sign"`` gives 1 where acc ≥ 0, and 0 elsewhere. A threshold t is a
+    bias of −t.
 
     After D. Lee, S. Kang, K. Choi, "ComPEND: Computation Pruning through Early Negative Detection
     for ReLU in a Deep Neural Network Accelerator", ICS 2018, for ReLU; speculation after SnaPEA
@@ -82,10 +85,10 @@ class Compend:
                                    ("Detection", self.detection, DETECTIONS)):
             if value not in among:
                 raise ValueError(f"{what} must be one of {', '.join(among)}, not {value!r}")
-        _check("Bits of a weight", self.weight_bits, 2, 16)
-        _check("Bits of an activation", self.input_bits, 1, 8)
-        _check("Bits of a result", self.output_bits, 1, 8)
-        _check("Factor in eighths", self.factor, 1, EIGHTHS)
+        check_range("Bits of a weight", self.weight_bits, 2, 16)
+        check_range("Bits of an activation", self.input_bits, 1, 8)
+        check_range("Bits of a result", self.output_bits, 1, 8)
+        check_range("Factor in eighths", self.factor, 1, MOST_FACTOR)
         if self.activation == "sign":
             if self.shifts is not None:
                 raise ValueError("Shifts must be None where only signs are asked for")
@@ -107,7 +110,7 @@ class Compend:
             object.__setattr__(self, name, values)
         if self.acc_bits is None:
             object.__setattr__(self, "acc_bits", self.most_acc_bits)
-        _check("Bits of an accumulator", self.acc_bits, self.least_acc_bits, 64)
+        check_range("Bits of an accumulator", self.acc_bits, self.least_acc_bits, 64)
 
     @property
     def inputs(self) -> int:
@@ -159,14 +162,14 @@ class Compend:
 
     def acc(self, x: npt.ArrayLike) -> np.ndarray:
         """W · x + bias for activations, … × inputs: … × outputs."""
-        return products(self.check(x), self.weights) + self.bias
+        return products(self.check(x), self.weights).astype(np.int64) + self.bias
 
     def running(self, x: npt.ArrayLike) -> Iterator[tuple[int, np.ndarray]]:
         """After each plane, how many are to come, and the running sums, … × outputs."""
         x = self.check(x)
         sums = self.preload
         for left, plane in zip(reversed(range(self.weight_bits)), self.planes, strict=True):
-            added = products(x, plane) << left
+            added = products(x, plane).astype(np.int64) << left
             sums = sums + (added if left == self.weight_bits - 1 else -added)
             yield left, sums
 
@@ -207,14 +210,6 @@ class Compend:
         return self.run(x)[0]
 
 
-def products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """W · x, … × outputs.
-
-    Far sooner than integers are multiplied, and as exact: all sums are integers below 2^53.
-    """
-    return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
-
-
 def _integers(what: str, values: npt.ArrayLike) -> np.ndarray:
     values = np.asarray(values)
     if values.dtype.kind not in "iub":
@@ -226,10 +221,3 @@ def _within(what: str, values: np.ndarray, low: int, high: int) -> None:
     if values.min() < low or values.max() > high:
         raise ValueError(f"{what} must be between {low} and {high}, "
                          f"not {values.min()} to {values.max()}")
-
-
-def _check(what: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{what} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{what} must be between {low} and {high}, not {value!r}")

@@ -6,6 +6,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from .checks import check_range
+
 
 __all__ = ["Encoder", "BitSerial", "Threshold"]
 
@@ -84,7 +86,7 @@ class BitSerial(Encoder):
     bipolar = False
 
     def __post_init__(self) -> None:
-        _check_range("Bits of a pixel", self.bits, 1, 16)
+        check_range("Bits of a pixel", self.bits, 1, 16)
 
     @property
     def gains(self) -> tuple[int, ...]:
@@ -109,8 +111,8 @@ class Threshold(Encoder):
     level: int
 
     def __post_init__(self) -> None:
-        _check_range("Bits of a pixel", self.bits, 1, 16)
-        _check_range("Level", self.level, 1, 2 ** self.bits - 1)
+        check_range("Bits of a pixel", self.bits, 1, 16)
+        check_range("Level", self.level, 1, 2 ** self.bits - 1)
 
     @property
     def gains(self) -> tuple[int, ...]:
@@ -125,10 +127,3 @@ class Threshold(Encoder):
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         return (self.check(images) >= self.level)[:, None, :]
-
-
-def _check_range(what: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{what} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{what} must be between {low} and {high}, not {value!r}")

@@ -12,6 +12,7 @@ from .dense import Dense
 from .encoder import Encoder
 from .fold import fold
 from .network import Network
+from .products import products
 from .real import Real
 from .scores import Scores, argmax
 
@@ -80,8 +81,8 @@ class Levels:
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         x = binary.values_of(self.encoder, np.asarray(images))
         for planes, thresholds in zip(self.planes, self.thresholds, strict=False):
-            x = binary.sign(binary.products(x, recompose(planes)) - thresholds)
-        return argmax(binary.products(x, recompose(self.planes[-1])) + self.bias)
+            x = binary.sign(products(x, recompose(planes)) - thresholds)
+        return argmax(products(x, recompose(self.planes[-1])) + self.bias)
 
     @property
     def network(self) -> Network:
@@ -124,7 +125,7 @@ def on_levels(network: Real, bounds: Sequence[float], planes: int,
         if x is None:
             mean, std = network.means[n] / unit, network.stds[n] / unit
         else:
-            acc = binary.products(x, recompose(kept[n]))
+            acc = products(x, recompose(kept[n]))
             mean, std = acc.mean(axis=0), np.sqrt(acc.var(axis=0) + binary.VARIANCE)
         _, found = fold(kept[n][0], mean, std, 1.0, network.offsets[n],
                         gain=gain * (2 ** planes - 1))

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from . import train as binary
 from .dataset import Dataset
 from .encoder import Encoder
+from .products import products
 from .scores import argmax
 
 
@@ -59,8 +60,8 @@ class Real:
         x = binary.values_of(self.encoder, np.asarray(images))
         for weights, offsets, mean, std in zip(self.weights, self.offsets, self.means, self.stds,
                                                strict=False):
-            x = ACTIVATIONS[self.activation]((binary.products(x, weights) - mean) / std + offsets)
-        return argmax(self.scale * binary.products(x, self.weights[-1]) + self.offsets[-1])
+            x = ACTIVATIONS[self.activation]((products(x, weights) - mean) / std + offsets)
+        return argmax(self.scale * products(x, self.weights[-1]) + self.offsets[-1])
 
 
 def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | None = None,
@@ -96,7 +97,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     means, stds = [], []
     with threadpool_limits(1, user_api="blas"):
         for n in range(trained.depth - 1):
-            acc = binary.products(x, weights[n])
+            acc = products(x, weights[n])
             means.append(acc.mean(axis=0))
             stds.append(np.sqrt(acc.var(axis=0) + binary.VARIANCE))
             x = ACTIVATIONS[activation]((acc - means[n]) / stds[n] + offsets[n])

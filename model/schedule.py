@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .checks import check_range
 from .compend import Compend
 
 
 __all__ = ["Counts", "Schedule"]
 
 
+MOST  = 1 << 20   # of any parameter
 BLOCK = 64        # images worked on at once, to bound memory
 NEVER = 1 << 62   # a sum from which nothing can take away so much that it is negative
 
@@ -27,7 +29,7 @@ class Counts:
     planes_skipped: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Time that a layer takes on :py:`pe` PEs, to which :py:`simd` activations go in each cycle.
 
@@ -45,13 +47,13 @@ class Schedule:
     Parameters
     ----------
     pe, simd : :class:`int`
-        Neurons worked on at once, and activations in a word.
+        Neurons worked on at once, and activations in a word; at least 1.
     skip_zeros : :class:`bool`
         Whether words of zeros are left out.
     wasted, overhead : :class:`int`
         Cycles, at least 0.
     least : :class:`int`
-        At least 1, and no more words than there are.
+        At least 1, and no more words than an image has.
     """
 
     pe: int
@@ -61,9 +63,21 @@ class Schedule:
     overhead: int = 0
     least: int = 1
 
+    def __post_init__(self) -> None:
+        for what, value, low in (("PE", self.pe, 1), ("SIMD", self.simd, 1),
+                                 ("Wasted", self.wasted, 0), ("Overhead", self.overhead, 0),
+                                 ("Least", self.least, 1)):
+            check_range(what, value, low, MOST)
+
     def counts(self, layer: Compend, x: npt.ArrayLike) -> Counts:
         """What each of some vectors of activations takes, images × inputs."""
         x = layer.check(x)
+        if x.ndim != 2 or not len(x):
+            raise ValueError(f"Activations must be images x inputs, not of shape {x.shape}")
+        words = -(-layer.inputs // self.simd)
+        if self.least > words:
+            raise ValueError(f"Least must be at most the {words} words of an image, "
+                             f"not {self.least}")
         blocks = [self._block(layer, x[n:n + BLOCK]) for n in range(0, len(x), BLOCK)]
         cycles, run = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         return Counts(cycles, run, layer.outputs * layer.weight_bits - run)
@@ -122,7 +136,7 @@ class _Falls:
         skipped = np.where(start > 0, np.take_along_axis(until, start - 1, axis=2), 0)
         fallen = np.take_along_axis(until, place, axis=2) - skipped
         fallen += np.where(place < start, until[..., -1:], 0)
-        negative = (fallen > self.before[:, neurons, None]) & (at < words)
+        negative = fallen > self.before[:, neurons, None]
         return np.where(negative.any(axis=2), negative.argmax(axis=2) + 1, rounds[:, None])
 
 

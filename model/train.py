@@ -13,10 +13,11 @@ from .encoder import BitSerial, Encoder
 from .errors import InputError
 from .fold import fold
 from .network import Network
+from .products import products
 from .scores import Scores
 
 
-__all__ = ["CHUNK", "Trainee", "fitted", "products", "sign", "train", "values_of"]
+__all__ = ["Trainee", "fitted", "sign", "train", "values_of"]
 
 
 BATCH    = 100
@@ -25,7 +26,7 @@ NOISE    = 1 / 3   # added to inputs in training, in standard deviations of all 
 STEEP    = 2.0     # scale of the softmax at random weights: great scores leave no gradient
 SPREAD   = 0.1     # latent weights start within ± this
 VARIANCE = 1e-3    # keeps a neuron that never changes from dividing by zero
-CHUNK    = 1000    # images encoded or multiplied at once, to bound memory
+CHUNK    = 1000    # images encoded at once, to bound memory
 
 # Digits need some thousand updates to settle; large datasets need to be seen some times.
 MIN_UPDATES, MIN_EPOCHS = 3000, 10
@@ -238,11 +239,3 @@ class Trainee:
         offsets = self.offsets[-1].astype(np.float64)
         bias = np.rint(runs * offsets / self.scale).astype(np.int64)
         return tuple(layers), Scores(weights[-1], np.ones_like(bias), bias)
-
-
-def products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """W · x for all images: images × outputs, exact where these are integers below 2^53."""
-    acc = np.empty((len(x), len(weights)))
-    for n in range(0, len(x), CHUNK):
-        acc[n:n + CHUNK] = x[n:n + CHUNK].astype(np.float64) @ weights.T
-    return acc

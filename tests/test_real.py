@@ -117,12 +117,6 @@ def test_steps_are_as_long_as_real_weights_need(digits):
     assert np.allclose(moved[0], 0.01, rtol=1e-3) and np.allclose(moved[1], 0.03, rtol=1e-3)
 
 
-def test_products_of_integers_are_exact():
-    rng = np.random.default_rng(0)
-    x, weights = rng.integers(-2 ** 20, 2 ** 20, (2_500, 30)), rng.integers(-255, 256, (7, 30))
-    assert (training.products(x, weights) == x @ weights.T).all()
-
-
 def test_arguments_are_checked(digits):
     with pytest.raises(InputError, match="^digits: it has no training images"):
         train(replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]))

@@ -44,13 +44,37 @@ def word_by_word(schedule, layer, x):
        skip_zeros=st.booleans(), wasted=st.integers(0, 5), overhead=st.integers(0, 3))
 def test_counts_are_those_word_by_word(data, layer, pe, simd, skip_zeros, wasted, overhead):
     least = data.draw(st.integers(1, -(-layer.inputs // simd)))
-    schedule = Schedule(pe, simd, skip_zeros, wasted, overhead, least)
+    schedule = Schedule(pe=pe, simd=simd, skip_zeros=skip_zeros, wasted=wasted,
+                        overhead=overhead, least=least)
     x = data.draw(activations(layer, 5))
     found = schedule.counts(layer, x)
     planes = layer.outputs * layer.weight_bits
     assert [*zip(found.cycles, found.planes_run, found.planes_skipped, strict=True)] == [
         (cycles, run, planes - run) for cycles, run in (word_by_word(schedule, layer, each)
                                                         for each in x)]
+
+
+@pytest.mark.parametrize("detection", ["exact", "speculative"])
+def test_neurons_begin_anywhere_in_the_round(detection):
+    rng = np.random.default_rng(0)
+    layer = Compend(rng.integers(-7, 9, (24, 12)), rng.integers(-150, 30, 24), weight_bits=4,
+                    input_bits=3, detection=detection)
+    x = rng.integers(0, 8, (150, 12)) * (rng.random((150, 12)) < 0.6)
+    schedule = Schedule(pe=2, simd=2, wasted=1)
+    found = schedule.counts(layer, x)
+    assert [*zip(found.cycles, found.planes_run, strict=True)] \
+        == [word_by_word(schedule, layer, each) for each in x]
+
+
+@pytest.mark.parametrize("bias, cycles", [
+    (-8, 3), (-7, 3), (-6, 4), (-5, 4), (-4, 5), (-3, 6), (-2, 6)])
+def test_a_sum_of_nothing_is_not_negative(bias, cycles):
+    """The first plane adds 4 for each of two words, the second takes away 2, the last 1."""
+    layer = Compend(np.array([[1, 1]]), np.array([bias]), weight_bits=3, input_bits=1,
+                    activation="sign")
+    x = np.array([[1, 1]])
+    assert [int(sums[0]) for _, sums in layer.running(x[0])] == [bias + 8, bias + 4, bias + 2]
+    assert Schedule(pe=1, simd=1).counts(layer, x).cycles == cycles
 
 
 def test_a_round_has_a_word_even_of_zeros():
@@ -65,3 +89,27 @@ def test_words_of_zeros_are_left_out(given, words):
     layer = Compend(np.ones((1, 8), int), np.zeros(1, int), weight_bits=4, detection="none")
     x = np.array([[0, 0, 0, 9, 0, 0, 9, 0]])
     assert Schedule(pe=1, simd=2, **given).counts(layer, x).cycles == words * 4
+
+
+@pytest.mark.parametrize("given, error, message", [
+    ({"pe": 0}, ValueError, "PE must be between 1 and 1048576, not 0"),
+    ({"simd": 0}, ValueError, "SIMD must be between 1 and 1048576, not 0"),
+    ({"simd": 2.0}, TypeError, "SIMD must be an integer, not 2.0"),
+    ({"wasted": -1}, ValueError, "Wasted must be between 0 and 1048576, not -1"),
+    ({"overhead": -1}, ValueError, "Overhead must be between 0 and 1048576, not -1"),
+    ({"least": 0}, ValueError, "Least must be between 1 and 1048576, not 0"),
+])
+def test_what_it_cannot_be(given, error, message):
+    with pytest.raises(error) as found:
+        Schedule(**{"pe": 1, "simd": 1} | given)
+    assert str(found.value) == message
+
+
+def test_images_that_it_cannot_count():
+    layer = Compend(np.ones((1, 8), int), np.zeros(1, int), weight_bits=4)
+    with pytest.raises(ValueError, match=r"^Activations must be images x inputs, .* \(0, 8\)$"):
+        Schedule(pe=1, simd=2).counts(layer, np.zeros((0, 8), int))
+    with pytest.raises(ValueError, match=r"^Activations must be images x inputs, .* \(8,\)$"):
+        Schedule(pe=1, simd=2).counts(layer, np.zeros(8, int))
+    with pytest.raises(ValueError, match="^Least must be at most the 4 words of an image, not 5$"):
+        Schedule(pe=1, simd=2, least=5).counts(layer, np.zeros((1, 8), int))
