@@ -15,7 +15,6 @@ import hashlib
 import json
 import pathlib
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,7 +28,6 @@ from rich.table import Table
 
 from boards.ecp5 import ECP5
 from boards.ice40 import ICE40
-from boards.report import last_error
 from gateware import area
 from gateware.accelerator import Accelerator
 from gateware.folding import Folding
@@ -144,14 +142,10 @@ def packed(component: Any, family: str, cache: pathlib.Path, *, place: bool = Fa
     def make(folder: pathlib.Path) -> None:
         (folder / "top.il").write_text(text)
         (folder / "top.ys").write_text(f"{script}\nwrite_json top.json\n")
-        for tool, given in (("yosys", ("-q", "-l", "yosys.log", "-s", "top.ys")),
-                            (router, ("--json", "top.json", "--timing-allow-fail",
-                                      "--log", "nextpnr.log", *options))):
-            done = subprocess.run([*tools.require(tool), *given], cwd=folder, text=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, errors="replace")
-            if done.returncode:
-                raise CheckFailed(f"{tool} failed: {last_error(done.stdout)}")
+        tools.run("yosys", "-q", "-l", "yosys.log", "-s", "top.ys", folder=folder,
+                  log="yosys.log")
+        tools.run(router, "--json", "top.json", "--timing-allow-fail", "--log", "nextpnr.log",
+                  *options, folder=folder)
 
     key = hashlib.sha256("\0".join([text, script, *versions, *options]).encode()).hexdigest()[:24]
     log = (keep(cache / f"{key}-{family}", make) / "nextpnr.log").read_text()

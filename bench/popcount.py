@@ -16,7 +16,6 @@ import argparse
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ from boards.report import Report
 from gateware.carry_chain import load_or_add
 from gateware.family import family as family_of
 from gateware.popcount import Popcount
-from model.errors import CheckFailed, InputError
+from model.errors import InputError
 from sim import tools
 from sim.synthesis import FAMILIES
 from sim.verilog import to_rtlil
@@ -125,15 +124,10 @@ def place(component: Any, family: str) -> Report:
     try:
         (folder / "top.il").write_text(to_rtlil(component, "top", family=family))
         (folder / "top.ys").write_text(f"{synthesis.script('top')}\nwrite_json top.json\n")
-        for tool, options in (
-                ("yosys", ("-q", "-s", "top.ys")),
-                (f"nextpnr-{family}", (*part.options, "--json", "top.json", "--timing-allow-fail",
-                                       "--report", "report.json", "--quiet"))):
-            done = subprocess.run([*tools.require(tool), *options], cwd=folder, text=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, errors="replace")
-            if done.returncode:
-                raise CheckFailed(f"{tool} failed: {done.stdout.strip().rpartition(chr(10))[2]}")
+        tools.run("yosys", "-q", "-l", "yosys.log", "-s", "top.ys", folder=folder,
+                  log="yosys.log")
+        tools.run(f"nextpnr-{family}", *part.options, "--json", "top.json", "--timing-allow-fail",
+                  "--report", "report.json", "--quiet", folder=folder)
         return Report.read(folder / "report.json")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,13 +3,11 @@
 import hashlib
 import pathlib
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
 import platformdirs
 
-from boards.report import last_error
 from model.errors import CheckFailed
 from sim import tools
 from sim.cache import keep
@@ -63,11 +61,8 @@ def size(component: Any, cache: pathlib.Path) -> Size:
 
     def make(folder: pathlib.Path) -> None:
         (folder / "top.il").write_text(text)
-        done = subprocess.run([*tools.require("yosys"), "-q", "-p", TRANSISTORS], cwd=folder,
-                              text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, errors="replace")
-        if done.returncode:
-            raise CheckFailed(f"yosys failed: {last_error(done.stdout)}")
+        tools.run("yosys", "-q", "-l", "yosys.log", "-p", TRANSISTORS, folder=folder,
+                  log="yosys.log")
 
     key = hashlib.sha256("\0".join([text, TRANSISTORS, str(tools.version("yosys"))]).encode())
     said = (keep(cache / f"{key.hexdigest()[:24]}-cmos", make) / "cells.txt").read_text()

@@ -14,7 +14,6 @@ from model.errors import CheckFailed, InputError
 from sim import tools
 
 from .board import Board
-from .report import last_error
 
 
 __all__ = ["flash"]
@@ -52,7 +51,7 @@ def flash(board: Board, bitstream: str | os.PathLike[str], *,
         if result.returncode != 0:
             # iceprog says what was wrong, and then this.
             said = re.sub(r"^ABORT\.$", "", result.stdout, flags=re.M)
-            raise CheckFailed(f"{name} could not program {board.name}: {last_error(said)}")
+            raise CheckFailed(f"{name} could not program {board.name}: {tools.last_error(said)}")
         return name
     ways = " or ".join(f"{name} ({tools.TOOLS[name].get})" for name, *_ in board.loaders)
     raise InputError(f"nothing here can program {board.name}: it takes {ways}")

@@ -13,7 +13,7 @@ from amaranth.hdl import ClockDomain, Module
 
 from model.errors import InputError
 from sim import tools
-from sim.synthesis import NO_COLLISIONS
+from sim.synthesis import BEFORE
 
 from .board import Board
 
@@ -123,7 +123,7 @@ def elaborate(board: Board, top_factory: Callable[[Board], Any], name: str) -> A
     m.submodules.design = top_factory(board)
     try:
         # Source lines would put the paths of this machine into the files.
-        return platform.prepare(m, name, emit_src=False, script_after_read=NO_COLLISIONS,
+        return platform.prepare(m, name, emit_src=False, script_after_read=BEFORE,
                                 **board.family.overrides)
     except ResourceError as error:
         raise InputError(f"{board.name} lacks something that the design needs: {error}") from error

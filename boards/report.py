@@ -14,7 +14,7 @@ from fractions import Fraction
 from model.errors import CheckFailed
 
 
-__all__ = ["Report", "excess", "last_error", "contended"]
+__all__ = ["Report", "excess", "contended"]
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,6 @@ def excess(log: str) -> dict[str, tuple[int, int]]:
 
 ROUND  = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
 ROUNDS = 1_000   # of routing
-ERROR  = re.compile(r"(error\b|fatal\b|\S+: (fatal )?error\b|wasm trap:|\w+(\.\w+)*Error: )", re.I)
-
-
-def last_error(log: str) -> str:
-    """The line of a tool's output that says what went wrong, or its last."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    # A tool in WebAssembly that crashed says so twice, and why in the second place.
-    errors = [line for line in lines if ERROR.match(line)]
-    return (errors or lines or ["it said nothing"])[-1]
 
 
 def contended(said: str) -> str:

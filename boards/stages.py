@@ -16,7 +16,7 @@ from typing import IO, Any
 from model.errors import CheckFailed
 from sim import tools
 
-from .report import excess, last_error
+from .report import excess
 
 
 __all__ = ["LOG", "MANIFEST", "Stage", "StageFailed", "StageStuck", "perform", "is_whole",
@@ -226,7 +226,7 @@ def _reason(stage: Stage, answer: str) -> str:
     over = ", ".join(f"{need:,} of {have:,} {cell} ({need - have:,} too many)"
                      for cell, (need, have) in excess(answer).items())
     return f"{stage.excess}: it takes {over}" if over else \
-        f"{stage.command[0]} failed: {last_error(answer)}"
+        f"{stage.command[0]} failed: {tools.last_error(answer)}"
 
 
 _lock = threading.Lock()

@@ -1,7 +1,6 @@
 """Synthesis by Yosys, as the builds for boards have it, of a design that has no pads."""
 
 import hashlib
-import os
 import pathlib
 import re
 import shutil
@@ -11,19 +10,26 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.errors import CheckFailed, InputError
+from model.errors import InputError
 
 from . import tools
 from .cache import keep
 
 
-__all__ = ["NO_COLLISIONS", "Synthesis", "FAMILIES", "Netlist", "synthesize"]
+__all__ = ["NO_COLLISIONS", "BEFORE", "Synthesis", "FAMILIES", "Netlist", "synthesize"]
 
 
 # Nothing here reads a row in the cycle that writes it, but Amaranth's memories promise what such a
 # read would see, and watching for that costs tens of look-up tables for each block RAM. Yosys's
 # own option `-no-rw-check` speaks only of ports that it infers itself.
 NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+
+# Amaranth calls the elements of an array `x` by the names `x[0]`, `x[1]`. So does ABC9 call the
+# bits of a wire `x`, and Yosys takes the ones for the others when it reads back what ABC9 made: it
+# fails, or the netlist is wrong and nothing says so (github.com/YosysHQ/yosys/issues/4349).
+NO_ELEMENTS = r"rename -unescape w:*\[*\]"
+
+BEFORE = f"{NO_COLLISIONS}\n{NO_ELEMENTS}"
 
 OWN = pathlib.Path(__file__).with_name("cells")
 
@@ -61,8 +67,7 @@ class Synthesis:
     def script(self, name: str) -> str:
         """From ``NAME.il`` to a netlist in memory, the top level being :py:`name`."""
         command = " ".join(filter(None, (self.command, self.options, self.alone)))
-        return "\n".join([f"read_rtlil {name}.il", NO_COLLISIONS, f"{command} -top {name}",
-                          self.last])
+        return "\n".join([f"read_rtlil {name}.il", BEFORE, f"{command} -top {name}", self.last])
 
     @property
     def last(self) -> str:
@@ -119,19 +124,14 @@ def synthesize(text: str, family: str, *, cache: pathlib.Path) -> Netlist:
     """
     synthesis = FAMILIES[family]
     script = synthesis.script("top")
-    command = tools.require("yosys")
     key = hashlib.sha256("\0".join([text, script, str(tools.version("yosys"))]).encode())
 
     def make(folder: pathlib.Path) -> None:
         (folder / "top.il").write_text(text)
         (folder / "top.ys").write_text(f"{script}\nwrite_verilog -noattr netlist.v\n")
         # Yosys may live in a sandbox that knows this folder alone.
-        done = subprocess.run([*command, "-q", "-l", "yosys.log", "-s", "top.ys"], cwd=folder,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace",
-                              env=os.environ | {"PYTHONWARNINGS": "ignore"})
-        if done.returncode:
-            raise CheckFailed(f"yosys failed: {done.stdout.strip().rpartition(chr(10))[2]}")
+        tools.run("yosys", "-q", "-l", "yosys.log", "-s", "top.ys", folder=folder,
+                  log="yosys.log")
 
     kept = keep(cache / f"{key.hexdigest()[:24]}-{family}", make)
     # As Verilog has it, an output is left open, and not tied to what is unknown.

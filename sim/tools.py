@@ -18,10 +18,10 @@ import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from model.errors import InputError
+from model.errors import CheckFailed, InputError
 
 
-__all__ = ["Tool", "TOOLS", "find", "require", "version", "prepare"]
+__all__ = ["Tool", "TOOLS", "find", "require", "version", "prepare", "run", "last_error"]
 
 
 @dataclass(frozen=True)
@@ -187,3 +187,31 @@ def prepare(names: Iterable[str], say: Callable[[str], None], patience: float = 
                 process.kill()
                 process.wait()
                 raise
+
+
+def run(name: str, *options: str, folder: pathlib.Path, log: str = "") -> None:
+    """Run a tool in a folder; :exc:`CheckFailed` with the line that says why it failed.
+
+    Parameters
+    ----------
+    log : :class:`str`
+        File in the folder to which the options say that it writes its log.
+    """
+    done = subprocess.run([*require(name), *options], cwd=folder, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if done.returncode:
+        # Yosys in WebAssembly loses its output after it has run ABC, but not its own log.
+        logs = [path.read_text(errors="replace") for path in [folder / log] if path.is_file()]
+        raise CheckFailed(f"{name} failed: {last_error(chr(10).join([*logs, done.stdout]))}")
+
+
+ERROR = re.compile(r"(error\b|fatal\b|\S+: (fatal )?error\b|wasm trap:|\w+(\.\w+)*Error: )", re.I)
+
+
+def last_error(log: str) -> str:
+    """The line of a tool's output that says what went wrong, or its last."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    # A tool in WebAssembly that crashed says so twice, and why in the second place.
+    errors = [line for line in lines if ERROR.match(line)]
+    return (errors or lines or ["it said nothing"])[-1]

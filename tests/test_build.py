@@ -14,7 +14,7 @@ from boards.build import build
 from boards.catalog import BOARDS
 from boards.gowin import GOWIN
 from boards.ice40 import ICE40
-from boards.report import Report, last_error
+from boards.report import Report
 from model.errors import CheckFailed, InputError
 from sim import tools
 
@@ -170,14 +170,6 @@ class Mute(LatticeICE40Platform):
 def test_board_that_lacks_a_resource(fake, folder):
     with pytest.raises(InputError, match=r"^mute lacks something that the design needs: .*uart"):
         build(Board("mute", ICE40, Mute), lambda board: Echo(), build_dir=folder)
-
-
-def test_last_error_is_the_line_that_matters():
-    assert last_error("Traceback:\n  x\nwasmtime.Trap: error while executing:\nCaused by:\n"
-                      "    wasm trap: call stack exhausted\n\n") == \
-        "wasm trap: call stack exhausted"
-    assert last_error("top.ys:3: ERROR: no module\nEnd.") == "top.ys:3: ERROR: no module"
-    assert last_error("0 errors\nall well") == "all well"
 
 
 def test_every_clock_must_be_fast_enough():

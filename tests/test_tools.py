@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from model.errors import InputError
+from model.errors import CheckFailed, InputError
 from sim import tools
 
 
@@ -81,6 +81,32 @@ def test_first_start_is_explained_when_it_takes_long(nowhere):
     program(nowhere / "yowasp-icepack", "time.sleep(0.5)")
     tools.prepare(["icepack"], said.append, patience=0.05)
     assert said == ["icepack: the first start on this machine compiles it, up to a minute"]
+
+
+def test_last_error_is_the_line_that_matters():
+    assert tools.last_error("Traceback:\n  x\nwasmtime.Trap: error while executing:\nCaused by:\n"
+                            "    wasm trap: call stack exhausted\n\n") == \
+        "wasm trap: call stack exhausted"
+    assert tools.last_error("top.ys:3: ERROR: no module\nEnd.") == "top.ys:3: ERROR: no module"
+    assert tools.last_error("0 errors\nall well") == "all well"
+
+
+@pytest.mark.parametrize("text, message", [
+    ("print('ERROR: no such cell'); print('bye'); sys.exit(1)", "ERROR: no such cell"),
+    ("open('y.log', 'w').write('ERROR: in the log'); sys.exit(1)", "ERROR: in the log"),
+    ("print('all well'); sys.exit('ERROR: at last')", "ERROR: at last"),
+    ("sys.exit(2)", "it said nothing"),
+])
+def test_run_says_why_a_tool_failed(nowhere, text, message):
+    program(nowhere / "yosys", text)
+    with pytest.raises(CheckFailed, match=rf"^yosys failed: {message}$"):
+        tools.run("yosys", folder=nowhere, log="y.log")
+
+
+def test_run_hands_options_over(nowhere):
+    program(nowhere / "yosys", "open('said', 'w').write(' '.join(sys.argv[1:]))")
+    tools.run("yosys", "-s", "top.ys", folder=nowhere, log="y.log")
+    assert (nowhere / "said").read_text() == "-s top.ys"
 
 
 def test_here():
