@@ -19,6 +19,8 @@ SIZE    = 6.4, 4.0   # inches
 PANEL   = 1.1        # inches that a panel of bars is high
 DOTS    = 150        # an inch of a PNG
 MARKERS = "os^Dv<>P*X"
+DASHES  = "-", "--", ":"
+BESIDE  = 6          # lines from which on their names do not go among them
 TICKS   = 12
 
 # Without a date and without the library's version in it.
@@ -61,7 +63,8 @@ def lines(path: str | os.PathLike[str], series: Mapping[str, Mapping[float, floa
     path
         Where to, without a suffix; folders are made as needed.
     series : mapping from :class:`str` to mappings from x to y
-        One line for each label; a legend names them if there are several.
+        One line for each label; a legend names them if there are several. Lines whose labels are
+        the same up to a comma have one colour, and are told apart by what follows.
     x, y : :class:`str`
         What the axes show, and in which unit.
     title : :class:`str`
@@ -74,9 +77,14 @@ def lines(path: str | os.PathLike[str], series: Mapping[str, Mapping[float, floa
     """
     with _figure(path, SIZE[1]) as figure:
         axes = figure.add_subplot(title=title, xlabel=x, ylabel=y)
+        colours: dict[str, str] = {}
+        dashes: dict[str, str] = {}
         for (label, points), marker in zip(series.items(), cycle(MARKERS), strict=False):
+            first, _, rest = label.partition(", ")
             xs = sorted(points)
-            axes.plot(xs, [points[at] for at in xs], marker=marker, label=label)
+            axes.plot(xs, [points[at] for at in xs], marker=marker, label=label,
+                      color=colours.setdefault(first, f"C{len(colours)}"),
+                      linestyle=dashes.setdefault(rest, DASHES[len(dashes) % len(DASHES)]))
         if log:
             axes.set_xscale("log")
         # What was measured, rather than powers of ten, or of two where that would be too much.
@@ -88,7 +96,9 @@ def lines(path: str | os.PathLike[str], series: Mapping[str, Mapping[float, floa
             axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
             axes.minorticks_off()
         axes.grid(alpha=0.3)
-        if len(series) > 1:
+        if len(series) >= BESIDE:
+            figure.legend(loc="outside right upper", fontsize="small")
+        elif len(series) > 1:
             axes.legend()
     return _files(path)
 

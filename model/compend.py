@@ -102,6 +102,8 @@ class Compend:
         for what, name, low, high in (("Biases", "bias", -self.top, self.top),
                                       ("Shifts", "shifts", 0, self.top.bit_length())):
             value = getattr(self, name)
+            if name == "shifts" and self.activation == "sign":
+                continue
             values = _integers(what, np.zeros(self.outputs, int) if value is None else value)
             if values.shape != (self.outputs,):
                 raise ValueError(f"{what} must be one per output ({self.outputs}), "
@@ -134,8 +136,7 @@ class Compend:
     @property
     def preload(self) -> np.ndarray:
         """What a running sum starts with, so that it is negative where the result is zero."""
-        assert self.shifts is not None
-        return self.bias - (1 << self.shifts if self.activation == "relu" else 0)
+        return self.bias if self.shifts is None else self.bias - (1 << self.shifts)
 
     @property
     def most_acc_bits(self) -> int:
@@ -200,9 +201,8 @@ class Compend:
 
     def result(self, sums: np.ndarray) -> np.ndarray:
         """What comes of a running sum after the last plane, … × outputs."""
-        if self.activation == "sign":
+        if self.shifts is None:
             return (sums >= 0).astype(np.int64)
-        assert self.shifts is not None
         return ((sums >> self.shifts) + 1).clip(0, 2 ** self.output_bits - 1)
 
     def __call__(self, x: npt.ArrayLike) -> np.ndarray:

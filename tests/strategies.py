@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from gateware.folding import Folding, divides
 from gateware.mapping import Mapping, sampling, sizes
+from gateware.serial_folding import SerialFolding
 from model.accumulate import Accumulate
 from model.compend import ACTIVATIONS, DETECTIONS, Compend
 from model.dense import Dense
@@ -18,8 +19,8 @@ from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
-           "denses", "scoreses", "compends", "activations", "samples_of", "foldings",
-           "networks", "mappings"]
+           "denses", "scoreses", "compends", "activations", "serial_foldings", "samples_of",
+           "foldings", "networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -122,6 +123,13 @@ def activations(layer, count):
         return rng.integers(0, 2 ** layer.input_bits, runs.shape) * runs
 
     return st.integers(0, 2 ** 32 - 1).map(vectors)
+
+
+@st.composite
+def serial_foldings(draw, layer, **given):
+    return SerialFolding.of(layer, **{
+        "pe": draw(st.integers(1, layer.outputs)), "simd": draw(st.integers(1, layer.inputs)),
+        "levels": draw(st.integers(0, 2)), "skip_zeros": draw(st.booleans())} | given)
 
 
 def _simds(layer, batch, unit, planes):

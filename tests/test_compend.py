@@ -1,10 +1,20 @@
+# amaranth: UnusedElaboratable=no
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from amaranth.hdl import Module, Value
+from hypothesis import given, settings, strategies as st
 
+import gateware.compend
+from gateware.serial_folding import SerialFolding
 from model.compend import Compend
+from model.packing import pack_fields, unpack_fields
+from sim.bench import drain, feed
 
-from .strategies import activations, compends
+from .strategies import activations, compends, serial_foldings, stalls
+from .traffic import loaded, offers, ports, simulate
 
 
 def plain(layer, x):
@@ -160,3 +170,157 @@ def test_bits_of_accumulators():
     assert layer().acc_bits == 14
     assert layer(acc_bits=12).acc_bits == 12
     assert layer(weights=np.array([[0, 0], [0, 1]]), bias=np.array([0, 3])).least_acc_bits == 11
+
+
+def beats(folding, x):
+    """Words of the images that a component takes."""
+    padded = np.zeros((len(x), folding.folds * folding.simd), dtype=int)
+    padded[:, :folding.inputs] = x
+    return pack_fields(padded, folding.input_bits, folding.simd)
+
+
+def run_with(layer, detect=1, factor=None):
+    """What a host sets so that a layer is run as it is."""
+    if layer.detection == "none":
+        return {}
+    factor = layer.factor if factor is None else factor
+    return {"detect": detect} | ({"factor": factor} if layer.detection == "speculative" else {})
+
+
+def watched(dut, folding, x, i_stalls=(0,), o_stalls=(0,), inputs=None):
+    """Results for images, what was counted after them, and when words came and went."""
+    out, taken = [], ([], [])
+    total = len(x) * folding.words
+
+    async def producer(ctx):
+        await feed(ctx, dut.i, beats(folding, x), i_stalls)
+
+    async def consumer(ctx):
+        out.extend(await drain(ctx, dut.o, total, o_stalls))
+
+    async def watcher(ctx):
+        now = held = 0
+        while len(taken[1]) < total:
+            assert now < 100_000
+            _, _, *moved, valid, payload = await ctx.tick().sample(
+                dut.i.valid & dut.i.ready, dut.o.valid & dut.o.ready, dut.o.valid,
+                Value.cast(dut.o.payload))
+            assert not held or (valid, payload) == held, "withdrawn"
+            held = (1, payload) if valid and not moved[1] else 0
+            for each, cycles in zip(moved, taken, strict=True):
+                if each:
+                    cycles.append(now)
+            now += 1
+        counts = ctx.get(dut.counts)
+        taken[1].append((counts.cycles, counts.planes_run, counts.planes_skipped))
+
+    m = Module()
+    m.submodules.dut = dut
+    m.d.comb += [getattr(dut, name).eq(value) for name, value in (inputs or {}).items()]
+    simulate(m, watcher, producer, consumer)
+    results = unpack_fields(out, folding.output_bits, folding.lanes).reshape(len(x), -1)
+    # Neurons that only fill up the last group give nothing.
+    assert not results[:, folding.outputs:].any()
+    return results[:, :folding.outputs], taken[1].pop(), taken
+
+
+@given(data=st.data(), layer=compends(), i_stalls=stalls, o_stalls=stalls)
+def test_gateware_gives_each_result_and_counts_each_plane_and_cycle(data, layer, i_stalls,
+                                                                    o_stalls):
+    if data.draw(st.booleans()):
+        layer = replace(layer, acc_bits=layer.least_acc_bits)
+    folding = data.draw(serial_foldings(
+        layer, storage=data.draw(st.sampled_from(["block", "block", "wide", "logic"]))))
+    x = data.draw(activations(layer, 4))
+    dut = gateware.compend.Compend(folding, image=folding.image(layer))
+    results, counts, _ = watched(dut, folding, x, i_stalls, o_stalls, run_with(layer))
+    assert (results == layer(x)).all()
+    expected = folding.schedule.counts(layer, x)
+    assert counts == (expected.cycles.sum(), expected.planes_run.sum(),
+                      expected.planes_skipped.sum())
+
+
+@settings(max_examples=8)
+@given(data=st.data(), layer=compends(detections=("exact", "speculative")))
+def test_detection_is_chosen_at_run_time(data, layer):
+    folding = data.draw(serial_foldings(layer))
+    x = data.draw(activations(layer, 3))
+    factor = data.draw(st.integers(0, 4))
+    ways = [(replace(layer, detection="none"), {"detect": 0}),
+            (replace(layer, detection="exact"), {"detect": 1, "factor": 0}),
+            (replace(layer, factor=factor or 1, detection="speculative" if factor else "exact"),
+             {"detect": 1, "factor": factor})]
+    for other, inputs in ways[:2 if layer.detection == "exact" else 3]:
+        dut = gateware.compend.Compend(folding, image=folding.image(layer))
+        if layer.detection == "exact":
+            inputs.pop("factor", None)
+        results, counts, _ = watched(dut, folding, x, inputs=inputs)
+        assert (results == other(x)).all()
+        assert counts[0] == folding.schedule.counts(other, x).cycles.sum()
+
+
+@pytest.mark.parametrize("activation, pe, simd, levels", [
+    ("relu", 1, 1, 0), ("relu", 4, 3, 1), ("relu", 3, 8, 0), ("sign", 5, 2, 2), ("sign", 8, 6, 0)])
+def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, simd, levels):
+    layer = random_layer(8, 12, activation)
+    folding = SerialFolding.of(layer, pe=pe, simd=simd, levels=levels)
+    x = np.random.default_rng(1).integers(0, 16, (5, 12))
+    dut = gateware.compend.Compend(folding, image=folding.image(layer))
+    _, _, (came, left) = watched(dut, folding, x, inputs=run_with(layer))
+    cycles = folding.schedule.counts(layer, x).cycles
+    # The first word leaves two cycles after the last lane is done, the others behind it.
+    first = folding.folds + cycles.cumsum() + 1
+    assert left == [int(n) + k for n in first for k in range(folding.words)]
+    # An image comes while the one before is worked on.
+    assert came[:2 * folding.folds] == list(range(2 * folding.folds))
+
+
+def random_layer(outputs, inputs, activation, seed=0, **given_):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-31, 33, (outputs, inputs))
+    shifts = {"shifts": rng.integers(3, 8, outputs)} if activation == "relu" else {}
+    return Compend(weights, -3 * weights.sum(axis=1), weight_bits=6, input_bits=4,
+                   activation=activation, **shifts, **given_)
+
+
+@pytest.mark.parametrize("storage", ["block", "spram"])
+@pytest.mark.parametrize("activation", ["relu", "sign"])
+def test_weights_biases_and_shifts_come_over_their_buses(activation, storage):
+    layer = random_layer(5, 9, activation)
+    folding = SerialFolding.of(layer, pe=2, simd=4, storage=storage)
+    x = np.random.default_rng(1).integers(0, 16, (4, 9))
+    dut = gateware.compend.Compend(folding)
+    regions = {f"weights{pe}": folding.weights(pe) for pe in range(2)} \
+        | {f"preloads{pe}": folding.preloads(pe) for pe in range(2)} | {"shifts": folding.shifts}
+    memories = [(getattr(dut, f"{name}_bus"), regions[name], rows)
+                for name, rows in folding.image(layer).items()]
+    m = Module()
+    m.submodules.dut = dut
+    m.d.comb += dut.detect.eq(1)
+    words = loaded(dut, memories, beats(folding, x), 4 * folding.words, top=m)
+    results = unpack_fields(words, folding.output_bits, folding.lanes).reshape(4, -1)
+    assert (results[:, :5] == layer(x)).all()
+
+
+def test_results_are_offered_unasked():
+    layer = random_layer(3, 4, "relu")
+    folding = SerialFolding.of(layer, pe=1, simd=2)
+    assert offers(gateware.compend.Compend(folding, image=folding.image(layer)),
+                  [0] * folding.folds)
+
+
+@pytest.mark.parametrize("detection", ["none", "exact", "speculative"])
+@pytest.mark.parametrize("activation", ["relu", "sign"])
+def test_there_are_ports_for_what_is_built(detection, activation):
+    layer = random_layer(6, 9, activation, detection=detection, output_bits=5)
+    folding = SerialFolding.of(layer, pe=2, simd=4)
+    found = ports(gateware.compend.Compend(folding))
+    lanes = folding.lanes * (1 if activation == "sign" else 5)
+    expected = {"i_payload": 16, "i_valid": 1, "i_ready": 1, "o_payload": lanes, "o_valid": 1,
+                "o_ready": 1, "counts": 96}
+    expected |= {"detect": 1} if detection != "none" else {}
+    expected |= {"factor": 3} if detection == "speculative" else {}
+    assert {name: bits for name, bits in found.items() if "_bus_" not in name} == expected
+    assert {name.partition("_bus_")[0] for name in found if "_bus_" in name} \
+        == {"weights0", "weights1", "preloads0", "preloads1"} \
+        | ({"shifts"} if activation == "relu" else set())

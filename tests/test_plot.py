@@ -48,6 +48,17 @@ def test_what_is_drawn_depends_on_what_is_given(tmp_path):
         assert len({paths[suffix].read_bytes() for paths in drawn}) == len(drawn)
 
 
+def test_lines_of_one_kind_have_one_colour(tmp_path):
+    svg = plot.lines(tmp_path / "kinds", {f"{kind}, {way}": {1: 1.0, 2: float(n)}
+                                          for n, (kind, way) in enumerate([
+        ("vdc", "exact"), ("vdc", "adapted"), ("lfsr", "exact")])}, x="x", y="y")[1].read_text()
+    styles = re.findall(r'<path d="[^"]*" clip-path="[^"]*" style="([^"]*)"', svg)
+    styles = [style for style in styles if "#b0b0b0" not in style]   # that of the grid
+    colours = [re.search("stroke: (#[0-9a-f]+)", style)[1] for style in styles]
+    dashed = ["stroke-dasharray" in style for style in styles]
+    assert colours[0] == colours[1] != colours[2] and dashed == [False, True, False]
+
+
 def test_axes_name_what_was_measured_while_that_is_little(tmp_path):
     def labels(points, log):
         path = plot.lines(tmp_path / "axes", {"one": dict.fromkeys(points, 1.0)}, x="x", y="y",

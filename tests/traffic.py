@@ -14,7 +14,7 @@ from sim.bench import drain, feed
 
 
 __all__ = ["WithSums", "beats", "in_turn", "offers", "transfers", "simulate", "write", "read",
-           "loaded", "ports", "registers", "memories", "idle_bits"]
+           "loaded", "ports", "registers", "memories", "widths", "idle_bits"]
 
 
 class WithSums(Elaboratable):
@@ -139,10 +139,10 @@ async def read(ctx, bus, address, *, cycles=1):
     return ctx.get(bus.r_data)
 
 
-def loaded(dut, memories, payloads, count):
+def loaded(dut, memories, payloads, count, *, top=None):
     """Words that leave a component after a host has filled its memories, and read them back.
 
-    Memories are (bus, region, rows).
+    Memories are (bus, region, rows). :py:`top` is what it is in, if it is in anything.
     """
     words = [(bus, region.address(row, chunk), value >> 32 * chunk & 0xffff_ffff)
              for bus, region, rows in memories for row, value in enumerate(rows)
@@ -159,7 +159,7 @@ def loaded(dut, memories, payloads, count):
     async def consumer(ctx):
         out.extend(await drain(ctx, dut.o, count))
 
-    sim = Simulator(dut)
+    sim = Simulator(dut if top is None else top)
     sim.add_clock(1e-6)
     sim.add_testbench(host)
     sim.add_testbench(consumer)

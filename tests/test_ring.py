@@ -1,0 +1,119 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware.ring import Ring
+from model.packing import pack_fields
+from sim.bench import feed
+
+from . import strategies
+from .traffic import idle_bits, memories, ports, simulate
+
+
+def kept(image, least):
+    """Indices of the words of an image that go round."""
+    left_out, indices = 0, []
+    for index, word in enumerate(image):
+        if any(word) or left_out == len(image) - least:
+            indices.append(index)
+        else:
+            left_out += 1
+    return indices
+
+
+def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None):
+    """Start each image after some cycles, let it go round for so many words, and look at them."""
+    words = sum((pack_fields(image, 3, 2) for image in images), [])
+
+    async def producer(ctx):
+        await feed(ctx, dut.i, words, stalls)
+
+    async def tb(ctx):
+        for image, turn, wait in zip(images, turns, waits, strict=False):
+            ctx.set(dut.room, 0)
+            for _ in range(wait):
+                _, _, start = await ctx.tick().sample(dut.start)
+                assert not start
+            ctx.set(dut.room, 1)
+            start = 0
+            for _ in range(100):
+                _, _, start, *about = await ctx.tick().sample(dut.start, dut.rounds, dut.total)
+                if start:
+                    break
+            indices = kept(image, least)
+            expected = [len(indices), sum(map(sum, image))]
+            assert start and about == expected
+            ctx.set(dut.room, turn % 2)   # it does not matter while an image goes round
+            for n in range(turn):
+                ctx.set(dut.end, n == turn - 1)
+                _, _, start, index, word, *about = await ctx.tick().sample(
+                    dut.start, dut.index, dut.word, dut.rounds, dut.total)
+                assert not start and about == expected
+                assert index == indices[n % len(indices)]
+                assert list(word) == list(image[index])
+            ctx.set(dut.end, 0)
+
+    simulate(dut, tb, producer, vcd=vcd)
+
+
+images = st.integers(1, 5).flatmap(lambda words: st.lists(st.lists(st.one_of(
+    st.just([0, 0]), st.lists(st.integers(0, 7), min_size=2, max_size=2)),
+    min_size=words, max_size=words), min_size=1, max_size=5))
+
+
+@given(data=st.data(), images=images, stalls=strategies.stalls)
+def test_words_that_are_not_zero_go_round(data, images, stalls):
+    least = data.draw(st.integers(1, len(images[0])))
+    turns, waits = (data.draw(st.lists(st.integers(low, 12), min_size=len(images),
+                                       max_size=len(images))) for low in (1, 0))
+    held_for(Ring(simd=2, bits=3, words=len(images[0]), least=least), images, least, turns, waits,
+             stalls)
+
+
+def test_an_image_can_start_the_cycle_after_its_last_word_and_another_be_there():
+    dut, seen = Ring(simd=1, bits=1, words=3), []
+
+    async def producer(ctx):
+        await feed(ctx, dut.i, [1] * 9)
+
+    async def tb(ctx):
+        for cycle in range(14):
+            ctx.set(dut.room, cycle != 10)
+            ctx.set(dut.end, cycle in (9, 12))
+            _, _, taken, start = await ctx.tick().sample(dut.i.valid & dut.i.ready, dut.start)
+            seen.append((taken, start))
+
+    simulate(dut, tb, producer)
+    taken, started = zip(*seen, strict=True)
+    assert [n for n, each in enumerate(taken) if each] == [0, 1, 2, 3, 4, 5, 10, 11, 12]
+    assert [n for n, each in enumerate(started) if each] == [3, 11, 13]
+
+
+def test_nothing_is_wider_than_it_has_to_be(tmp_path):
+    dut = Ring(simd=2, bits=3, words=5)
+    assert ports(dut) == {"i_payload": 6, "i_valid": 1, "i_ready": 1, "room": 1, "end": 1,
+                          "start": 1, "word": 6, "index": 3, "rounds": 3, "total": 7}
+    assert memories(dut) == {"cells": (9, 16)}
+    rng = np.random.default_rng(0)
+    words = (rng.integers(0, 8, (40, 5, 2)) * (rng.random((40, 5, 1)) < 0.5)).tolist()
+    held_for(dut, [[[0, 0]] * 5, *words, *[[[7, 7]] * 5] * 3], 1, [9] * 44, [9, 0] * 22,
+             vcd=tmp_path / "vcd")
+    assert set(idle_bits(tmp_path / "vcd")) <= {"en"}   # always read
+
+
+@pytest.mark.parametrize("name, said", [("simd", "SIMD"), ("bits", "Bits"), ("words", "Words"),
+                                        ("least", "Least")])
+def test_bad_sizes(name, said):
+    sizes = {"simd": 2, "bits": 2, "words": 2, "least": 1}
+    with pytest.raises(ValueError, match=f"^{said} must be at least 1, not 0$"):
+        Ring(**sizes | {name: 0})
+    with pytest.raises(TypeError, match=f"^{said} must be an integer, not 1.5$"):
+        Ring(**sizes | {name: 1.5})
+
+
+def test_no_more_words_can_be_kept_than_there_are():
+    with pytest.raises(ValueError,
+                       match="^Least must be at most the 3 words of an image, not 4$"):
+        Ring(simd=1, bits=1, words=3, least=4)
