@@ -31,6 +31,7 @@ from .benches import DATAPATH
 from .link_benches import LINK
 from .input_benches import INPUTS
 from .memory_benches import MEMORIES
+from .serial_benches import SERIAL
 from .system_benches import SYSTEM
 from .test_architecture import GATEWARE, components
 
@@ -41,7 +42,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **INPUTS, **MEMORIES, **BATCHES, **LINK, **SYSTEM}
+BENCHES = {**DATAPATH, **INPUTS, **MEMORIES, **SERIAL, **BATCHES, **LINK, **SYSTEM}
 
 
 def made(names):

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from gateware.total import Total, stages
 
-from .traffic import ports, simulate, widths
+from .traffic import ports, registers, simulate, widths
 
 
 @given(data=st.data(), count=st.integers(1, 9), bits=st.integers(1, 5), levels=st.integers(0, 5))
@@ -36,6 +36,11 @@ def test_sums_come_one_a_cycle_some_cycles_later(data, count, bits, levels):
     (17, 2, 3)])
 def test_registers_lie_after_every_few_levels_and_the_last(count, levels, late):
     assert stages(count, levels) == late
+
+
+def test_there_are_no_registers_unless_asked_for():
+    assert not registers(Total(count=4, bits=1))
+    assert registers(Total(count=4, bits=1, levels=1))
 
 
 def test_no_sum_is_wider_than_it_has_to_be(tmp_path):
