@@ -96,7 +96,7 @@ class Compend(wiring.Component):
                 m.d.comb += lane.detect.eq(self.detect)
             if folding.detection == "speculative":
                 m.d.comb += lane.low.eq(low)
-            if hasattr(lane, "high"):
+            if folding.detection != "none" and folding.activation == "sign":
                 m.d.comb += lane.high.eq(high)
             for kind in ("weights", "preloads"):
                 wiring.connect(m, wiring.flipped(getattr(self, f"{kind}{pe}_bus")),

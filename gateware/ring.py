@@ -5,6 +5,8 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from model.checks import check_range
+
 from .total import Total
 
 
@@ -50,10 +52,7 @@ class Ring(wiring.Component):
 
     def __init__(self, *, simd, bits, words, least=1):
         for name, value in (("SIMD", simd), ("Bits", bits), ("Words", words), ("Least", least)):
-            if not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
+            check_range(name, value, 1)
         if least > words:
             raise ValueError(f"Least must be at most the {words} words of an image, not {least!r}")
         self._simd, self._bits = simd, bits

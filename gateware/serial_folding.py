@@ -6,6 +6,7 @@ import numpy as np
 
 from amaranth.utils import bits_for, ceil_log2
 
+from model.checks import check_range
 from model.compend import DETECTIONS, Compend
 from model.packing import pack_fields
 from model.schedule import Schedule
@@ -62,16 +63,9 @@ class SerialFolding:
     levels: int = 0
 
     def __post_init__(self):
-        for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
-            value = getattr(self, name)
-            if not isinstance(value, int):
-                raise TypeError(f"{name.upper()} must be an integer, not {value!r}")
-            if not 1 <= value <= limit:
-                raise ValueError(f"{name.upper()} must be between 1 and {limit}, not {value!r}")
-        if not isinstance(self.levels, int):
-            raise TypeError(f"Levels must be an integer, not {self.levels!r}")
-        if self.levels < 0:
-            raise ValueError(f"Levels must be at least 0, not {self.levels!r}")
+        check_range("PE", self.pe, 1, self.outputs)
+        check_range("SIMD", self.simd, 1, self.inputs)
+        check_range("Levels", self.levels, 0)
         if self.detection not in DETECTIONS:
             raise ValueError(f"Detection must be one of {', '.join(DETECTIONS)}, "
                              f"not {self.detection!r}")

@@ -5,6 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from model.checks import check_range
+
 
 __all__ = ["Total", "stages"]
 
@@ -33,11 +35,9 @@ class Total(wiring.Component):
     """
 
     def __init__(self, *, count, bits, levels=0):
-        for name, value, least in (("Numbers", count, 1), ("Bits", bits, 1), ("Levels", levels, 0)):
-            if not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value!r}")
+        check_range("Numbers", count, 1)
+        check_range("Bits", bits, 1)
+        check_range("Levels", levels, 0)
         self._count = count
         self._bits = bits
         self._levels = levels

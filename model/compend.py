@@ -99,11 +99,11 @@ class Compend:
         object.__setattr__(self, "weights", weights)
         half = 1 << self.weight_bits - 1
         _within(f"Weights of {self.weight_bits} bits", weights, 1 - half, half)
-        for what, name, low, high in (("Biases", "bias", -self.top, self.top),
-                                      ("Shifts", "shifts", 0, self.top.bit_length())):
+        given = [("Biases", "bias", -self.top, self.top)]
+        if self.activation == "relu":
+            given.append(("Shifts", "shifts", 0, self.top.bit_length()))
+        for what, name, low, high in given:
             value = getattr(self, name)
-            if name == "shifts" and self.activation == "sign":
-                continue
             values = _integers(what, np.zeros(self.outputs, int) if value is None else value)
             if values.shape != (self.outputs,):
                 raise ValueError(f"{what} must be one per output ({self.outputs}), "

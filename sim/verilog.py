@@ -1,9 +1,7 @@
 """Verilog of a component, by way of RTLIL and Yosys."""
 
-import os
 import pathlib
 import re
-import subprocess
 import warnings
 from typing import Any
 
@@ -31,18 +29,17 @@ def to_rtlil(component: Any, name: str, *, family: str = "generic") -> str:
 
 def to_verilog(text: str, path: pathlib.Path, *, script: str = "proc; opt_expr; opt_clean") -> None:
     """Write RTLIL :py:`text` as Verilog to :py:`path`, beside which Yosys keeps its log."""
-    command = tools.require("yosys")
+    tools.require("yosys")   # before anything is written
     # Yosys may live in a sandbox that knows this folder alone.
     path.with_suffix(".il").write_text(text)
     # Yosys renames what only it has named: Icarus takes functions called $… for its own.
     job = (f"read_rtlil {path.stem}.il; {script}; "
            f"write_verilog -noattr {path.name}")
-    done = subprocess.run([*command, "-q", "-l", f"{path.stem}.yosys.log", "-p", job],
-                          cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          errors="replace", env=os.environ | {"PYTHONWARNINGS": "ignore"})
-    if done.returncode:
-        last = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-        raise CheckFailed(f"yosys failed: {last} (log: {path.with_suffix('.yosys.log')})")
+    log = path.with_suffix(".yosys.log")
+    try:
+        tools.run("yosys", "-q", "-l", log.name, "-p", job, folder=path.parent, log=log.name)
+    except CheckFailed as error:
+        raise CheckFailed(f"{error} (log: {log})") from error
 
 
 def swap_popcounts(verilog: str) -> str:

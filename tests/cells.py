@@ -11,11 +11,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from sim import tools, verilated
-from sim.synthesis import FAMILIES
+from sim.synthesis import FAMILIES, synthesize
 from sim.verilog import to_rtlil, to_verilog
 
 
-__all__ = ["needs_verilator", "run"]
+__all__ = ["needs_verilator", "run", "verilated_words", "netlist_words"]
 
 
 needs_verilator = pytest.mark.skipif(
@@ -58,6 +58,40 @@ def _layout(dut, flow):
                               if member.flow is flow})
 
 
+def verilated_words(write, content, family, programs=()):
+    """A function from what a design's ``i`` is in each cycle to what its ``o`` was.
+
+    Parameters are those of :func:`sim.verilated.compile_library`.
+    """
+    library = ctypes.CDLL(str(verilated.compile_library(
+        write, LANES, content=content, programs=programs,
+        options=[f"-D{macro}" for macro in FAMILIES[family].defines], optimize="-O0",
+        cache=verilated.cache_folder())))
+    i_bytes, o_bytes = library.lanes_i_bytes(), library.lanes_o_bytes()
+
+    def run(words):
+        got = ctypes.create_string_buffer(len(words) * o_bytes)
+        library.lanes_run(b"".join(word.to_bytes(i_bytes, "little") for word in words), got,
+                          ctypes.c_int64(len(words)))
+        return [int.from_bytes(got.raw[cycle * o_bytes:][:o_bytes], "little")
+                for cycle in range(len(words))]
+
+    return run
+
+
+def netlist_words(text, family):
+    """Netlist of a design in RTLIL, and that function for it."""
+    netlist = synthesize(text, family, cache=verilated.cache_folder() / "netlists")
+    files = {"netlist.v": netlist.verilog} | FAMILIES[family].cells()
+
+    def write(folder):
+        for name, verilog in files.items():
+            (folder / name).write_text(verilog)
+        return list(files)
+
+    return netlist, verilated_words(write, files.values(), family)
+
+
 def run(make, family, traffic):
     """What comes out of components, cycle by cycle: for each, from the cells and from the twin.
 
@@ -80,20 +114,12 @@ def run(make, family, traffic):
             (folder / name).write_text(verilog)
         return ["top.v", *cells]
 
-    library = ctypes.CDLL(str(verilated.compile_library(
-        write, LANES, content=[text, *cells.values()], programs=["yosys"],
-        options=[f"-D{macro}" for macro in FAMILIES[family].defines], optimize="-O0",
-        cache=verilated.cache_folder())))
-    i_bytes, o_bytes = library.lanes_i_bytes(), library.lanes_o_bytes()
+    simulated = verilated_words(write, [text, *cells.values()], family, programs=["yosys"])
     words = [dut.inputs.const({f"{n}": each for n, each in enumerate(step)}).as_value().value
              for step in zip(*traffic, strict=True)]
-    got = ctypes.create_string_buffer(len(words) * o_bytes)
-    library.lanes_run(b"".join(word.to_bytes(i_bytes, "little") for word in words), got,
-                      ctypes.c_int64(len(words)))
     seen = [[] for _ in make]
     names = [list(_layout(one, Out).members) for one, _ in dut.pairs]
-    for cycle in range(len(words)):
-        word = int.from_bytes(got.raw[cycle * o_bytes:][:o_bytes], "little")
+    for word in simulated(words):
         outputs = dut.outputs.from_bits(word & (1 << dut.outputs.size) - 1)
         for n, each in enumerate(seen):
             each.append([{name: outputs[f"{n}"][k][name] for name in names[n]}

@@ -59,6 +59,15 @@ def test_lines_of_one_kind_have_one_colour(tmp_path):
     assert colours[0] == colours[1] != colours[2] and dashed == [False, True, False]
 
 
+@pytest.mark.parametrize("count, beside", [(5, False), (6, True)])
+def test_names_of_many_lines_go_beside_them(tmp_path, count, beside):
+    svg = plot.lines(tmp_path / "many", {f"line {n}": {1: 1.0, 2: float(n)} for n in range(count)},
+                     x="x", y="y")[1].read_text()
+    right = float(re.search(r'id="patch_2">\n *<path d="M \S+ \S+ \nL (\S+)', svg)[1])
+    legend = float(re.search(r'id="legend_1">.*?<path d="M (\S+)', svg, re.S)[1])
+    assert (legend > right) == beside
+
+
 def test_axes_name_what_was_measured_while_that_is_little(tmp_path):
     def labels(points, log):
         path = plot.lines(tmp_path / "axes", {"one": dict.fromkeys(points, 1.0)}, x="x", y="y",

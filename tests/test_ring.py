@@ -31,7 +31,7 @@ def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None):
         await feed(ctx, dut.i, words, stalls)
 
     async def tb(ctx):
-        for image, turn, wait in zip(images, turns, waits, strict=False):
+        for image, turn, wait in zip(images, turns, waits, strict=True):
             ctx.set(dut.room, 0)
             for _ in range(wait):
                 _, _, start = await ctx.tick().sample(dut.start)

