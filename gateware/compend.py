@@ -119,13 +119,14 @@ class Compend(wiring.Component):
     def _limits(self, m, ring):
         """What sums are compared with, for an image: it stays as long as that."""
         if self._folding.detection != "speculative":
-            return 0, ring.total
+            return None, ring.total
         low = Signal.like(ring.total)
         m.d.sync += low.eq(ring.total * self.factor >> 3)
         return low, ring.total - low
 
     def _count(self, m, working, lanes, over):
-        cycles, run = Signal(32), Signal(32)   # of the image that is worked on
+        cycles = Signal(32)   # of the image that is worked on
+        run    = Signal(32)   # planes of it
         begun = Signal(range(len(lanes) + 1))
         m.d.sync += begun.eq(sum(lane.begun for lane in lanes))
         m.d.sync += [cycles.eq(cycles + working), run.eq(run + begun)]
@@ -141,18 +142,19 @@ class Compend(wiring.Component):
         """Keep what lanes give until all of an image is there, then send it."""
         folding = self._folding
         relu = folding.activation == "relu"
-        bank, turn = Signal(), Signal()   # to keep the next in, and to send from
-        full = Signal(2)
-        m.d.comb += ring.room.eq(~full.bit_select(bank, 1))
+        bank = Signal()   # to keep the next in
+        turn = Signal()   # to send from
+        full = Signal(data.ArrayLayout(1, 2))
+        m.d.comb += ring.room.eq(~full[bank])
         with m.If(over):
-            m.d.sync += [bank.eq(~bank), full.bit_select(bank, 1).eq(1)]
+            m.d.sync += [bank.eq(~bank), full[bank].eq(1)]
 
         group = Signal(range(folding.groups))
         part  = Signal(range(folding.least))
         place = Signal(range(folding.words))
         fetch = Signal()
         last  = Signal()
-        m.d.comb += fetch.eq(full.bit_select(turn, 1) & (~self.o.valid | self.o.ready))
+        m.d.comb += fetch.eq(full[turn] & (~self.o.valid | self.o.ready))
         m.d.comb += last.eq(place == folding.words - 1)
         with m.If(fetch):
             m.d.sync += place.eq(place + 1)
@@ -161,7 +163,7 @@ class Compend(wiring.Component):
                 m.d.sync += [part.eq(0), group.eq(group + 1)]
             with m.If(last):
                 m.d.sync += [place.eq(0), part.eq(0), group.eq(0), turn.eq(~turn),
-                             full.bit_select(turn, 1).eq(0)]
+                             full[turn].eq(0)]
         with m.If(fetch | self.o.ready):
             m.d.sync += self.o.valid.eq(fetch)
 

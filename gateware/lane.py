@@ -118,8 +118,9 @@ class Lane(wiring.Component):
         left  = Signal(range(folding.folds)) # words of this plane after this one
         plane = Signal(range(planes))        # planes after this one
         more  = Signal(range(neurons))       # neurons after this one
-        first, begins = Signal(), Signal()
-        stop  = Signal()                     # what has come to the sum ends its neuron
+        first  = Signal()                    # of a neuron
+        begins = Signal()                    # a plane
+        stop   = Signal()                    # what has come to the sum ends its neuron
         asked = Signal(flags)
         m.d.comb += [weights.en.eq(1), weights.addr.eq(base + self.index),
                      asked.valid.eq(self.busy), asked.tag.eq(tag),
@@ -177,7 +178,9 @@ class Lane(wiring.Component):
 
         # Tell whether that was all.
         over = Signal()                      # of its neuron, what comes now comes to nothing
-        counts, below, above = Signal(), Signal(), Signal()
+        counts = Signal()                    # what has come is not in vain
+        below  = Signal()
+        above  = Signal()
         m.d.comb += counts.eq(sums.valid & (sums.first | ~over))
         m.d.comb += self.begun.eq(counts & sums.begins)
         if folding.detection != "none":

@@ -76,9 +76,9 @@ class Ring(wiring.Component):
         m.submodules.cells = cells = memory.Memory(shape=entry, depth=2 << place_bits, init=[])
         w_port, r_port = cells.write_port(), cells.read_port()
         m.submodules.sum = sum_ = Total(count=self._simd, bits=self._bits)
-        rounds = [Signal.like(self.rounds, name=f"rounds_{n}") for n in range(2)]
-        totals = [Signal.like(self.total, name=f"total_{n}") for n in range(2)]
-        full   = Signal(2)
+        rounds = Signal(data.ArrayLayout(self.rounds.shape(), 2))
+        totals = Signal(data.ArrayLayout(self.total.shape(), 2))
+        full   = Signal(data.ArrayLayout(1, 2))
 
         # Take.
         bank  = Signal()
@@ -86,8 +86,9 @@ class Ring(wiring.Component):
         kept  = Signal(range(self._words))                     # before this word
         out   = Signal(range(self._words - self._least + 1))   # words left out
         added = Signal(range((self._words - 1) * self._simd * (2 ** self._bits - 1) + 1))
-        taken, last = Signal(), Signal()
-        m.d.comb += [self.i.ready.eq(~full.bit_select(bank, 1)),
+        taken = Signal()
+        last  = Signal()
+        m.d.comb += [self.i.ready.eq(~full[bank]),
                      taken.eq(self.i.valid & self.i.ready),
                      last.eq(index == self._words - 1),
                      sum_.i.eq(self.i.payload),
@@ -101,19 +102,16 @@ class Ring(wiring.Component):
                          added.eq(added + sum_.o)]
             with m.If(last):
                 m.d.sync += [index.eq(0), kept.eq(0), out.eq(0), added.eq(0), bank.eq(~bank),
-                             full.bit_select(bank, 1).eq(1)]
-                with m.Switch(bank):
-                    for n in range(2):
-                        with m.Case(n):
-                            m.d.sync += [rounds[n].eq(kept + keep), totals[n].eq(added + sum_.o)]
+                             full[bank].eq(1), rounds[bank].eq(kept + keep),
+                             totals[bank].eq(added + sum_.o)]
 
         # Send.
         going = Signal()
         turn  = Signal()
         place = Signal(place_bits)
-        m.d.comb += [self.start.eq(~going & full.bit_select(turn, 1) & self.room),
-                     self.rounds.eq(Mux(turn, rounds[1], rounds[0])),
-                     self.total.eq(Mux(turn, totals[1], totals[0])),
+        m.d.comb += [self.start.eq(~going & full[turn] & self.room),
+                     self.rounds.eq(rounds[turn]),
+                     self.total.eq(totals[turn]),
                      r_port.addr.eq(Cat(place, turn)),
                      self.word.eq(r_port.data.word), self.index.eq(r_port.data.index)]
         with m.If(self.start):
@@ -121,6 +119,5 @@ class Ring(wiring.Component):
         with m.If(self.start | going):
             m.d.sync += place.eq(Mux(place + 1 == self.rounds, 0, place + 1))
         with m.If(self.end):
-            m.d.sync += [going.eq(0), place.eq(0), turn.eq(~turn),
-                         full.bit_select(turn, 1).eq(0)]
+            m.d.sync += [going.eq(0), place.eq(0), turn.eq(~turn), full[turn].eq(0)]
         return m

@@ -1,6 +1,7 @@
 """How a layer of multi-bit weights is laid out over its hardware, in space and in time."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -97,7 +98,7 @@ class SerialFolding:
         """Neurons that leave in one cycle: as few as never make the next image wait."""
         if self.activation == "sign":
             return self.pe
-        return next(lanes for lanes in range(1, self.pe + 1)
+        return next(lanes for lanes in count(1)
                     if self.pe % lanes == 0 and self.pe // lanes <= self.folds)
 
     @property
@@ -168,5 +169,5 @@ class SerialFolding:
 
     @property
     def tag_bits(self):
-        """Bits that tell a neuron from others that may be on their way at the same time."""
-        return ceil_log2(2 + self.wasted // (self.weight_bits * self.least))
+        """Bits that tell a neuron from those that its lane can have gone on to meanwhile."""
+        return ceil_log2(2 + (self.wasted - 1) // (self.weight_bits * self.least))

@@ -14,7 +14,7 @@ from model.packing import pack_fields, unpack_fields
 from sim.bench import drain, feed
 
 from .strategies import activations, compends, serial_foldings, stalls
-from .traffic import loaded, offers, ports, simulate
+from .traffic import loaded, memories, offers, ports, registers, simulate
 
 
 def plain(layer, x):
@@ -266,13 +266,34 @@ def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, 
     folding = SerialFolding.of(layer, pe=pe, simd=simd, levels=levels)
     x = np.random.default_rng(1).integers(0, 16, (5, 12))
     dut = gateware.compend.Compend(folding, image=folding.image(layer))
-    _, _, (came, left) = watched(dut, folding, x, inputs=run_with(layer))
+    results, _, (came, left) = watched(dut, folding, x, inputs=run_with(layer))
+    assert (results == layer(x)).all()
     cycles = folding.schedule.counts(layer, x).cycles
     # The first word leaves two cycles after the last lane is done, the others behind it.
     first = folding.folds + cycles.cumsum() + 1
     assert left == [int(n) + k for n in first for k in range(folding.words)]
     # An image comes while the one before is worked on.
     assert came[:2 * folding.folds] == list(range(2 * folding.folds))
+
+
+@pytest.mark.parametrize("outputs, inputs, pe, simd", [
+    (8, 12, 4, 3), (8, 8, 4, 2), (12, 9, 3, 3), (6, 7, 6, 7), (4, 4, 1, 1), (7, 8, 7, 1)])
+@pytest.mark.parametrize("activation", ["relu", "sign"])
+def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, pe, simd, activation):
+    layer = random_layer(outputs, inputs, activation, detection="speculative")
+    folding = SerialFolding.of(layer, pe=pe, simd=simd)
+    dut = gateware.compend.Compend(folding)
+    group, part, place = ((n - 1).bit_length() for n in (folding.groups, folding.least,
+                                                         folding.words))
+    widths = {"cycles": 32, "run": 32, "begun": pe.bit_length(), "full": 2, "bank": 1, "turn": 1,
+              "group": group, "part": part, "place": place, "idle": folding.wasted + 1,
+              "low": folding.top.bit_length()}
+    # Of no bits at all are those that could only be 0.
+    assert {name: found for name, found in registers(dut).items() if name in widths} \
+        == {name: (width, 0) for name, width in widths.items() if width}
+    found = memories(dut)
+    kept = 1 + (layer.acc_bits if activation == "relu" else 0)
+    assert all(found[f"results_{n}"] == (kept, 2 << group) for n in range(pe))
 
 
 def random_layer(outputs, inputs, activation, seed=0, **given_):

@@ -12,7 +12,7 @@ from gateware.serial_folding import SerialFolding
 from model.compend import Compend
 
 from . import strategies
-from .traffic import ports, simulate
+from .traffic import ports, read, registers, simulate, write
 
 
 def share(layer, pe, of):
@@ -98,3 +98,76 @@ def test_there_are_ports_for_what_is_built(detection, activation):
     if detection == "speculative":
         expected["low"] = top.bit_length()
     assert {name: bits for name, bits in found.items() if "_bus_" not in name} == expected
+
+
+@pytest.mark.parametrize("inputs, simd, input_bits", [(3, 1, 1), (4, 1, 1), (7, 1, 1), (5, 3, 3)])
+def test_limits_and_words_are_as_wide_as_they_may_be_great(inputs, simd, input_bits):
+    layer = Compend(np.ones((2, inputs), int), np.zeros(2, int), input_bits=input_bits,
+                    activation="sign", detection="speculative")
+    folding = SerialFolding.of(layer, pe=1, simd=simd)
+    found = ports(Lane(folding, 0))
+    top = inputs * (2 ** input_bits - 1)
+    assert found["low"] == found["high"] == top.bit_length()
+    assert found["rounds"] == folding.folds.bit_length()
+    assert found["index"] == (folding.folds - 1).bit_length()
+
+
+@pytest.mark.parametrize("outputs, inputs, weight_bits, levels", [
+    (4, 8, 8, 0), (5, 8, 8, 1), (2, 9, 3, 0), (3, 11, 4, 0), (1, 1, 2, 0), (8, 5, 5, 2)])
+def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, weight_bits, levels):
+    layer = Compend(np.ones((outputs, inputs), int), np.zeros(outputs, int),
+                    weight_bits=weight_bits)
+    simd = 1 if levels == 0 else 4
+    folding = SerialFolding.of(layer, pe=1, simd=simd, levels=levels)
+    found, rows = registers(Lane(folding, 0)), folding.weights(0).depth
+    flags = 6 + folding.tag_bits
+    expected = {"base": (rows - 1).bit_length(), "after": (rows - 1).bit_length(),
+                "left": (folding.folds - 1).bit_length(), "plane": (weight_bits - 1).bit_length(),
+                "more": (outputs - 1).bit_length(), "neuron": (outputs - 1).bit_length(),
+                "tag": folding.tag_bits, "begins": 1, "first": 1, "over": 1, "sums": flags,
+                "flags_0": flags, "rest": weight_bits - 1, "sum": layer.acc_bits}
+    assert {name: found[name] for name in expected if name in found} \
+        == {name: (bits, 0) for name, bits in expected.items() if bits}
+
+
+@pytest.mark.parametrize("weight_bits, simd, levels, storage", [
+    (2, 2, 1, "block"), (2, 8, 1, "block"), (3, 4, 1, "wide"), (2, 3, 0, "wide")])
+@pytest.mark.parametrize("activation", ["relu", "sign"])
+def test_neurons_that_are_on_their_way_together_do_not_end_one_another(weight_bits, simd, levels,
+                                                                       storage, activation):
+    """Sums that go as far as the accumulator does, in words that are a whole round each."""
+    rng, half = np.random.default_rng(0), 1 << weight_bits - 1
+    weights = rng.integers(1 - half, half + 1, (60, simd))
+    weights[::7], weights[3::7] = half, 1 - half
+    bias = -weights.sum(axis=1) * rng.integers(0, 8, 60)
+    shifts = {"shifts": rng.integers(0, 2, 60)} if activation == "relu" else {}
+    layer = Compend(weights, bias, weight_bits=weight_bits, input_bits=3, activation=activation,
+                    **shifts)
+    layer = replace(layer, acc_bits=layer.least_acc_bits)
+    folding = SerialFolding.of(layer, pe=1, simd=simd, levels=levels, storage=storage)
+    x = rng.integers(0, 8, (6, simd))
+    x[1], x[2] = 7, 0
+    results, busy, begun = went(layer, folding, 0, x)
+    expected, run = layer.run(x)
+    assert ((results[..., 0] if activation == "sign" else results[..., 0] * (
+        (results[..., 1] >> layer.shifts) + 1).clip(max=255)) == expected).all()
+    assert begun == run.sum(axis=1).tolist()
+    assert busy == replace(folding.schedule, overhead=0).counts(layer, x).cycles.tolist()
+
+
+def test_a_host_reads_what_it_wrote():
+    layer = Compend(np.ones((5, 9), int), np.zeros(5, int))
+    folding = SerialFolding.of(layer, pe=2, simd=4)
+    dut = Lane(folding, 1)
+
+    async def tb(ctx):
+        for bus, region in ((dut.weights_bus, folding.weights(1)),
+                            (dut.preloads_bus, folding.preloads(1))):
+            words = {region.address(row, 0): row * 5 + 3 & (1 << region.width) - 1
+                     for row in range(region.depth)}
+            for address, word in words.items():
+                await write(ctx, bus, address, word)
+            for address, word in words.items():
+                assert await read(ctx, bus, address) == word
+
+    simulate(dut, tb)

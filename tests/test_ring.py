@@ -9,7 +9,7 @@ from model.packing import pack_fields
 from sim.bench import feed
 
 from . import strategies
-from .traffic import idle_bits, memories, ports, simulate
+from .traffic import idle_bits, memories, ports, registers, simulate
 
 
 def kept(image, least):
@@ -101,6 +101,23 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     held_for(dut, [[[0, 0]] * 5, *words, *[[[7, 7]] * 5] * 3], 1, [9] * 44, [9, 0] * 22,
              vcd=tmp_path / "vcd")
     assert set(idle_bits(tmp_path / "vcd")) <= {"en"}   # always read
+
+
+@pytest.mark.parametrize("simd, bits, words, least", [
+    (1, 1, 3, 1), (1, 1, 4, 1), (1, 1, 5, 2), (2, 3, 4, 4), (3, 1, 8, 1), (1, 2, 7, 3),
+    (1, 1, 9, 1), (1, 1, 1, 1)])
+def test_registers_hold_what_they_may_be_and_no_more(simd, bits, words, least):
+    dut, most = Ring(simd=simd, bits=bits, words=words, least=least), simd * (2 ** bits - 1)
+    found = ports(dut)
+    index, rounds, total = (top.bit_length() for top in (words - 1, words, words * most))
+    assert [found[name] for name in ("index", "rounds", "total")] == [index, rounds, total]
+    widths = {"rounds": 2 * rounds, "totals": 2 * total, "full": 2, "bank": 1, "turn": 1,
+              "going": 1, "kept": index, "out": (words - least).bit_length(),
+              "added": ((words - 1) * most).bit_length()}
+    # Of no bits at all are those that could only be 0.
+    assert {name: width for name, (width, start) in registers(dut).items()
+            if name in widths and not start} == {
+                name: width for name, width in widths.items() if width}
 
 
 @pytest.mark.parametrize("name, said", [("simd", "SIMD"), ("bits", "Bits"), ("words", "Words"),

@@ -19,6 +19,8 @@ def signs(inputs=9, outputs=7, **given):
 def test_memories_hold_every_weight_where_its_lane_looks(data, layer):
     folding = data.draw(strategies.serial_foldings(layer))
     image = folding.image(layer)
+    assert set(image) - {"shifts"} == {f"{kind}{pe}" for kind in ("weights", "preloads")
+                                       for pe in range(folding.pe)}
     held = 0 * layer.weights
     for pe in range(folding.pe):
         rows = image[f"weights{pe}"]
@@ -86,3 +88,41 @@ def test_cycles_in_which_a_lane_does_not_know_yet():
 def test_bad_sizes(given_, error, message):
     with pytest.raises(error, match=message):
         signs(**given_)
+
+
+def test_what_a_folding_has_unless_told_otherwise():
+    assert signs() == signs(detection="exact", skip_zeros=True, storage="block", levels=0)
+
+
+def test_weights_in_look_up_tables_are_not_written():
+    assert signs().weights(0).writable and not signs(storage="logic").weights(0).writable
+
+
+def test_the_largest_memory_has_to_fit():
+    """16,384 rows of SPRAM are enough for the second PE, which has a neuron fewer."""
+    layer = Compend(np.zeros((3, 4_096), int), np.zeros(3, int), weight_bits=4, activation="sign")
+    with pytest.raises(ValueError, match="^Rows in SPRAM must be at most 16384, not 32768$"):
+        SerialFolding.of(layer, pe=2, simd=1, storage="spram")
+
+
+@pytest.mark.parametrize("inputs, input_bits, weight_bits, bits", [
+    (1, 1, 7, 3), (1, 1, 8, 4), (5, 2, 4, 3), (5, 3, 10, 4), (5, 3, 11, 5)])
+def test_shifts_are_as_wide_as_the_greatest(inputs, input_bits, weight_bits, bits):
+    layer = Compend(np.zeros((2, inputs), int), np.zeros(2, int), input_bits=input_bits,
+                    weight_bits=weight_bits)
+    folding = SerialFolding.of(layer, pe=2, simd=1)
+    assert folding.top == inputs * (2 ** input_bits - 1)
+    assert folding.shift_bits == bits == layer.top.bit_length().bit_length()
+    assert folding.shifts.width == folding.lanes * bits
+
+
+@pytest.mark.parametrize("weight_bits, simd, levels, pe, bits", [
+    (2, 8, 0, 1, 1), (2, 2, 1, 1, 2), (3, 2, 1, 1, 1), (2, 8, 1, 1, 2), (8, 8, 1, 1, 1),
+    (2, 4, 1, 2, 1)])
+def test_tags_tell_neurons_apart_that_can_be_on_their_way_together(weight_bits, simd, levels, pe,
+                                                                   bits):
+    layer = Compend(np.zeros((4, 8), int), np.zeros(4, int), weight_bits=weight_bits)
+    folding = SerialFolding.of(layer, pe=pe, simd=simd, levels=levels)
+    # The shortest neuron has no more words than go round at least.
+    longest = -(-folding.wasted // (weight_bits * folding.least))
+    assert 2 ** folding.tag_bits > longest and folding.tag_bits == bits
