@@ -39,7 +39,7 @@ class Compend(wiring.Component):
     i : :py:`In(stream.Signature(data.ArrayLayout(folding.input_bits, folding.simd)))`
         Activations, zeros filling up the last word.
     o : :py:`Out(stream.Signature(data.ArrayLayout(folding.output_bits, folding.lanes)))`
-        Results, zeros filling up the last word.
+        Results, zeros filling up the last word; in two's complement if they are sums.
     detect : :py:`In(1)`
         Whether neurons may end early; stays while there is an image. Only where there is hardware
         for it.
@@ -141,7 +141,7 @@ class Compend(wiring.Component):
     def _send(self, m, ring, lanes, over):
         """Keep what lanes give until all of an image is there, then send it."""
         folding = self._folding
-        relu = folding.activation == "relu"
+        linear, sums = folding.activation == "linear", folding.activation != "sign"
         bank = Signal()   # to keep the next in
         turn = Signal()   # to send from
         full = Signal(data.ArrayLayout(1, 2))
@@ -167,8 +167,9 @@ class Compend(wiring.Component):
         with m.If(fetch | self.o.ready):
             m.d.sync += self.o.valid.eq(fetch)
 
-        kept = data.StructLayout(
-            {"fires": 1, **({"sum": signed(folding.acc_bits)} if relu else {})})
+        kept = data.StructLayout({
+            **({} if linear else {"fires": 1}),
+            **({"sum": signed(folding.acc_bits)} if sums else {})})
         found = []
         for pe, lane in enumerate(lanes):
             cells = memory.Memory(shape=kept, depth=2 << len(group), init=[])
@@ -180,25 +181,30 @@ class Compend(wiring.Component):
             with m.If(over):
                 m.d.sync += row.eq(0)
             m.d.comb += [w_port.en.eq(lane.done), w_port.addr.eq(Cat(row, bank)),
-                         w_port.data.fires.eq(lane.fires),
                          r_port.en.eq(fetch), r_port.addr.eq(Cat(group, turn))]
-            if relu:
-                m.d.comb += w_port.data.sum.eq(lane.sum)
+            for name in kept.members:
+                m.d.comb += w_port.data[name].eq(getattr(lane, name))
             found.append(r_port.data)
-        if not relu:
+        if not sums:
             m.d.comb += self.o.payload.eq(Cat(each.fires for each in found))
+            return
+
+        chosen = Signal.like(part)
+        with m.If(fetch):
+            m.d.sync += chosen.eq(part)
+        leaving = [data.View(kept, Array(Value.cast(result)
+                                         for result in found[n::folding.lanes])[chosen])
+                   for n in range(folding.lanes)]
+        if linear:
+            m.d.comb += [lane.eq(each.sum)
+                         for lane, each in zip(self.o.payload, leaving, strict=True)]
             return
 
         m.submodules.shifts = shifts = Store(
             width=folding.shifts.width, depth=folding.words, init=self._image.get("shifts"))
         wiring.connect(m, wiring.flipped(self.shifts_bus), shifts.bus)
         m.d.comb += [shifts.en.eq(fetch), shifts.addr.eq(place)]
-        chosen = Signal.like(part)
-        with m.If(fetch):
-            m.d.sync += chosen.eq(part)
-        for n in range(folding.lanes):
-            each = data.View(kept, Array(Value.cast(result)
-                                         for result in found[n::folding.lanes])[chosen])
+        for n, each in enumerate(leaving):
             shifted = (each.sum >> shifts.data.word_select(n, folding.shift_bits)) + 1
             top = 2 ** folding.output_bits - 1
             m.d.comb += self.o.payload[n].eq(

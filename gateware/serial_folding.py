@@ -70,6 +70,9 @@ class SerialFolding:
         if self.detection not in DETECTIONS:
             raise ValueError(f"Detection must be one of {', '.join(DETECTIONS)}, "
                              f"not {self.detection!r}")
+        if self.activation == "linear" and self.detection != "none":
+            raise ValueError("Detection must be none where sums are asked for, "
+                             f"not {self.detection!r}")
         check(self.storage, self.simd, self.weights(0).depth)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Dense layer of multi-bit weights, plane by plane, that stops once its answer is known."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -11,12 +11,28 @@ from .checks import check_range
 from .products import products
 
 
-__all__ = ["ACTIVATIONS", "Compend", "DETECTIONS"]
+__all__ = ["ACTIVATIONS", "Compend", "DETECTIONS", "Serial"]
 
 
-ACTIVATIONS = ("relu", "sign")
+ACTIVATIONS = ("relu", "sign", "linear")
 DETECTIONS  = ("none", "exact", "speculative")
 MOST_FACTOR = 4    # eighths: half of the most that is to come, which is what comes on average
+
+
+@dataclass(frozen=True)
+class Serial:
+    """What hardware of a layer with weights of several bits is made for, beside its size.
+
+    :py:`detection` is the most that there is hardware for; all others are as :class:`Compend` has
+    them.
+    """
+
+    weight_bits: int
+    input_bits: int
+    output_bits: int
+    acc_bits: int
+    activation: str
+    detection: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +54,7 @@ class Compend:
 
     Of acc = Σ w · a + bias ``"relu"`` gives the floor of acc / 2^shift, but nothing below 0 or
     above 2^output_bits − 1; ``"sign"`` gives 1 where acc ≥ 0, and 0 elsewhere. A threshold t is a
-    bias of −t.
+    bias of −t. ``"linear"`` gives acc itself, of which no plane can be left out.
 
     After D. Lee, S. Kang, K. Choi, "ComPEND: Computation Pruning through Early Negative Detection
     for ReLU in a Deep Neural Network Accelerator", ICS 2018, for ReLU; speculation after SnaPEA
@@ -53,15 +69,17 @@ class Compend:
     weight_bits, input_bits : :class:`int`
         Planes, 2 to 16, and bits of an activation, 1 to 8.
     activation : :class:`str`
-        ``"relu"`` or ``"sign"``.
+        ``"relu"``, ``"sign"`` or ``"linear"``.
     shifts : array of integers, outputs
         By how many bits each sum is divided, 0 to :py:`top`'s bits; only for ``"relu"``.
     output_bits : :class:`int`
-        Bits of a result, 1 to 8; 1 for ``"sign"``.
+        Bits of a result, 1 to 8; 1 for ``"sign"``, and :py:`acc_bits` for ``"linear"``, where
+        results are signed.
     detection : :class:`str`
-        ``"none"``; ``"exact"``, which changes no result; or ``"speculative"``, which takes what is
-        to come for at least :py:`factor` eighths, and at most all but so many, of the most that it
-        can be. Then a sum that was given up may have been a little above zero.
+        ``"none"``, as it is for ``"linear"``; ``"exact"``, which changes no result; or
+        ``"speculative"``, which takes what is to come for at least :py:`factor` eighths, and at
+        most all but so many, of the most that it can be. Then a sum that was given up may have been
+        a little above zero.
     factor : :class:`int`
         1 to 4.
     acc_bits : :class:`int`, or None
@@ -87,12 +105,11 @@ class Compend:
                 raise ValueError(f"{what} must be one of {', '.join(among)}, not {value!r}")
         check_range("Bits of a weight", self.weight_bits, 2, 16)
         check_range("Bits of an activation", self.input_bits, 1, 8)
-        check_range("Bits of a result", self.output_bits, 1, 8)
+        if self.activation == "relu":
+            check_range("Bits of a result", self.output_bits, 1, 8)
         check_range("Factor in eighths", self.factor, 1, MOST_FACTOR)
-        if self.activation == "sign":
-            if self.shifts is not None:
-                raise ValueError("Shifts must be None where only signs are asked for")
-            object.__setattr__(self, "output_bits", 1)
+        if self.activation != "relu" and self.shifts is not None:
+            raise ValueError(f"Shifts must be None for {self.activation}")
         weights = _integers("Weights", self.weights)
         if weights.ndim != 2 or not weights.size:
             raise ValueError(f"Weights must be outputs x inputs, not of shape {weights.shape}")
@@ -113,6 +130,11 @@ class Compend:
         if self.acc_bits is None:
             object.__setattr__(self, "acc_bits", self.most_acc_bits)
         check_range("Bits of an accumulator", self.acc_bits, self.least_acc_bits, 64)
+        if self.activation == "sign":
+            object.__setattr__(self, "output_bits", 1)
+        if self.activation == "linear":
+            object.__setattr__(self, "output_bits", self.acc_bits)
+            object.__setattr__(self, "detection", "none")
 
     @property
     def inputs(self) -> int:
@@ -121,6 +143,11 @@ class Compend:
     @property
     def outputs(self) -> int:
         return self.weights.shape[0]
+
+    @property
+    def serial(self) -> Serial:
+        """What its hardware is made for."""
+        return Serial(**{each.name: getattr(self, each.name) for each in fields(Serial)})
 
     @property
     def top(self) -> int:
@@ -201,6 +228,8 @@ class Compend:
 
     def result(self, sums: np.ndarray) -> np.ndarray:
         """What comes of a running sum after the last plane, … × outputs."""
+        if self.activation == "linear":
+            return sums
         if self.shifts is None:
             return (sums >= 0).astype(np.int64)
         return ((sums >> self.shifts) + 1).clip(0, 2 ** self.output_bits - 1)

@@ -1,11 +1,6 @@
 """A whole network: an input encoder, dense layers, scores."""
 
-import io
-import json
 import os
-import pathlib
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,21 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import network_file
+from .compend import Compend, Serial
 from .dense import Dense
-from .encoder import BitSerial, Encoder, Threshold
+from .encoder import BitSerial, Encoder
 from .errors import InputError
-from .files import whole
-from .packing import pack64
+from .planes import planes_after
 from .scores import Scores, argmax
-from .stochastic import Stochastic
 
 
 __all__ = ["Network", "Shape"]
 
 
-FORMATS  = (1, 2)   # the second says how each layer is spread over tiles
-ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold, Stochastic)}
-BLOCK    = 256   # images whose activations stay in cache from layer to layer
+BLOCK      = 256   # images whose activations stay in cache from layer to layer
+SCORE_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,8 @@ class Shape:
     :py:`sizes` holds the number of inputs, of neurons in each hidden layer, and of classes.
     :py:`tiles` holds :py:`tile_rows` and :py:`sense` of each layer, as
     :class:`model.accumulate.Accumulate` has them; nothing where all layers are exact, whose
-    hardware does not depend on it.
+    hardware does not depend on it. :py:`serial` says of each layer what its weights of several bits
+    need, or None where they are binary; it is empty where all are.
     """
 
     encoder: Encoder
@@ -45,6 +40,7 @@ class Shape:
     gain_bits: int
     score_bits: int
     tiles: tuple[tuple[int | None, str | int], ...] = ()
+    serial: tuple[Serial | None, ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -64,8 +60,26 @@ class Shape:
         """What hardware is built for; at run time it may draw fewer samples."""
         return replace(self, encoder=self.encoder.built)
 
+    def serial_of(self, n: int) -> Serial | None:
+        """What a layer's weights of several bits need, or None where they are binary."""
+        return self.serial[n] if self.serial else None
+
+    def planes_of(self, n: int) -> tuple[tuple[int, ...], bool]:
+        """Gains of the planes that a layer of binary weights takes, and whether they are bipolar.
+
+        Where planes are kept apart, each has a pass of its own.
+        """
+        if n and self.serial_of(n - 1) is None:
+            return (1,), True
+        gains, bipolar = planes_after(self.encoder, self.serial_of(n - 1) if n else None)
+        return (1,) if self.apart else gains, bipolar
+
     def __str__(self) -> str:
         return "-".join(map(str, self.sizes))
+
+
+Layer  = Dense | Compend
+Output = Scores | Compend
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +88,18 @@ class Network:
 
     Calling a network gives the class of each image, the lowest index of its greatest score.
 
+    A layer of weights of several bits takes numbers: pixels themselves from the encoder, and bits
+    of 0 and 1, or numbers, from a layer. One of binary weights takes planes of bits: of what the
+    encoder makes of pixels, or of the numbers that a layer gives; or bits that stand for ±1.
+
     Parameters
     ----------
     encoder : :class:`model.encoder.Encoder`
-    layers : tuple of :class:`model.dense.Dense`
-        May be empty. The first layer takes its planes from the encoder.
-    scores : :class:`model.scores.Scores`
+        A :class:`model.encoder.BitSerial` where the first layer's weights have several bits.
+    layers : tuple of :class:`model.dense.Dense` or :class:`model.compend.Compend`
+        May be empty. Each takes as many bits of an activation as the one before it gives.
+    scores : :class:`model.scores.Scores` or :class:`model.compend.Compend`
+        The latter a linear one with an accumulator of 32 bits at most, whose sums are the scores.
     dataset : :class:`str`
         The dataset that the network was trained on, by name or path; empty if none.
     class_names : tuple of :class:`str`
@@ -87,24 +107,18 @@ class Network:
     """
 
     encoder: Encoder
-    layers: tuple[Dense, ...]
-    scores: Scores
+    layers: tuple[Layer, ...]
+    scores: Output
     dataset: str = ""
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        gains, bipolar = self.encoder.gains, self.encoder.bipolar
-        layers, scores = tuple(self.layers), replace(self.scores, gains=(1,), bipolar=True)
-        if layers:
-            layers = (replace(layers[0], gains=(1,) if self._apart else gains, bipolar=bipolar),
-                      *layers[1:])
-        if self._apart:
-            scores = replace(scores, gains=gains)
-        elif not layers:
-            scores = replace(scores, gains=gains, bipolar=bipolar)
-        object.__setattr__(self, "scores", scores)
-        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "class_names", tuple(self.class_names))
+        self._check_serial()
+        *layers, scores = (self._with_planes(n) for n in range(len(self.all_layers)))
+        object.__setattr__(self, "layers", tuple(layers))
+        object.__setattr__(self, "scores", scores)
         for n, (layer, following) in enumerate(pairwise(self.all_layers)):
             if layer.outputs != following.inputs:
                 raise ValueError(f"Layers must chain: layer {n} has {layer.outputs} outputs "
@@ -113,8 +127,43 @@ class Network:
             raise ValueError(f"Class names must be one per class ({self.classes}), "
                              f"not {len(self.class_names)}")
 
+    def _check_serial(self) -> None:
+        """Whether layers of weights of several bits fit where they are."""
+        last = len(self.layers)
+        for n, layer in enumerate(self.all_layers):
+            if not isinstance(layer, Compend):
+                continue
+            if self._apart:
+                raise ValueError("Samples must not be kept apart where weights have several bits")
+            if n == 0 and not isinstance(self.encoder, BitSerial):
+                raise ValueError("Encoder must give whole pixels to a layer of weights of several "
+                                 f"bits: a BitSerial, not {type(self.encoder).__name__}")
+            before = self.layers[n - 1] if n else None
+            bits = self.encoder.bits if n == 0 else \
+                before.output_bits if isinstance(before, Compend) else 1
+            if layer.input_bits != bits:
+                raise ValueError(f"Activations must have the {bits} bits in layer {n} that come "
+                                 f"there, not {layer.input_bits}")
+            if (layer.activation == "linear") != (n == last):
+                raise ValueError("Activation must be linear in the last layer alone, not "
+                                 f"{layer.activation} in layer {n} of {last + 1}")
+            if n == last and layer.serial.acc_bits > SCORE_BITS:
+                raise ValueError(f"Scores must have at most {SCORE_BITS} bits, "
+                                 f"not {layer.serial.acc_bits}")
+
+    def _with_planes(self, n: int) -> Any:
+        """A layer as it is, or that of binary weights with the planes that come there."""
+        layer = self.all_layers[n]
+        if isinstance(layer, Compend):
+            return layer
+        if self._apart:
+            gains = self.encoder.gains if n == len(self.layers) else (1,)
+            return replace(layer, gains=gains, bipolar=n > 0 or self.encoder.bipolar)
+        gains, bipolar = planes_after(self.encoder, self.layers[n - 1] if n else None)
+        return replace(layer, gains=gains, bipolar=bipolar)
+
     @property
-    def all_layers(self) -> tuple[Dense | Scores, ...]:
+    def all_layers(self) -> tuple[Layer | Output, ...]:
         """The hidden layers and the scores."""
         return (*self.layers, self.scores)
 
@@ -128,144 +177,133 @@ class Network:
 
     @property
     def shape(self) -> Shape:
+        binary = [layer for layer in self.all_layers if not isinstance(layer, Compend)]
+        serial = tuple(layer.serial if isinstance(layer, Compend) else None
+                       for layer in self.all_layers)
+        gain_bits, score_bits = (0, 16 if self.scores.serial.acc_bits <= 16 else SCORE_BITS) \
+            if isinstance(self.scores, Compend) else (self.scores.gain_bits, self.scores.score_bits)
         return Shape(self.encoder,
                      (self.inputs, *(layer.outputs for layer in self.all_layers)),
-                     self.scores.gain_bits, self.scores.score_bits,
-                     () if all(layer.exact for layer in self.all_layers) else self._tiles)
+                     gain_bits, score_bits,
+                     () if all(layer.exact for layer in binary) else self.tiles,
+                     serial if any(serial) else ())
 
     @property
-    def _tiles(self) -> tuple[tuple[int | None, str | int], ...]:
-        return tuple((layer.tile_rows, layer.sense) for layer in self.all_layers)
+    def tiles(self) -> tuple[tuple[int | None, str | int], ...]:
+        """Rows of a tile, and how it senses, of each layer."""
+        return tuple((None, "exact") if isinstance(layer, Compend) else
+                     (layer.tile_rows, layer.sense) for layer in self.all_layers)
 
     @property
     def _apart(self) -> bool:
         return self.encoder.apart and bool(self.layers)
 
+    def binary(self, what: str) -> tuple[tuple[Dense, ...], Scores]:
+        """Hidden layers and scores, for :py:`what` asks for binary weights in all of them.
+
+        :exc:`InputError` where some have several bits.
+        """
+        layers = tuple(layer for layer in self.layers if isinstance(layer, Dense))
+        if isinstance(self.scores, Compend) or len(layers) < len(self.layers):
+            serial = [str(n) for n, layer in enumerate(self.all_layers)
+                      if isinstance(layer, Compend)]
+            raise InputError(f"{what} is for binary weights, and those of layer "
+                             f"{', '.join(serial)} have several bits: take a network of binary "
+                             "layers")
+        return layers, self.scores
+
     def drawing(self, samples: int) -> "Network":
         """What hardware that is built for this network computes while it draws so many samples."""
         return replace(self, encoder=self.encoder.drawing(samples))
+
+    def into(self, n: int, x: np.ndarray) -> np.ndarray:
+        """What a layer takes, for images or for what the layer before it gives of them.
+
+        That is numbers where its weights have several bits, else planes of bits.
+        """
+        layer = self.all_layers[n]
+        if isinstance(layer, Compend):
+            return x
+        if n == 0:
+            planes = self.encoder(x)
+            return planes[:, :, None, :] if self._apart else planes
+        if self._apart and n == len(self.layers):
+            return x
+        if len(layer.gains) > 1:
+            return BitSerial(len(layer.gains))(x)
+        return x[..., None, :] != 0
 
     def trace(self, images: npt.ArrayLike) -> dict[str, np.ndarray]:
         """Every intermediate: :py:`layerN.acc` and :py:`layerN.bits` of each hidden layer, then
         :py:`scores.acc` and :py:`scores`; each images × outputs. Where planes are kept apart,
         those of hidden layers are images × planes × outputs.
+
+        Layers of weights of several bits have :py:`layerN.bits` alone, or :py:`layerN.values` where
+        activations are numbers; and scores of such weights :py:`scores` alone.
         """
-        planes = self.encoder(self._check(images))
-        if self._apart:
-            planes = planes[:, :, None, :]
+        x = self._check(images)
         trace: dict[str, np.ndarray] = {}
         for n, layer in enumerate(self.layers):
-            trace[f"layer{n}.acc"] = acc = layer.acc(planes)
-            trace[f"layer{n}.bits"] = bits = acc >= layer.thresholds
-            planes = bits[..., None, :]
-        if self._apart:
-            planes = planes[:, :, 0]
-        trace["scores.acc"] = acc = self.scores.acc(planes)
-        trace["scores"] = self.scores.gain * acc + self.scores.bias
+            seen = self.into(n, x)
+            if isinstance(layer, Compend):
+                x = layer(seen)
+                if layer.activation == "relu":
+                    trace[f"layer{n}.values"] = x
+                    continue
+            else:
+                trace[f"layer{n}.acc"] = acc = layer.acc(seen)
+                x = acc >= layer.thresholds
+            trace[f"layer{n}.bits"] = x = x != 0
+        seen = self.into(len(self.layers), x)
+        if isinstance(self.scores, Compend):
+            trace["scores"] = self.scores(seen)
+        else:
+            trace["scores.acc"] = acc = self.scores.acc(seen)
+            trace["scores"] = self.scores.gain * acc + self.scores.bias
         return trace
 
     def _check(self, images: npt.ArrayLike) -> np.ndarray:
         images = np.asarray(images)
         if images.shape[1:] != (self.inputs,):
             raise ValueError(f"Images must have {self.inputs} pixels, not shape {images.shape}")
-        return images
+        return self.encoder.check(images)
 
     def scores_of(self, images: npt.ArrayLike) -> np.ndarray:
         """Scores of each image: images × classes.
 
         The last of what :meth:`trace` gives, sooner, as nothing else is kept.
         """
-        images = self.encoder.check(self._check(images))
+        images = self._check(images)
         scores = np.empty((len(images), self.classes), dtype=np.int64)
         for start in range(0, len(images), BLOCK):
-            planes = self.encoder(images[start:start + BLOCK])
+            x = images[start:start + BLOCK]
             if self._apart:
-                scores[start:start + BLOCK] = self._scores_apart(planes)
-                continue
-            for layer in self.layers:
-                planes = layer(planes)[:, None, :]
-            scores[start:start + BLOCK] = self.scores(planes)
+                x = self._bits_apart(x)
+            else:
+                for n, layer in enumerate(self.layers):
+                    x = layer(self.into(n, x))
+            scores[start:start + BLOCK] = self.scores(self.into(len(self.layers), x))
         return scores
 
-    def _scores_apart(self, planes: np.ndarray) -> np.ndarray:
-        """Scores for planes that are kept apart, one of them after another, to bound memory."""
+    def _bits_apart(self, images: np.ndarray) -> np.ndarray:
+        """Last hidden bits of planes that are kept apart, one after another, to bound memory."""
+        planes = self.encoder(images)
         bits = np.empty((*planes.shape[:2], self.scores.inputs), dtype=bool)
         for plane in range(planes.shape[1]):
-            x = planes[:, plane:plane + 1]
+            x = planes[:, plane]
             for layer in self.layers:
-                x = layer(x)[:, None, :]
-            bits[:, plane] = x[:, 0]
-        return self.scores(bits)
+                x = layer(x[:, None, :])
+            bits[:, plane] = x
+        return bits
 
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         return argmax(self.scores_of(images))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to an ``.npz`` file, whole or not at all."""
-        tiles = {"tiles": self._tiles} if set(self._tiles) != {(None, "exact")} else {}
-        header = {"format": FORMATS[bool(tiles)], **tiles,
-                  "encoder": {"kind": type(self.encoder).__name__, **vars(self.encoder)},
-                  "sizes": self.shape.sizes, "dataset": self.dataset,
-                  "class_names": self.class_names}
-        arrays = {"ohmbit": np.array(json.dumps(header)),
-                  "scores.gain": self.scores.gain, "scores.bias": self.scores.bias}
-        for n, layer in enumerate(self.all_layers):
-            arrays[f"layer{n}.weights"] = pack64(layer.weights)
-        for n, layer in enumerate(self.layers):
-            arrays[f"layer{n}.thresholds"] = layer.thresholds
-        with whole(path) as partial, open(partial, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        network_file.write(path, self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Network":
         """Read what :meth:`save` wrote. Anything else is an :class:`InputError`."""
-        try:
-            contents = io.BytesIO(pathlib.Path(path).read_bytes())
-            if not zipfile.is_zipfile(contents):
-                raise zipfile.BadZipFile("it is no zip archive")
-            with np.load(contents, allow_pickle=False) as arrays:
-                return cls._from_arrays(arrays)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; `ohmbit train DATASET -o {path}` makes "
-                             "one") from None
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{path}: not a network file, or cut short ({error}); train or copy "
-                             "it again") from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            why = "it holds pickled objects, which are never loaded" \
-                if "allow_pickle" in str(error) else str(error).strip("'\"")
-            raise InputError(f"{path}: not a network that ohmbit can use: {why}") from None
-
-    @classmethod
-    def _from_arrays(cls, arrays: "np.lib.npyio.NpzFile") -> "Network":
-        if "ohmbit" not in arrays.files:
-            raise ValueError("it was not written by ohmbit")
-        header = json.loads(str(arrays["ohmbit"]))
-        if header["format"] not in FORMATS:
-            raise ValueError(f"its format is {header['format']}, and this ohmbit reads "
-                             f"{' and '.join(map(str, FORMATS))}")
-        kind = header["encoder"].pop("kind")
-        if kind not in ENCODERS:
-            raise ValueError(f"its encoder {kind!r} is unknown to this ohmbit")
-        sizes = header["sizes"]
-        weights = [_unpack64(arrays[f"layer{n}.weights"], inputs, outputs)
-                   for n, (inputs, outputs) in enumerate(pairwise(sizes))]
-        encoder = ENCODERS[kind](**header["encoder"])
-        tiles = [(None, "exact")] * len(weights) if header["format"] == 1 else header["tiles"]
-        if len(tiles) != len(weights):
-            raise ValueError(f"tiles of {len(tiles)} layers are there, not of {len(weights)}")
-        ways: list[Any] = [{"tile_rows": rows, "sense": sense} for rows, sense in tiles]
-        layers = tuple(Dense(w, arrays[f"layer{n}.thresholds"],
-                             gains=encoder.gains if n == 0 else (1,),
-                             bipolar=encoder.bipolar if n == 0 else True, **way)
-                       for n, (w, way) in enumerate(zip(weights[:-1], ways, strict=False)))
-        scores = Scores(weights[-1], arrays["scores.gain"], arrays["scores.bias"], **ways[-1])
-        return cls(encoder, layers, scores, header["dataset"], tuple(header["class_names"]))
-
-
-def _unpack64(words: np.ndarray, inputs: int, outputs: int) -> np.ndarray:
-    """Undo :func:`model.packing.pack64` for a matrix of weights."""
-    if words.dtype != np.dtype("<u8") or words.shape != (outputs, -(-inputs // 64)):
-        raise ValueError(f"weights of {outputs} x {inputs} cells are missing or of another size")
-    rows = np.ascontiguousarray(words).view(np.uint8)
-    return np.unpackbits(rows, axis=1, count=inputs, bitorder="little").astype(bool)
+        return network_file.read(path, cls)

@@ -48,13 +48,14 @@ def tile(network: Network, *, rows: int, columns: int, bias_rows: int = 0,
     whole = _with(network, tile_rows=None, sense="exact")
     grids = tuple(Grid(layer.weights, rows=rows, columns=columns, bias_rows=bias_rows, sense=sense)
                   for layer in whole.all_layers)
-    held = tuple(hold(layer, grid) for layer, grid in zip(whole.layers, grids, strict=False))
+    held = tuple(hold(layer, grid)
+                 for layer, grid in zip(whole.binary("tiling")[0], grids, strict=False))
     spread = _with(replace(whole, layers=tuple(one.layer for one in held)), tile_rows=rows,
                    sense=sense)
     return Tiling(spread, whole, grids, held)
 
 
 def _with(network: Network, *, tile_rows: int | None, sense: str | int) -> Network:
-    layers = tuple(replace(layer, tile_rows=tile_rows, sense=sense) for layer in network.layers)
-    return replace(network, layers=layers,
-                   scores=replace(network.scores, tile_rows=tile_rows, sense=sense))
+    layers, scores = network.binary("tiling")
+    return replace(network, scores=replace(scores, tile_rows=tile_rows, sense=sense), layers=tuple(
+        replace(layer, tile_rows=tile_rows, sense=sense) for layer in layers))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from model.compend import Compend
 from model.network import Network
 
 from .engine import Result
@@ -122,9 +123,11 @@ def _values(network: Network, result: Result) -> dict[str, np.ndarray]:
     for n, layer in enumerate(network.all_layers if result.trace is not None else ()):
         assert result.trace is not None
         name = f"layer{n}" if n < len(network.layers) else "scores"
-        values[f"{name}.acc"] = layer.acc_of(result.trace[f"{name}.sums"])
-        if n < len(network.layers):
-            values[f"{name}.bits"] = result.trace[f"{name}.bits"]
+        if not isinstance(layer, Compend):
+            values[f"{name}.acc"] = layer.acc_of(result.trace[f"{name}.sums"])
+        for seen in (f"{name}.bits", f"{name}.values"):
+            if seen in result.trace:
+                values[seen] = result.trace[seen]
     return values | {"scores": result.scores, "class": result.best[:, None]}
 
 

@@ -124,10 +124,11 @@ class _Changes:
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self.layers, self.scores = network.binary("sensitivity")
         self.names = [*(f"layer{n}" for n in range(len(network.layers))), "scores"]
         self.probes: dict[str, np.ndarray] = {}
         self.pins: dict[str, np.ndarray] = {}
-        for name, layer in zip(self.names, network.all_layers, strict=True):
+        for name, layer in zip(self.names, (*self.layers, self.scores), strict=True):
             self._add(f"{name}.weights", layer.weights.shape)
             if not layer.bipolar:
                 self._add(f"{name}.cells", layer.weights.shape)
@@ -146,11 +147,11 @@ class _Changes:
         network, trace = self.network, self.network.trace(images)
         planes, low = network.encoder(images), -1 if network.encoder.bipolar else 0
         x = np.einsum("p,npi->ni", np.array(network.encoder.gains), np.where(planes, 1, low))
-        for n, layer in enumerate(network.layers):
+        for n, layer in enumerate(self.layers):
             self._follow_layer(n, layer, x, trace)
             x = np.where(trace[f"layer{n}.bits"], 1, -1)
-        gain = network.scores.gain
-        for kind, change in _lost(network.scores, x).items():
+        gain = self.scores.gain
+        for kind, change in _lost(self.scores, x).items():
             seen = (change != 0).any(axis=0)
             self.probes[f"scores.{kind}"] |= seen
             self.pins[f"scores.{kind}"] |= seen & (gain != 0)[:, None]
@@ -181,10 +182,10 @@ class _Changes:
 
     def _matters(self, n: int, trace: dict[str, np.ndarray]) -> np.ndarray:
         """Whether a score changes with the bit of each neuron of a layer: images × neurons."""
-        layers, bits = self.network.layers, trace[f"layer{n}.bits"]
+        layers, bits = self.layers, trace[f"layer{n}.bits"]
         if n == len(layers) - 1:
             # Each accumulator of the scores changes by 2, and its score by twice the gain.
-            return np.full(bits.shape, bool(self.network.scores.gain.any()))
+            return np.full(bits.shape, bool(self.scores.gain.any()))
         following, result = layers[n + 1], np.zeros(bits.shape, dtype=bool)
         sign = np.where(following.weights, 2, -2)
         for neuron in range(layers[n].outputs):
@@ -197,9 +198,9 @@ class _Changes:
 
     def _scores(self, n: int, bits: np.ndarray) -> np.ndarray:
         """Scores for the bits that enter a layer."""
-        for layer in self.network.layers[n:]:
+        for layer in self.layers[n:]:
             bits = layer(bits[:, None, :])
-        return self.network.scores(bits[:, None, :])
+        return self.scores(bits[:, None, :])
 
     def noticed(self) -> dict[str, Noticed]:
         """All that was noted."""

@@ -117,8 +117,9 @@ class _Sums:
         self.network = network
         self.apart = network.shape.apart
         self.most = 1 if self.apart else sum(network.encoder.gains)
+        self.layers, _ = network.binary("looking for images at thresholds")
         self.signs, self.offsets, self.thresholds = [], [], []
-        for n, layer in enumerate(network.layers):
+        for n, layer in enumerate(self.layers):
             self.signs.append(np.where(layer.weights, 1.0, -1.0))
             self.offsets.append((self.most if n == 0 else 1) * (~layer.weights).sum(axis=1))
             self.thresholds.append(layer.sum_threshold(layer.thresholds))
@@ -162,7 +163,7 @@ class _Sums:
         """Sums of so many layers, images × neurons each. Floating point holds them exactly."""
         result, x = [], values.astype(np.float64)
         for layer, sign, offset, threshold in list(zip(
-                self.network.layers, self.signs, self.offsets, self.thresholds,
+                self.layers, self.signs, self.offsets, self.thresholds,
                 strict=True))[:depth]:
             if layer.exact:
                 result.append(x @ sign.T + offset)
@@ -181,7 +182,7 @@ class _Sums:
         """What each layer could reach if all inputs that are not constant were free."""
         result = []
         low, high = np.zeros(self.network.inputs), np.full(self.network.inputs, self.most)
-        for layer, sign, offset, threshold in zip(self.network.layers, self.signs, self.offsets,
+        for layer, sign, offset, threshold in zip(self.layers, self.signs, self.offsets,
                                                   self.thresholds, strict=True):
             up, down = np.maximum(sign, 0), np.maximum(-sign, 0)
             least = up @ low - down @ high + offset

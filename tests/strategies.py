@@ -1,6 +1,7 @@
 """Hypothesis strategies for layers, networks and the traffic through them."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,13 +15,14 @@ from model.compend import ACTIVATIONS, DETECTIONS, Compend
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network
+from model.planes import planes_after
 from model.scores import Scores
 from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
            "denses", "scoreses", "compends", "activations", "serial_foldings", "samples_of",
-           "foldings", "networks", "mappings"]
+           "foldings", "networks", "serial_networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -98,11 +100,13 @@ def _scores(draw, layer):
 
 
 @st.composite
-def compends(draw, max_inputs=16, max_outputs=8, detections=DETECTIONS):
+def compends(draw, max_inputs=16, max_outputs=8, detections=DETECTIONS, size=None, input_bits=None,
+             activations=ACTIVATIONS):
     """Layers of multi-bit weights, whose answers images of :func:`activations` know both ways."""
-    inputs, outputs = draw(st.integers(1, max_inputs)), draw(st.integers(1, max_outputs))
-    sizes = {"weight_bits": draw(st.integers(2, 8)), "input_bits": draw(st.integers(1, 8)),
-             "activation": draw(st.sampled_from(ACTIVATIONS)),
+    inputs, outputs = size or (draw(st.integers(1, max_inputs)), draw(st.integers(1, max_outputs)))
+    sizes = {"weight_bits": draw(st.integers(2, 8)),
+             "input_bits": input_bits or draw(st.integers(1, 8)),
+             "activation": draw(st.sampled_from(activations)),
              "detection": draw(st.sampled_from(detections)), "factor": draw(st.integers(1, 4))}
     half, top = 1 << sizes["weight_bits"] - 1, inputs * (2 ** sizes["input_bits"] - 1)
     rng = np.random.default_rng(draw(st.integers(0, 2 ** 32 - 1)))
@@ -177,6 +181,30 @@ def networks(draw, max_size=16, max_layers=2, exact=False, encoder=encoders, min
     last = Accumulate(draw(bits(chain[-1], chain[-2])), gains=encoder.gains if apart else gains,
                       bipolar=bipolar, **ways[-1])
     return Network(encoder, tuple(layers), _scores(draw, last))
+
+
+@st.composite
+def serial_networks(draw, max_size=12, max_layers=3):
+    """Networks of which some layers, at least one, have weights of several bits."""
+    chain = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 1))
+    last = len(chain) - 2
+    serial = [draw(st.booleans()) for _ in range(last + 1)]
+    serial[draw(st.integers(0, last))] = True
+    encoder = BitSerial(draw(st.integers(1, 8))) if serial[0] else \
+        draw(encoders.filter(lambda encoder: not encoder.apart))
+    layers = []
+    for n, size in enumerate(pairwise(chain)):
+        before = layers[-1] if layers else None
+        if serial[n]:
+            bits_ = encoder.bits if n == 0 else getattr(before, "output_bits", 1)
+            layers.append(draw(compends(size=size, input_bits=bits_, activations=["linear"] if
+                                        n == last else ["relu", "sign"])))
+            continue
+        gains, bipolar = planes_after(encoder, before)
+        layer = Accumulate(draw(bits(*size[::-1])), gains=gains, bipolar=bipolar)
+        layers.append(_scores(draw, layer) if n == last else
+                      Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar))
+    return Network(encoder, tuple(layers[:-1]), layers[-1])
 
 
 @st.composite

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from amaranth.hdl import Module, Value
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 import gateware.compend
 from gateware.serial_folding import SerialFolding
@@ -23,8 +23,9 @@ def plain(layer, x):
     for n, o in np.ndindex(results.shape):
         acc = sum(int(w) * int(a) for w, a in zip(layer.weights[o], x[n], strict=True))
         acc += int(layer.bias[o])
-        results[n, o] = acc >= 0 if layer.activation == "sign" else \
-            min(max(acc, 0) // 2 ** int(layer.shifts[o]), 2 ** layer.output_bits - 1)
+        if layer.activation == "relu":
+            acc = min(max(acc, 0) // 2 ** int(layer.shifts[o]), 2 ** layer.output_bits - 1)
+        results[n, o] = acc >= 0 if layer.activation == "sign" else acc
     return results
 
 
@@ -70,7 +71,7 @@ def test_planes_run_until_the_answer_is_known(data, layer):
             left = layer.weight_bits - 1 - plane
             acc += (-1 if plane else 1) * int(x[n] @ bits) * 2 ** left
             if layer.detection == "none" or not left:
-                continue
+                continue   # as it is where sums are asked for
             if acc < low * 2 ** left:
                 known = 0
             elif layer.activation == "sign" and acc >= (total[n] - low) * 2 ** left:
@@ -126,8 +127,8 @@ def layer(**changed):
     ({"shifts": np.array([0, 12])}, "Shifts must be between 0 and 11, not 0 to 12"),
     ({"shifts": np.array([0])}, "Shifts must be one per output (2), not (1,)"),
     ({"shifts": np.array([0, 0]), "activation": "sign"},
-     "Shifts must be None where only signs are asked for"),
-    ({"activation": "tanh"}, "Activation must be one of relu, sign, not 'tanh'"),
+     "Shifts must be None for sign"),
+    ({"activation": "tanh"}, "Activation must be one of relu, sign, linear, not 'tanh'"),
     ({"detection": "late"}, "Detection must be one of none, exact, speculative, not 'late'"),
     ({"weight_bits": 1}, "Bits of a weight must be between 2 and 16, not 1"),
     ({"weight_bits": 17}, "Bits of a weight must be between 2 and 16, not 17"),
@@ -219,6 +220,8 @@ def watched(dut, folding, x, i_stalls=(0,), o_stalls=(0,), inputs=None):
     m.d.comb += [getattr(dut, name).eq(value) for name, value in (inputs or {}).items()]
     simulate(m, watcher, producer, consumer)
     results = unpack_fields(out, folding.output_bits, folding.lanes).reshape(len(x), -1)
+    if folding.activation == "linear":
+        results -= results >> folding.output_bits - 1 << folding.output_bits
     # Neurons that only fill up the last group give nothing.
     assert not results[:, folding.outputs:].any()
     return results[:, :folding.outputs], taken[1].pop(), taken
@@ -243,6 +246,7 @@ def test_gateware_gives_each_result_and_counts_each_plane_and_cycle(data, layer,
 @settings(max_examples=8)
 @given(data=st.data(), layer=compends(detections=("exact", "speculative")))
 def test_detection_is_chosen_at_run_time(data, layer):
+    assume(layer.activation != "linear")
     folding = data.draw(serial_foldings(layer))
     x = data.draw(activations(layer, 3))
     factor = data.draw(st.integers(0, 4))
@@ -260,7 +264,8 @@ def test_detection_is_chosen_at_run_time(data, layer):
 
 
 @pytest.mark.parametrize("activation, pe, simd, levels", [
-    ("relu", 1, 1, 0), ("relu", 4, 3, 1), ("relu", 3, 8, 0), ("sign", 5, 2, 2), ("sign", 8, 6, 0)])
+    ("relu", 1, 1, 0), ("relu", 4, 3, 1), ("relu", 3, 8, 0), ("sign", 5, 2, 2), ("sign", 8, 6, 0),
+    ("linear", 4, 3, 0)])
 def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, simd, levels):
     layer = random_layer(8, 12, activation)
     folding = SerialFolding.of(layer, pe=pe, simd=simd, levels=levels)
@@ -278,7 +283,7 @@ def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, 
 
 @pytest.mark.parametrize("outputs, inputs, pe, simd", [
     (8, 12, 4, 3), (8, 8, 4, 2), (12, 9, 3, 3), (6, 7, 6, 7), (4, 4, 1, 1), (7, 8, 7, 1)])
-@pytest.mark.parametrize("activation", ["relu", "sign"])
+@pytest.mark.parametrize("activation", ["relu", "sign", "linear"])
 def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, pe, simd, activation):
     layer = random_layer(outputs, inputs, activation, detection="speculative")
     folding = SerialFolding.of(layer, pe=pe, simd=simd)
@@ -287,12 +292,12 @@ def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, pe, simd, 
                                                          folding.words))
     widths = {"cycles": 32, "run": 32, "begun": pe.bit_length(), "full": 2, "bank": 1, "turn": 1,
               "group": group, "part": part, "place": place, "idle": folding.wasted + 1,
-              "low": folding.top.bit_length()}
+              "low": folding.top.bit_length() if layer.detection == "speculative" else 0}
     # Of no bits at all are those that could only be 0.
     assert {name: found for name, found in registers(dut).items() if name in widths} \
         == {name: (width, 0) for name, width in widths.items() if width}
     found = memories(dut)
-    kept = 1 + (layer.acc_bits if activation == "relu" else 0)
+    kept = {"relu": 1 + layer.acc_bits, "sign": 1, "linear": layer.acc_bits}[activation]
     assert all(found[f"results_{n}"] == (kept, 2 << group) for n in range(pe))
 
 

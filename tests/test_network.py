@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from model.compend import Compend
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.errors import InputError
@@ -135,6 +136,90 @@ def test_file_keeps_tiles(tmp_path, tiles):
     assert header["format"] == 1 and "tiles" not in header   # as any ohmbit reads it
 
 
+@given(data=st.data(), network=strategies.serial_networks())
+def test_layers_of_several_bits_take_numbers_and_give_them(data, network):
+    encoder = network.encoder
+    images = np.random.default_rng(data.draw(st.integers(0, 999))).integers(
+        0, 2 ** encoder.bits, (6, network.inputs))
+    trace = network.trace(images)
+    x, bipolar = images, encoder.bipolar
+    if not isinstance(network.all_layers[0], Compend):
+        x = (np.array(encoder.gains)[:, None] * np.where(
+            encoder(images), 1, -1 if bipolar else 0)).sum(axis=1)
+        bipolar = None   # has been seen to
+    for n, layer in enumerate(network.all_layers):
+        final = n == len(network.layers)
+        name = "scores" if final else f"layer{n}"
+        if isinstance(layer, Compend):
+            # An activation that is a bit is 0 or 1 here.
+            x = layer(x)
+            kind = name if final else f"{name}.{'values' if layer.activation == 'relu' else 'bits'}"
+            bipolar = layer.activation == "sign"
+            assert (trace.pop(kind) == x).all()
+            continue
+        acc = (2 * x - 1 if bipolar else x) @ (2 * layer.weights - 1).T
+        assert (trace.pop(f"{name}.acc") == acc).all()
+        x = layer.gain * acc + layer.bias if final else (acc >= layer.thresholds).astype(int)
+        assert (trace.pop("scores" if final else f"{name}.bits") == x).all()
+        bipolar = True
+    assert not trace
+    assert (network.scores_of(images) == x).all()
+    assert (network(images) == np.argmax(x, axis=1)).all()
+
+
+@given(network=strategies.serial_networks())
+def test_file_keeps_layers_of_several_bits(tmp_path_factory, network):
+    path = tmp_path_factory.mktemp("nets") / "net.npz"
+    network.save(path)
+    loaded = Network.load(path)
+    assert loaded.shape == network.shape and loaded.encoder == network.encoder
+    for layer, other in zip(loaded.all_layers, network.all_layers, strict=True):
+        assert type(layer) is type(other)
+        for name, value in vars(other).items():
+            assert np.array_equal(getattr(layer, name), value), name
+    with np.load(path) as file:
+        assert json.loads(str(file["ohmbit"]))["format"] == 3
+
+
+def serial(inputs, outputs, **given_):
+    return Compend(np.ones((outputs, inputs), int), np.zeros(outputs, int), **given_)
+
+
+BINARY = Dense(np.ones((3, 4), bool), np.zeros(3, int))
+LAST = serial(3, 2, input_bits=1, activation="linear")
+
+
+@pytest.mark.parametrize("encoder, layers, scores, message", [
+    (Threshold(3), (serial(4, 3, activation="sign"),), LAST,
+     "Encoder must give whole pixels to a layer of weights of several bits: a BitSerial, "
+     "not Threshold"),
+    (Stochastic(2, most=2, combine="scores"), (BINARY,), LAST,
+     "Samples must not be kept apart where weights have several bits"),
+    (BitSerial(7), (serial(4, 3, activation="sign"),), LAST,
+     "Activations must have the 7 bits in layer 0 that come there, not 8"),
+    (BitSerial(8), (serial(4, 3, output_bits=2),), LAST,
+     "Activations must have the 2 bits in layer 1 that come there, not 1"),
+    (BitSerial(8), (BINARY,), replace(LAST, input_bits=2, acc_bits=None),
+     "Activations must have the 1 bits in layer 1 that come there, not 2"),
+    (BitSerial(8), (serial(4, 3, activation="linear"),), LAST,
+     "Activation must be linear in the last layer alone, not linear in layer 0 of 2"),
+    (BitSerial(8), (), serial(4, 3, activation="relu"),
+     "Activation must be linear in the last layer alone, not relu in layer 0 of 1"),
+    (BitSerial(8), (), serial(4, 3, activation="linear", acc_bits=33),
+     "Scores must have at most 32 bits, not 33"),
+])
+def test_layers_of_several_bits_where_they_make_no_sense(encoder, layers, scores, message):
+    with pytest.raises(ValueError) as error:
+        Network(encoder, layers, scores)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("bits, score_bits", [(16, 16), (17, 32), (32, 32)])
+def test_scores_are_as_wide_as_accumulators_at_least(bits, score_bits):
+    network = Network(BitSerial(1), (), replace(LAST, acc_bits=bits))
+    assert (network.shape.gain_bits, network.shape.score_bits) == (0, score_bits)
+
+
 @pytest.mark.parametrize("images", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
 @pytest.mark.parametrize("sizes", [(70, 3), (65, 129, 3), (64, 33, 63, 2)])
 def test_scores_without_a_trace_are_those_with_one(images, sizes):
@@ -226,6 +311,15 @@ BAD = {
     "range": (lambda path: changed(path, **{"layer0.thresholds": np.full(5, 999)}),
               "Thresholds must be between -490 and 491, not 999 to 999"),
     "tiles": (lambda path: changed(path, ohmbit=header(path, format=2)), "tiles"),
+    "serial": (lambda path: changed(path, ohmbit=header(
+        path, format=3, tiles=[[None, "exact"]] * 2)), "serial"),
+    "serial layers": (lambda path: changed(path, ohmbit=header(
+        path, format=3, tiles=[[None, "exact"]] * 2, serial=[None])),
+        "serial of 1 layers are there, not of 2"),
+    "serial weights": (lambda path: changed(path, ohmbit=header(
+        path, format=3, tiles=[[None, "exact"]] * 2,
+        serial=[vars(serial(4, 3).serial) | {"factor": 1}, None])),
+        "weights of 5 x 70 are missing or of another size"),
     "few tiles": (lambda path: changed(path, ohmbit=header(
         path, format=2, tiles=[[None, "exact"]])),
                   "tiles of 1 layers are there, not of 2"),

@@ -90,6 +90,14 @@ def test_bad_sizes(given_, error, message):
         signs(**given_)
 
 
+def test_sums_need_every_plane():
+    layer = Compend(np.zeros((7, 9), int), np.zeros(7, int), activation="linear")
+    assert SerialFolding.of(layer, pe=1, simd=1).detection == "none"
+    with pytest.raises(ValueError, match="^Detection must be none where sums are asked for, not "
+                                         "'exact'$"):
+        SerialFolding.of(layer, pe=1, simd=1, detection="exact")
+
+
 def test_what_a_folding_has_unless_told_otherwise():
     assert signs() == signs(detection="exact", skip_zeros=True, storage="block", levels=0)
 
