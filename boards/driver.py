@@ -10,14 +10,17 @@ from gateware.control import network_id
 from model import frame
 from model.errors import CheckFailed, InputError
 from model.frame import FrameError, Identity, Opcode, Repeated, Run
-from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
+from sim.engine import Image, Result, Waveform, bus_reads, bus_writes, counts_of, image_of
 
 from .job import Job, seconds
 from .line import Line, Traffic
 from .serial_port import Port, open_port
 
 
-__all__ = ["Driver", "images_per_second"]
+__all__ = ["Driver", "Taken", "images_per_second"]
+
+
+Taken = tuple[tuple[int, ...] | None, ...] | None   # cycles of each image in each layer
 
 
 class Driver:
@@ -103,11 +106,11 @@ class Driver:
             self._line.ask(Job([(Opcode.WRITE, frame.write(address, words))], [0])
                       for address, words in _runs(part))
 
-    def choose_samples(self, image: Image) -> None:
-        """Have as many samples drawn as an image says, if any are, and leave its memories alone."""
-        region = self._accelerator.memories.get("samples")
-        if region is not None:
-            self._one(Opcode.WRITE, frame.write(region.base, image["samples"]), 0)
+    def choose(self, image: Image) -> None:
+        """Have samples drawn, and neurons end early, as an image says; leave its memories alone."""
+        for name, region in self._accelerator.memories.items():
+            if name == "samples" or name.endswith(".detection"):
+                self._one(Opcode.WRITE, frame.write(region.base, image[name]), 0)
 
     def read(self) -> Image:
         runs = _runs((address, 0) for address in bus_reads(self._accelerator))
@@ -127,21 +130,37 @@ class Driver:
         count = at_a_time(identity)
         jobs = [classify(identity, packed[at:at + count], self._accelerator.cycles)
                 for at in range(0, len(packed), count)]
+        before = self._counted()
         self._line.ask(
             jobs, lambda done: self._progress(min(done * count, len(packed)), len(packed)))
+        counts = counts_of(self._accelerator, before, self._counted())
         runs = [self._run(identity, job) for job in jobs]
         done = np.repeat(np.cumsum([run.cycles for run in runs], dtype=np.int64),
                          [len(run.best) for run in runs])
         scores = np.array([row for run in runs for row in run.scores or ()], dtype=np.int64)
         best = np.array([best for run in runs for best in run.best], dtype=np.int64)
         return Result(scores.reshape(-1, identity.classes), best,
-                      int(done[-1]) if len(done) else 0, done)
+                      int(done[-1]) if len(done) else 0, done, counts=counts)
 
-    def predict(self, images: int) -> int:
-        """Cycles that :meth:`infer` should count: those of each command's images, added up."""
-        count = at_a_time(self._known())
+    def _counted(self) -> list[int]:
+        """All counters of layers, where there are any."""
+        if not self._accelerator.counters:
+            return []
+        return self._words((region.base, region.depth)
+                           for region in self._accelerator.counters.values())
+
+    def predict(self, images: int, taken: Taken = None) -> int:
+        """Cycles that :meth:`infer` should count: those of each command's images, added up.
+
+        :py:`taken` is as :meth:`gateware.plan.Plan.cycles` has it.
+        """
+        count, cycles = at_a_time(self._known()), self._accelerator.cycles
+        if taken is not None and any(taken):
+            return int(sum(
+                cycles(min(count, images - at), taken=tuple(
+                    each and each[at:at + count] for each in taken))
+                for at in range(0, images, count)))
         whole, rest = divmod(images, count)
-        cycles = self._accelerator.cycles
         return int(whole * cycles(count) + (cycles(rest) if rest else 0))
 
     # What else a link does.

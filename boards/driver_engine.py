@@ -7,7 +7,7 @@ import numpy.typing as npt
 from model.errors import InputError
 from sim.engine import Image, Result, Waveform
 
-from .driver import Driver
+from .driver import Driver, Taken
 
 
 __all__ = ["DriverEngine"]
@@ -35,9 +35,9 @@ class DriverEngine:
     def read(self) -> Image:
         return self.driver.read()
 
-    def predict(self, images: int) -> int:
+    def predict(self, images: int, taken: Taken = None) -> int:
         """Cycles that :meth:`infer` should count: those of each command's images, added up."""
-        return self.driver.predict(images)
+        return self.driver.predict(images, taken)
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is not None:

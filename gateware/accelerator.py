@@ -6,16 +6,23 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from model.encoder import BitSerial
+
 from . import bus
 from .batches import Batches
+from .best import Best
+from .compend import Compend
 from .control import Control, network_id
+from .counts import Counts
 from .dense import Dense
+from .detection import Detection
 from .encoder import buffered_after, encoder
 from .gather import Gather
 from .regroup import Regroup
 from .replay import Replay
 from .samples import Samples
 from .scores import Scores, layout
+from .serial_folding import SerialFolding
 
 
 __all__ = ["Accelerator"]
@@ -41,7 +48,9 @@ class Accelerator(wiring.Component):
         write those, and the weights are not there before.
     probes : :class:`bool`
         Whether to add :py:`probe_N`, an output for each layer with the scores last; what happens
-        inside is the same with and without. Its payload holds sums, and bits where there are any.
+        inside is the same with and without. Its payload holds sums, and bits where there are any;
+        of layers whose weights have several bits there are bits or values alone, and no probe of
+        scores.
 
     Members
     -------
@@ -75,11 +84,16 @@ class Accelerator(wiring.Component):
             "loaded": Out(1),
         }
         for n, layer in enumerate(mapping.layers if probes else ()):
-            lanes = layer.lanes
-            fields = {"sums": data.ArrayLayout(
-                range((layer.total if n == last else layer.top) + 1), lanes)}
+            fields = {}
+            if not isinstance(layer, SerialFolding):
+                fields["sums"] = data.ArrayLayout(
+                    range((layer.total if n == last else layer.top) + 1), layer.lanes)
+            elif n == last:   # which the output shows
+                continue
             if n < last:
-                fields["bits"] = lanes
+                name, bits = ("values", layer.output_bits) if isinstance(layer, SerialFolding) \
+                    and layer.activation == "relu" else ("bits", 1)
+                fields[name] = bits * layer.lanes
             members[f"probe_{n}"] = Out(wiring.Signature({
                 "valid": Out(1),
                 "payload": Out(data.StructLayout(fields)),
@@ -117,9 +131,14 @@ class Accelerator(wiring.Component):
     def control_address(self):
         return self._plan.control_address
 
-    def cycles(self, images, rounds=1):
-        """Cycles that some images take, again and again, from the first word to the last."""
-        return self._plan.cycles(images, rounds)
+    @property
+    def counters(self):
+        """Where counters of layers lie, by the number of the layer."""
+        return self._plan.counters
+
+    def cycles(self, images, rounds=1, taken=None):
+        """Cycles that some images take, as :meth:`gateware.plan.Plan.cycles` has it."""
+        return self._plan.cycles(images, rounds, taken)
 
     @property
     def hash(self):
@@ -134,7 +153,7 @@ class Accelerator(wiring.Component):
 
         # Made for all samples, of which a host may choose fewer.
         shape, mapping = self._plan.shape.built, self._plan.mapping.drawing(self._plan.samples)
-        layers, batch = mapping.layers, mapping.batch
+        layers = mapping.layers
         first, last = layers[0], len(layers) - 1
         if self._plan.samples > 1:
             m.submodules.samples = samples = Samples(
@@ -146,66 +165,40 @@ class Accelerator(wiring.Component):
             if hasattr(component, "samples"):
                 m.d.comb += component.samples.eq(samples.o)
 
-        scores = Scores(
-            layers[-1], bipolar=last > 0 or shape.encoder.bipolar, gain_bits=shape.gain_bits,
-            score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
-            affine=self._init("scores.affine"))
-
-        # The pixels' way to the first layer.
-        after = buffered_after(shape.encoder)
-        width = first.simd * (1 if after else shape.encoder.bits)
-        m.submodules.encoder = encode = encoder(
-            shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch,
-            times=first.groups if shape.apart and not after else None)
-        m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
-        for component in (encode, replay, scores):
-            count_samples(component)
-        order = [encode, replay] if after else [replay, encode]
-        _join(m, order[0].o, order[1].i)
-        source = order[1].o
-        if batch == 1:
-            _join(m, wiring.flipped(self.i), order[0].i)
-        else:
-            # Of them two in the buffer behind the last layer.
-            m.submodules.batches = batches = Batches(
-                batch=batch, most=sum(layer.held for layer in layers) + 2)
-            pixels = order[0].i
-            m.d.comb += [pixels.valid.eq(self.i.valid & ~batches.hold),
-                         self.i.ready.eq(pixels.ready & ~batches.hold),
-                         Value.cast(pixels.payload).eq(Value.cast(self.i.payload.pixels)),
-                         replay.last.eq(self.i.payload.last),
-                         batches.closed.eq(replay.closed), batches.closing.eq(replay.vectors),
-                         batches.left.eq(scores.left), scores.vectors.eq(batches.vectors)]
+        serial = isinstance(layers[-1], SerialFolding)
+        scores = Best(classes=shape.classes, words=layers[-1].words,
+                      score_bits=shape.score_bits) if serial else \
+            Scores(layers[-1], bipolar=shape.planes_of(last)[1], gain_bits=shape.gain_bits,
+                   score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
+                   affine=self._init("scores.affine"))
+        count_samples(scores)
+        source = wiring.flipped(self.i)
+        if not isinstance(first, SerialFolding):   # which has a buffer, and takes pixels
+            source = self._pixels(m, shape, mapping, scores, count_samples)
 
         for n, (folding, following) in enumerate(pairwise(layers)):
-            m.submodules[f"layer_{n}"] = layer = Dense(
-                folding, weights=self._init(f"layer{n}.weights"),
-                thresholds=self._init(f"layer{n}.thresholds"))
+            m.submodules[f"layer_{n}"] = layer = self._layer(m, decoder, n, folding)
             count_samples(layer)
             _join(m, source, layer.i)
-            words = layer.o
-            if batch == 1:
-                m.submodules[f"regroup_{n + 1}"] = regroup = Regroup(
-                    i_width=folding.lanes, o_width=following.simd,
-                    i_words=folding.words, o_words=following.folds)
-                _join(m, words, regroup.i)
-                words = regroup.o
-            m.submodules[f"replay_{n + 1}"] = replay = self._replay(
-                len(words.payload), folding.words, following, False)
-            _join(m, words, replay.i)
-            source = replay.o
-            decoder.add(f"layer{n}.weights", layer.weights_bus)
-            decoder.add(f"layer{n}.thresholds", layer.thresholds_bus)
+            source = self._between(m, n + 1, folding, following, layer.o)
             if self._probes:
-                self._probe(m, n, layer.o, layer.sums, layer.o.payload)
+                self._probe(m, n, layer)
 
         m.submodules.scores = scores
-        _join(m, source, scores.i)
+        if serial:
+            m.submodules[f"layer_{last}"] = layer = self._layer(m, decoder, last, layers[-1])
+            _join(m, source, layer.i)
+            source = layer.o
+            m.d.comb += [scores.i.valid.eq(source.valid), source.ready.eq(scores.i.ready),
+                         scores.i.payload.eq(Value.cast(source.payload).as_signed())]
+        else:
+            _join(m, source, scores.i)
         wiring.connect(m, scores.o, wiring.flipped(self.o))
-        decoder.add(f"layer{last}.weights", scores.weights_bus)
-        decoder.add("scores.affine", scores.affine_bus)
-        if self._probes:
-            self._probe(m, last, scores.o, scores.sums)
+        if not serial:
+            decoder.add(f"layer{last}.weights", scores.weights_bus)
+            decoder.add("scores.affine", scores.affine_bus)
+            if self._probes:
+                self._probe(m, last, scores)
 
         m.submodules.control = control = Control(
             loaded=self._image is not None and self._plan.fills,
@@ -213,6 +206,79 @@ class Accelerator(wiring.Component):
         decoder.add("control", control.bus)
         m.d.comb += self.loaded.eq(control.loaded)
         return m
+
+    def _pixels(self, m, shape, mapping, scores, count_samples):
+        """The pixels' way to a first layer of binary weights."""
+        layers, batch = mapping.layers, mapping.batch
+        first = layers[0]
+        after = buffered_after(shape.encoder)
+        width = first.simd * (1 if after else shape.encoder.bits)
+        m.submodules.encoder = encode = encoder(
+            shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch,
+            times=first.groups if shape.apart and not after else None)
+        m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
+        for component in (encode, replay):
+            count_samples(component)
+        order = [encode, replay] if after else [replay, encode]
+        _join(m, order[0].o, order[1].i)
+        if batch == 1:
+            _join(m, wiring.flipped(self.i), order[0].i)
+            return order[1].o
+        # Of them two in the buffer behind the last layer.
+        m.submodules.batches = batches = Batches(
+            batch=batch, most=sum(layer.held for layer in layers) + 2)
+        pixels = order[0].i
+        m.d.comb += [pixels.valid.eq(self.i.valid & ~batches.hold),
+                     self.i.ready.eq(pixels.ready & ~batches.hold),
+                     Value.cast(pixels.payload).eq(Value.cast(self.i.payload.pixels)),
+                     replay.last.eq(self.i.payload.last),
+                     batches.closed.eq(replay.closed), batches.closing.eq(replay.vectors),
+                     batches.left.eq(scores.left), scores.vectors.eq(batches.vectors)]
+        return order[1].o
+
+    def _layer(self, m, decoder, n, folding):
+        """A hidden layer, or any of weights of several bits, on the bus."""
+        memories = {name: self._init(f"layer{n}.{name}") for name in folding.regions
+                    if name not in ("counts", "detection")}
+        if not isinstance(folding, SerialFolding):
+            layer = Dense(folding, **memories)
+        else:
+            layer = Compend(folding, image=memories)
+            m.submodules[f"counts_{n}"] = counts = Counts()
+            decoder.add(f"layer{n}.counts", counts.bus)
+            m.d.comb += counts.i.eq(layer.counts)
+            if folding.detection != "none":
+                init = self._init(f"layer{n}.detection")
+                m.submodules[f"detection_{n}"] = detection = Detection(
+                    speculative=folding.detection == "speculative", init=init[0] if init else 1)
+                decoder.add(f"layer{n}.detection", detection.bus)
+                m.d.comb += layer.detect.eq(detection.detect)
+                if folding.detection == "speculative":
+                    m.d.comb += layer.factor.eq(detection.factor)
+        for name in memories:
+            decoder.add(f"layer{n}.{name}", getattr(layer, f"{name}_bus"))
+        return layer
+
+    def _between(self, m, n, folding, following, words):
+        """The way from a layer to the next one, number :py:`n`; the stream that goes there."""
+        bits = folding.output_bits if isinstance(folding, SerialFolding) else 1
+        if following.batch == 1:
+            m.submodules[f"regroup_{n}"] = regroup = Regroup(
+                i_width=folding.lanes * bits, o_width=following.simd * bits,
+                i_words=folding.words, o_words=following.folds)
+            _join(m, words, regroup.i)
+            words = regroup.o
+        if isinstance(following, SerialFolding):
+            return words
+        m.submodules[f"replay_{n}"] = replay = self._replay(
+            len(words.payload), folding.words, following, False)
+        _join(m, words, replay.i)
+        if bits == 1:
+            return replay.o
+        m.submodules[f"encoder_{n}"] = encode = encoder(
+            BitSerial(bits), simd=following.simd, inputs=following.inputs)
+        _join(m, replay.o, encode.i)
+        return encode.o
 
     def _init(self, memory):
         """Contents of a memory at power-up, or None."""
@@ -228,12 +294,13 @@ class Accelerator(wiring.Component):
                       words=following.folds, times=following.groups, batch=following.batch,
                       interleaved=not whole, most=most)
 
-    def _probe(self, m, n, source, sums, bits=None):
+    def _probe(self, m, n, layer):
+        """What leaves a layer, and what it was made of where that is seen."""
         probe = getattr(self, f"probe_{n}")
-        m.d.comb += probe.valid.eq(source.valid & source.ready)
-        m.d.comb += Value.cast(probe.payload.sums).eq(Value.cast(sums))
-        if bits is not None:
-            m.d.comb += probe.payload.bits.eq(bits)
+        m.d.comb += probe.valid.eq(layer.o.valid & layer.o.ready)
+        for name in probe.payload.shape().members:
+            source = layer.sums if name == "sums" else layer.o.payload
+            m.d.comb += Value.cast(probe.payload[name]).eq(Value.cast(source))
 
 
 def _join(m, source, sink):

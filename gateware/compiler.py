@@ -2,13 +2,16 @@
 
 import numpy as np
 
+from model.compend import Compend
+from model.dense import Dense
 from model.packing import pack_fields, pack_rows
+from model.scores import Scores
 
 from .accelerator import Accelerator
 from .plan import Plan
 
 
-__all__ = ["compile", "image", "pixel_words", "pixel_rows"]
+__all__ = ["compile", "counted", "image", "pixel_words", "pixel_rows", "taken"]
 
 
 def compile(shape, mapping, *, image=None, probes=False):
@@ -32,13 +35,36 @@ def image(network, mapping):
     """Contents of every memory of the accelerator that runs :py:`network`: rows, by name."""
     words = {}
     for n, (layer, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
+        if isinstance(layer, Compend):
+            words |= {f"layer{n}.{name}": rows for name, rows in folding.image(layer).items()}
+            continue
         words[f"layer{n}.weights"] = weight_rows(layer.weights, folding)
-    for n, (layer, folding) in enumerate(zip(network.layers, mapping.layers, strict=False)):
-        words[f"layer{n}.thresholds"] = threshold_rows(layer, folding)
-    words["scores.affine"] = affine_rows(network.scores)
+        if isinstance(layer, Dense):
+            words[f"layer{n}.thresholds"] = threshold_rows(layer, folding)
+    if isinstance(network.scores, Scores):
+        words["scores.affine"] = affine_rows(network.scores)
     if mapping.layers[0].samples > 1:
         words["samples"] = [network.encoder.samples]
     return words
+
+
+def counted(network, mapping, images):
+    """What each layer of weights of several bits takes for each image, or None of others.
+
+    A :class:`model.schedule.Counts` for each layer, with which its counters agree.
+    """
+    found, x = [], network.encoder.check(images)
+    for n, (layer, folding) in enumerate(zip(network.all_layers, mapping.layers, strict=True)):
+        seen = network.into(n, x)
+        found.append(folding.schedule.counts(layer, seen) if isinstance(layer, Compend) else None)
+        if n < len(network.layers):
+            x = layer(seen)
+    return tuple(found)
+
+
+def taken(counts):
+    """Cycles of each image in each layer, as :func:`gateware.cost.timing` takes them."""
+    return tuple(each and tuple(each.cycles.tolist()) for each in counts)
 
 
 def weight_rows(weights, folding):

@@ -21,11 +21,12 @@ NETWORK   = 1   # which network's they are; see `network_id`
 def network_id(image):
     """32 bits that tell one memory image from another; 0 for none.
 
-    How many samples are drawn is no part of it.
+    How many samples are drawn is no part of it, nor is how layers detect.
     """
     if image is None:
         return 0
-    memories = {name: rows for name, rows in image.items() if name != "samples"}
+    memories = {name: rows for name, rows in image.items()
+                if name != "samples" and not name.endswith(".detection")}
     text = json.dumps(memories, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 

@@ -9,9 +9,11 @@ it at once. Each class below has a component's name and says of it only when.
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from math import gcd
 
 from .area import Estimate, blocks, estimate, layer, spram_blocks
+from .serial_folding import SerialFolding
 
 
 __all__ = ["Timing", "timing", "settled", "cycles", "pace", "Estimate", "estimate", "blocks",
@@ -147,6 +149,55 @@ class Transpose:
         return offered
 
 
+class Ring:
+    """When words pass a :class:`gateware.compend.Compend`.
+
+    Images take as many cycles as :py:`taken` says, in turn, or the most there can be if None.
+    """
+
+    def __init__(self, folding, sink, taken=None):
+        self.folding, self.sink = folding, sink
+        self.taken = repeat(folding.most_cycles) if taken is None else iter(taken)
+        self.words = 0       # of the bank that is filled
+        self.free = [0, 0]   # cycle in which each bank of the ring can be written again
+        self.room = [0, 0]   # and each bank of results
+        self.bank = 0
+        self.next = 0        # cycle in which an image can start
+        self.fetch = 0       # cycle in which a word of results can be fetched
+
+    def push(self, offered, closes=False):
+        taken = max(offered, self.free[self.bank])
+        self.words += 1
+        if self.words == self.folding.folds:
+            self.words = 0
+            self.work(max(taken + 1, self.next, self.room[self.bank]))
+        return taken
+
+    def work(self, start):
+        self.next = self.free[self.bank] = start + next(self.taken)
+        fetch = max(self.fetch, self.next)
+        for _ in range(self.folding.words):
+            self.room[self.bank] = fetch + 1
+            fetch = max(fetch + 1, self.sink.push(fetch + 1))
+        self.fetch = fetch
+        self.bank ^= 1
+
+
+class Best:
+    """When scores pass a :class:`gateware.best.Best`; its output never waits."""
+
+    def __init__(self, folding):
+        self.classes, self.words = folding.outputs, folding.words
+        self.index = 0
+        self.done = []   # cycle of each image's last score
+
+    def push(self, offered):
+        if self.index == self.classes - 1:
+            self.done.append(offered)
+        self.index = (self.index + 1) % self.words
+        return offered
+
+
 class Scores:
     """When sums become scores; its output never waits."""
 
@@ -176,8 +227,18 @@ class Timing:
     latency: int
 
 
-def timing(mapping, images):
-    """:class:`Timing` of an accelerator that classifies :py:`images` in one run."""
+def timing(mapping, images, taken=None):
+    """:class:`Timing` of an accelerator that classifies :py:`images` in one run.
+
+    Some layers end early where images allow it. :py:`taken` says for each layer how many cycles
+    each of the images took there, or None where that is always the same; without it these are the
+    most that there can be.
+    """
+    if taken is not None and any(taken):
+        done = _done(mapping, images, taken)
+        added = done[-1] - done[0]
+        each = added / (images - 1) if images > 1 else done[0] + 1
+        return Timing(images, done[-1] + 1, each, done[0] + 1)
     batch = mapping.batch
     known = settled(mapping)
     full = _done(mapping, known)
@@ -195,8 +256,14 @@ def settled(mapping):
     return 16 * len(mapping.layers) * mapping.batch
 
 
-def cycles(mapping, images, rounds=1):
-    """Cycles of so many runs of some images each, that follow one another."""
+def cycles(mapping, images, rounds=1, taken=None):
+    """Cycles of so many runs of some images each, that follow one another.
+
+    :py:`taken` is as :func:`timing` has it, of the images of a run.
+    """
+    if taken is not None and any(taken):
+        return timing(mapping, images * rounds,
+                      tuple(each and each * rounds for each in taken)).cycles
     last = mapping.layers[-1]
     if images % mapping.batch == 0:
         return timing(mapping, images * rounds).cycles
@@ -206,10 +273,11 @@ def cycles(mapping, images, rounds=1):
 
 
 @lru_cache(maxsize=256)
-def _done(mapping, images):
+def _done(mapping, images, taken=None):
     """Cycle of each image's last score, if so many are classified in one run."""
     layers, batch = mapping.layers, mapping.batch
-    sink = scores = Scores(layers[-1])
+    taken = taken or (None,) * len(layers)
+    sink = scores = (Best if isinstance(layers[-1], SerialFolding) else Scores)(layers[-1])
     if batch > 1:
         sink = Transpose(layers[-1].words, batch, images, sink)
     passes = len(layers[0].passes)
@@ -220,7 +288,8 @@ def _done(mapping, images):
         if n and batch > 1:
             sink = Layer(folding, sink, layers[n - 1].words * batch)
             continue
-        sink = Layer(folding, sink, passes=1 if n else passes)
+        sink = Ring(folding, sink, taken[n]) if isinstance(folding, SerialFolding) \
+            else Layer(folding, sink, passes=1 if n else passes)
         if n:
             before = layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
@@ -235,8 +304,12 @@ def _done(mapping, images):
 def pace(before, after):
     """Cycles that a layer takes for a vector at most, given the layer after it.
 
+    A layer of weights of several bits keeps what leaves it apart from what it works on.
+
     Words that are cut into several pieces for the layer after it wait for one another, and what
     is behind them in the pipeline waits too.
     """
+    if isinstance(before, SerialFolding):
+        return before.interval
     cut = before.words * (before.lanes // gcd(before.lanes, after.simd) - 1)
     return before.interval + len(before.passes) * cut

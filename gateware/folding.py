@@ -233,6 +233,11 @@ class Folding:
         return bits_for(self.top + 1)
 
     @property
+    def regions(self):
+        """Size of each memory, by name."""
+        return {"weights": self.weights, "thresholds": self.thresholds}
+
+    @property
     def weights(self):
         """Size of the memory of weights."""
         return Region(self.pe * self.simd, self.rows, writable=self.storage != "logic")

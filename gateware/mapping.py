@@ -8,6 +8,7 @@ from model.stochastic import Stochastic
 
 from . import cost
 from .folding import Folding, divides
+from .serial_folding import SerialFolding
 
 
 __all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "uniform"]
@@ -46,6 +47,7 @@ class Mapping:
     Parameters
     ----------
     layers : tuple of :class:`gateware.folding.Folding`
+        Or :class:`gateware.serial_folding.SerialFolding` where weights have several bits.
     limit : :class:`str`
         ``"luts"``, ``"memory"`` or ``"spram"``, whichever ran out first; ``"effort"`` where there
         was more than was to be used; ``"layers"`` where more would not make the network faster,
@@ -56,6 +58,9 @@ class Mapping:
     limit: str = ""
 
     def __post_init__(self):
+        serial = any(isinstance(layer, SerialFolding) for layer in self.layers)
+        if serial and any(layer.batch > 1 for layer in self.layers):
+            raise ValueError("Batch must be 1 where weights have several bits")
         if len({layer.batch for layer in self.layers}) > 1:
             raise ValueError("Batch must be the same in all layers, not "
                              f"{', '.join(str(layer.batch) for layer in self.layers)}")
@@ -82,7 +87,7 @@ class Mapping:
 def sizes(shape):
     """Inputs, outputs and gains of each layer of a network's shape."""
     for n, (inputs, outputs) in enumerate(pairwise(shape.sizes)):
-        yield inputs, outputs, shape.encoder.gains if n == 0 and not shape.apart else (1,)
+        yield inputs, outputs, shape.planes_of(n)[0]
 
 
 def tiling(shape, n):
@@ -109,22 +114,25 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
     and :exc:`ValueError` is raised where it has no use for that.
     """
     layers, final = [], len(shape.sizes) - 2
+    if batch > 1 and shape.serial:
+        raise ValueError("Batch must be 1 where weights have several bits")
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
         more = {"levels": levels, "batch": batch, **sampling(shape, n), **tiling(shape, n)}
         width = simd[n] if isinstance(simd, Sequence) else next(
             width for width in range(min(simd, inputs), 0, -1)
             if divides(width, inputs, **tiling(shape, n)))
         kind  = storage if isinstance(storage, str) else storage[n]
+        serial = shape.serial_of(n)
         # A class at a time leaves.
-        planes = 1 if more.get("numbers") else len(gains)   # at least
+        planes = 1 if serial or more.get("numbers") else len(gains)   # at least
         most = max(1, min(outputs, -(-inputs // width) * planes // batch)) if n == final \
             else outputs
-        if isinstance(pe, Sequence):
-            folding = Folding(inputs, outputs, gains, pe[n], width, kind, **more)
-            if folding.pe > most:
-                raise ValueError(f"PE of the last layer must be at most {most} with SIMD {width}, "
-                                 f"not {folding.pe}")
-        else:
-            folding = Folding(inputs, outputs, gains, min(pe, most), width, kind, **more)
+        among = pe[n] if isinstance(pe, Sequence) else min(pe, most)
+        folding = Folding(inputs, outputs, gains, among, width, kind, **more) if serial is None \
+            else SerialFolding(inputs, outputs, **vars(serial), pe=among, simd=width, storage=kind,
+                               levels=levels)
+        if folding.pe > most:
+            raise ValueError(f"PE of the last layer must be at most {most} with SIMD {width}, "
+                             f"not {folding.pe}")
         layers.append(folding)
     return Mapping(tuple(layers))

@@ -10,6 +10,7 @@ from model.network import Shape
 from . import bus, cost
 from .control import REGISTERS
 from .mapping import Mapping, sampling, tiling
+from .serial_folding import SerialFolding
 
 
 __all__ = ["Plan"]
@@ -32,6 +33,12 @@ class Plan:
 
     def __post_init__(self):
         for n, folding in enumerate(self.mapping.layers):
+            serial = self.shape.serial_of(n)
+            if (serial is None) == isinstance(folding, SerialFolding) \
+                    or (serial is not None and not folding.suits(serial)):
+                raise ValueError(f"Mapping must have the weights in layer {n} that the shape has")
+            if serial is not None:
+                continue
             exact = {"tile_rows": None, "sense": "exact"}
             wanted = replace(folding, simd=1, storage="block", **exact | tiling(self.shape, n))
             drawn = {"numbers": None, "passes": (1,)} | sampling(self.shape, n)
@@ -54,12 +61,13 @@ class Plan:
     @cached_property
     def _placed(self):
         regions = {}
+        last = len(self.mapping.layers) - 1
         for n, folding in enumerate(self.mapping.layers):
-            regions[f"layer{n}.weights"] = folding.weights
-            if n < len(self.mapping.layers) - 1:
-                regions[f"layer{n}.thresholds"] = folding.thresholds
-        width = self.shape.gain_bits + self.shape.score_bits
-        regions["scores.affine"] = bus.Region(width, self.shape.classes)
+            regions |= {f"layer{n}.{name}": region for name, region in folding.regions.items()
+                        if n < last or name != "thresholds"}
+        if self.shape.serial_of(last) is None:
+            width = self.shape.gain_bits + self.shape.score_bits
+            regions["scores.affine"] = bus.Region(width, self.shape.classes)
         if self.samples > 1:
             regions["samples"] = bus.Region(self.samples.bit_length(), 1)
         regions["control"] = bus.Region(bus.WORD, REGISTERS)
@@ -77,7 +85,14 @@ class Plan:
     @property
     def memories(self):
         """The same, of that which an image fills."""
-        return {name: region for name, region in self.regions.items() if name != "control"}
+        return {name: region for name, region in self.regions.items()
+                if name != "control" and not name.endswith(".counts")}
+
+    @property
+    def counters(self):
+        """Where counters of layers lie, by the number of the layer."""
+        return {int(name.removeprefix("layer").removesuffix(".counts")): region
+                for name, region in self.regions.items() if name.endswith(".counts")}
 
     @property
     def control_address(self):
@@ -87,7 +102,7 @@ class Plan:
     def empty(self, name):
         """Whether a memory has no contents at power-up, whatever there is to give it."""
         layer, _, kind = name.partition(".")
-        return kind == "weights" \
+        return kind.startswith("weights") \
             and self.mapping.layers[int(layer.removeprefix("layer"))].storage == "spram"
 
     @property
@@ -95,9 +110,13 @@ class Plan:
         """Whether all memories can have their contents from power-up."""
         return not any(self.empty(name) for name in self.memories)
 
-    def cycles(self, images, rounds=1):
-        """Cycles that some images take, again and again, from the first word to the last."""
-        return cost.cycles(self.mapping, images, rounds)
+    def cycles(self, images, rounds=1, taken=None):
+        """Cycles that some images take, again and again, from the first word to the last.
+
+        Where layers end early that depends on the images; :py:`taken` is what
+        :func:`gateware.compiler.taken` finds for them, and without it these are the most.
+        """
+        return cost.cycles(self.mapping, images, rounds, taken)
 
     @property
     def hash(self):
@@ -110,6 +129,9 @@ class Plan:
                    *([{"batch": layer.batch}] if layer.batch > 1 else [])]
                   for layer in self.mapping.layers]
         tiles = [self.shape.tiles] if self.shape.tiles else []
+        if self.shape.serial:
+            tiles = [self.shape.tiles, [vars(layer) if isinstance(layer, SerialFolding) else None
+                                        for layer in self.mapping.layers]]
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
                            layers, *tiles])
         return hashlib.sha256(text.encode()).digest()[:8]

@@ -8,12 +8,13 @@ import numpy as np
 from amaranth.utils import bits_for, ceil_log2
 
 from model.checks import check_range
-from model.compend import DETECTIONS, Compend
+from model.compend import DETECTIONS, MOST_FACTOR, Compend
 from model.packing import pack_fields
 from model.schedule import Schedule
 
-from . import total
+from . import counts, total
 from .bus import Region
+from .detection import word
 from .memories import check, latency
 
 
@@ -82,10 +83,33 @@ class SerialFolding:
                    layer.output_bits, layer.acc_bits, layer.activation,
                    **{"detection": layer.detection} | given)
 
+    batch, passes, samples = 1, (1,), 1   # as a layer of binary weights has them
+
+    def drawing(self, samples):
+        """The same hardware, whatever is drawn before it."""
+        return self
+
+    @property
+    def planes(self):
+        """Planes of weights, each of which is taken by itself."""
+        return self.weight_bits
+
+    @property
+    def most_cycles(self):
+        """Cycles that an image takes if no neuron ends early, and no word is left out."""
+        return self.groups * self.weight_bits * self.folds + self.overhead
+
+    interval = most_cycles
+
     @property
     def folds(self):
         """Words of an image, words of zeros included."""
         return -(-self.inputs // self.simd)
+
+    def suits(self, serial):
+        """Whether it is for weights and activations such as a :class:`model.compend.Serial` has."""
+        return all(getattr(self, name) == value for name, value in vars(serial).items()
+                   if name != "detection")
 
     @property
     def groups(self):
@@ -155,8 +179,21 @@ class SerialFolding:
         """Size of the memory of shifts."""
         return Region(self.lanes * self.shift_bits, self.words)
 
+    @property
+    def regions(self):
+        """Size of each memory and register that a host writes, by name; and of its counters."""
+        regions = {}
+        for pe in range(self.pe):
+            regions |= {f"weights{pe}": self.weights(pe), f"preloads{pe}": self.preloads(pe)}
+        if self.activation == "relu":
+            regions["shifts"] = self.shifts
+        if self.detection != "none":
+            regions["detection"] = Region((2 * MOST_FACTOR + 1).bit_length()
+                                          if self.detection == "speculative" else 1, 1)
+        return regions | {"counts": counts.REGION}
+
     def image(self, layer):
-        """What memories hold for a layer: rows of each, by name; those of PE e end in e."""
+        """What memories and registers hold for a layer: rows, by name; those of PE e end in e."""
         padded = np.zeros((self.weight_bits, layer.outputs, self.folds * self.simd), dtype=bool)
         padded[:, :, :self.inputs] = layer.planes
         image = {}
@@ -168,6 +205,8 @@ class SerialFolding:
             padded = np.zeros(self.groups * self.pe, dtype=np.int64)
             padded[:self.outputs] = layer.shifts
             image["shifts"] = pack_fields(padded, self.shift_bits, self.lanes)
+        if self.detection != "none":
+            image["detection"] = [word(layer)]
         return image
 
     @property

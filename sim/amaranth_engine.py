@@ -1,7 +1,8 @@
 """Amaranth's own simulator as an engine: nothing to install, and slow."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,17 @@ from amaranth.sim import Simulator
 from gateware import cost
 from gateware.compiler import pixel_words
 
-from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    counter_reads,
+    counts_of,
+    image_of,
+    result_of,
+)
 from .waveform import Gate
 
 
@@ -69,11 +80,14 @@ class AmaranthEngine:
         self._run(job)
 
     def read(self) -> Image:
+        return image_of(self._accelerator, self._words(bus_reads(self._accelerator)))
+
+    def _words(self, addresses: Sequence[int]) -> list[int]:
         bus = self._accelerator.bus
         words: list[int] = []
 
         async def job(ctx: Any) -> None:
-            for address in bus_reads(self._accelerator):
+            for address in addresses:
                 ctx.set(bus.addr, address)
                 ctx.set(bus.r_en, 1)
                 await ctx.tick()
@@ -82,7 +96,7 @@ class AmaranthEngine:
                 words.append(word)
 
         self._run(job)
-        return image_of(self._accelerator, words)
+        return words
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is None:
@@ -139,7 +153,9 @@ class AmaranthEngine:
             ctx.set(dut.i.valid, 0)
             ctx.set(dut.o.ready, 0)
 
+        before = self._words(counter_reads(dut))
         self._run(job)
         if len(out) < count:
             raise TimeoutError(f"{len(out)} of {count} scores after {limit} cycles")
-        return result_of(dut, out, stamps, list(zip(seen, times, strict=True)))
+        result = result_of(dut, out, stamps, list(zip(seen, times, strict=True)))
+        return replace(result, counts=counts_of(dut, before, self._words(counter_reads(dut))))

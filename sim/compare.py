@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gateware import compiler
+from gateware.compend import COUNTS
 from model.compend import Compend
 from model.network import Network
 
@@ -22,8 +25,9 @@ class Difference:
     Parameters
     ----------
     name : :class:`str`
-        What differs: :py:`layerN.acc`, :py:`layerN.bits`, :py:`scores.acc`, :py:`scores` or
-        :py:`class`.
+        What differs: :py:`layerN.acc`, :py:`layerN.bits` or :py:`layerN.values`,
+        :py:`scores.acc`, :py:`scores` or :py:`class`; or :py:`layerN.counts`, of all images
+        together, as if they were those of the first.
     image, place : :class:`int`
         Index of the image, and of the neuron or class in it.
     sample : :class:`int`, or None
@@ -81,8 +85,10 @@ class Comparison:
 
 
 def compare(network: Network, images: npt.ArrayLike, result: Result,
-            against: Result | None = None) -> Comparison:
+            against: Result | None = None, mapping: Any = None) -> Comparison:
     """Compare accumulators and activations of each layer, scores, and the class chosen.
+
+    With the :py:`mapping` of the accelerator, what it counted as well.
 
     An engine that cannot see inside is held to scores and classes alone.
 
@@ -100,6 +106,13 @@ def compare(network: Network, images: npt.ArrayLike, result: Result,
     if against is None:
         expected = dict(network.trace(images))
         expected["class"] = np.argmax(expected["scores"], axis=1)[:, None]
+        if mapping is not None:
+            counted = compiler.counted(network, mapping, images)
+            expected |= {f"layer{n}.counts": np.array([[
+                getattr(counts, name).sum() for name in COUNTS.members]])
+                for n, counts in enumerate(counted) if counts is not None}
+        else:
+            seen = {name: values for name, values in seen.items() if not name.endswith(".counts")}
     else:
         expected = _values(network, against)
         seen = {name: values for name, values in seen.items() if name in expected}
@@ -128,7 +141,8 @@ def _values(network: Network, result: Result) -> dict[str, np.ndarray]:
         for seen in (f"{name}.bits", f"{name}.values"):
             if seen in result.trace:
                 values[seen] = result.trace[seen]
-    return values | {"scores": result.scores, "class": result.best[:, None]}
+    return values | {"scores": result.scores, "class": result.best[:, None]} \
+        | {name: counts[None] for name, counts in result.counts.items()}
 
 
 def _cycle(when: Mapping[str, np.ndarray] | None, name: str, at: tuple[int, ...]) -> int | None:

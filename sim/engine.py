@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gateware.bus import WORD
 from gateware.control import LOADED, NETWORK, network_id
+from gateware.serial_folding import SerialFolding
 from model.errors import CheckFailed
 from model.packing import fields, rows_of
 
@@ -35,14 +37,17 @@ class Result:
         The same, to the last output of each image.
     trace : dict of arrays, or None
         What passed between layers, as far as the engine sees it: :py:`layerN.sums`,
-        :py:`layerN.bits` and :py:`scores.sums`, each images × outputs; where samples of an image
-        are kept apart, those of hidden layers are images × samples × outputs. Sums are weighted
-        agreements, as :meth:`model.accumulate.Accumulate.sums` has them.
+        :py:`layerN.bits` or :py:`layerN.values`, and :py:`scores.sums`, each images × outputs;
+        where samples of an image are kept apart, those of hidden layers are images × samples ×
+        outputs. Sums are weighted agreements, as :meth:`model.accumulate.Accumulate.sums` has them.
     when : dict of arrays of :class:`int`, or None
         The cycle in which each of these values and each score passed, by the same names, counted
         as :py:`done` is.
     batch : :class:`int`
         Images that the accelerator works on at once.
+    counts : dict of arrays of :class:`int`
+        What the accelerator itself counted of these images, for each layer whose weights have
+        several bits: :py:`layerN.counts`, by the names of :data:`gateware.compend.COUNTS`.
     """
 
     scores: np.ndarray
@@ -52,6 +57,7 @@ class Result:
     trace: dict[str, np.ndarray] | None = field(default=None, repr=False)
     when: dict[str, np.ndarray] | None = field(default=None, repr=False)
     batch: int = 1
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def latency(self) -> int | None:
@@ -134,6 +140,20 @@ def bus_reads(accelerator: Any) -> list[int]:
             for row in range(region.depth) for chunk in range(region.chunks)]
 
 
+def counter_reads(accelerator: Any) -> list[int]:
+    """Addresses of all counters, in the order in which :func:`counts_of` takes the words."""
+    return [region.address(row, 0) for region in accelerator.counters.values()
+            for row in range(region.depth)]
+
+
+def counts_of(accelerator: Any, before: Sequence[int], after: Sequence[int]) \
+        -> dict[str, np.ndarray]:
+    """What was counted between two times that the counters were read."""
+    added = iter((np.array(after, dtype=np.int64) - np.array(before)) % (1 << WORD))
+    return {f"layer{n}.counts": np.array([next(added) for _ in range(region.depth)])
+            for n, region in accelerator.counters.items()}
+
+
 def image_of(accelerator: Any, words: Sequence[int]) -> Image:
     """The image whose words were read from :func:`bus_reads`."""
     image, source = {}, iter(words)
@@ -201,6 +221,9 @@ def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.nd
 def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
     """For :py:`Result.when`, from the cycle of each word that a layer's probe saw."""
     folding = accelerator.mapping.layers[n]
+    if isinstance(folding, SerialFolding):
+        lanes = np.repeat(np.asarray(stamps).reshape(-1, folding.words), folding.lanes, axis=1)
+        return {_results_of(n, folding): lanes[:, :folding.outputs]}
     if n == len(accelerator.mapping.layers) - 1:
         return {"scores.sums": np.asarray(stamps).reshape(-1, folding.outputs)}
     words = _in_turn(np.asarray(stamps), folding)
@@ -212,7 +235,6 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
     """What a layer's probe saw, without the neurons that only fill up the last group."""
     folding = accelerator.mapping.layers[n]
     scores = n == len(accelerator.mapping.layers) - 1
-    width = (folding.total if scores else folding.top).bit_length()
     per_image = folding.outputs if scores else folding.words * folding.lanes
     name = "scores" if scores else f"layer{n}"
     each = per_image // folding.lanes * (1 if scores else folding.batch)
@@ -220,6 +242,12 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
         what = "images" if scores or folding.batch == 1 else "batches"
         raise CheckFailed(f"{name} put out {len(words):,} words, which is no whole number of "
                           f"{what} of {each}")
+    if isinstance(folding, SerialFolding):
+        rows = _rows(words, folding.output_bits * folding.lanes)
+        values = fields(rows, folding.output_bits, folding.lanes).reshape(-1, per_image)
+        name = _results_of(n, folding)
+        return {name: values[:, :folding.outputs].astype(bool if name.endswith("bits") else int)}
+    width = (folding.total if scores else folding.top).bit_length()
     rows = _rows(words, (width + (not scores)) * folding.lanes)
     sums = fields(rows, width, folding.lanes)
     if scores:
@@ -227,6 +255,11 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
     fired = fields(rows, 1, folding.lanes, above=width * folding.lanes).astype(bool)
     sums, fired = (_in_turn(values, folding).reshape(-1, per_image) for values in (sums, fired))
     return {f"{name}.sums": sums[:, :folding.outputs], f"{name}.bits": fired[:, :folding.outputs]}
+
+
+def _results_of(n: int, folding: SerialFolding) -> str:
+    """What a layer's results are called."""
+    return f"layer{n}.{'values' if folding.activation == 'relu' else 'bits'}"
 
 
 def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:

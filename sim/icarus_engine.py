@@ -1,6 +1,8 @@
 """Icarus Verilog as an engine, with cocotb at the ports: the emitted Verilog in its own words."""
 
 import pathlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,17 @@ from model.errors import InputError
 
 from .cosim.case import Answer, Case, Step
 from .cosim.runner import Build, build
-from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of, result_of
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    counter_reads,
+    counts_of,
+    image_of,
+    result_of,
+)
 
 
 __all__ = ["IcarusEngine"]
@@ -49,25 +61,18 @@ class IcarusEngine:
     def write(self, image: Image) -> None:
         self._writes = bus_writes(self._accelerator, image)
 
-    def _run(self, case: Case) -> Answer:
-        """Carry out a case behind the last write."""
+    def _run(self, *cases: Case) -> list[Answer]:
+        """Carry out cases behind the last write."""
         if self._build is None:
             raise RuntimeError("Engine must be loaded before it is used")
         writes = [Step({"bus__w_en": 1, "bus__addr": address, "bus__w_data": word})
                   for address, word in self._writes]
         before = Case(NAME, steps=[*writes, Step({"bus__w_en": 0})], limit=len(writes) + 2)
-        return self._build.run([before, case])[-1]
+        return self._build.run([before, *cases])[1:]
 
     def read(self) -> Image:
-        steps = []
-        for address in bus_reads(self._accelerator):
-            steps += [Step({"bus__r_en": 1, "bus__addr": address}),
-                      Step({"bus__r_en": 0}, until="bus__r_valid")]
-        answer = self._run(Case(NAME, steps=steps, watch=["bus__r_data"], reset=False,
-                                limit=16 * len(steps)))
-        # A word that is unknown is no word that was written.
-        words = [-1 if word is None else word for word in answer.at_ends("bus__r_data")[1::2]]
-        return image_of(self._accelerator, words)
+        answer, = self._run(_reads(bus_reads(self._accelerator)))
+        return image_of(self._accelerator, _words(answer))
 
     def infer(self, images: npt.ArrayLike, *, waveform: Waveform | None = None) -> Result:
         if waveform is not None:
@@ -75,13 +80,30 @@ class IcarusEngine:
         dut = self._accelerator
         images = np.asarray(images)
         probes = [n for n in range(len(dut.mapping.layers)) if hasattr(dut, f"probe_{n}")]
-        answer = self._run(Case(
+        answer, *counters = self._run(Case(
             NAME, feed={"i": pixel_words(images, dut.shape, dut.mapping)},
             drain={"o": len(images) * dut.shape.classes}, taps=[f"probe_{n}" for n in probes],
-            reset=False, limit=2 * cost.timing(dut.mapping, len(images)).cycles + 100))
+            reset=False, limit=2 * cost.timing(dut.mapping, len(images)).cycles + 100),
+            *([_reads(counter_reads(dut))] if dut.counters else []))
+        counted = _words(counters[0]) if counters else []
 
         def stamps(stream: str) -> np.ndarray:
             return np.array(answer.when[stream]) - answer.when["i"][0] + 1
 
-        return result_of(dut, answer.words["o"], stamps("o"), [
+        result = result_of(dut, answer.words["o"], stamps("o"), [
             (answer.words[f"probe_{n}"], stamps(f"probe_{n}")) for n in probes])
+        return replace(result, counts=counts_of(dut, [0] * len(counted), counted))
+
+
+def _reads(addresses: Sequence[int]) -> Case:
+    """Reads of some addresses of the bus."""
+    steps = []
+    for address in addresses:
+        steps += [Step({"bus__r_en": 1, "bus__addr": address}),
+                  Step({"bus__r_en": 0}, until="bus__r_valid")]
+    return Case(NAME, steps=steps, watch=["bus__r_data"], reset=False, limit=16 * len(steps))
+
+
+def _words(answer: Answer) -> list[int]:
+    """What was read; a word that is unknown is no word that was written."""
+    return [-1 if word is None else word for word in answer.at_ends("bus__r_data")[1::2]]

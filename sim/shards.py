@@ -7,6 +7,7 @@ import pathlib
 import signal
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ def infer(engine: VerilatorEngine, images: npt.ArrayLike, *, jobs: int,
                 min(jobs, count), mp_context=multiprocessing.get_context("spawn"),
                 initializer=_leave_interrupts))
         futures = [executor.submit(run, path, plan, probes, engine.writes,
-                                   images[max(0, begin - lead):end])
+                                   images[max(0, begin - lead):end], lead if begin else 0)
                    for begin, end in zip(begins, ends, strict=True)]
         try:
             results = [future.result() for future in futures]
@@ -88,11 +89,16 @@ def shares(mapping: Mapping, images: int, jobs: int, least: int = LEAST) -> int:
 
 
 def run(path: pathlib.Path, plan: Plan, probes: int, writes: npt.NDArray[np.uint32],
-        images: np.ndarray) -> Result:
-    """One share, from power-up."""
+        images: np.ndarray, lead: int) -> Result:
+    """One share, from power-up. What it counts is without the images that it begins with."""
     simulator = Simulator(path, plan, probes)
     simulator.write(writes)
-    return simulator.infer(images)
+    result = simulator.infer(images)
+    if not result.counts or not lead:
+        return result
+    again = simulator.infer(images[:lead]).counts
+    return replace(result, counts={name: counted - again[name]
+                                   for name, counted in result.counts.items()})
 
 
 def _leave_interrupts() -> None:
@@ -124,7 +130,9 @@ def _join(results: list[Result], lead: int) -> Result:
                          for name in trace},
         when=when and {name: later([(result.when or {})[name] for result in kept])
                        for name in when},
-        batch=results[0].batch)
+        batch=results[0].batch,
+        counts={name: np.sum([result.counts[name] for result in results], axis=0)
+                for name in results[0].counts})
 
 
 def _without(result: Result, lead: int) -> Result:

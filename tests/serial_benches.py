@@ -5,6 +5,9 @@
 import numpy as np
 
 import gateware.compend
+from gateware.best import Best
+from gateware.counts import Counts
+from gateware.detection import Detection
 from gateware.lane import Lane
 from gateware.ring import Ring
 from gateware.serial_folding import SerialFolding
@@ -94,6 +97,35 @@ def total(rng, count, levels):
     return script.bench(Total(count=count, bits=3, levels=levels))
 
 
+def detection():
+    script = Script()
+    script.step({}, now={"detect": 1, "factor": 3})
+    for value, held in ((0, 0), (9, 9), (11, 9), (1 << 31, 9), (5, 5), (10, 5), (1, 1)):
+        script.step({"bus__w_en": 1, "bus__w_data": value},
+                    after={"detect": held & 1, "factor": held >> 1})
+        script.step({"bus__w_en": 0, "bus__w_data": 2, "bus__r_en": 1},
+                    after={"bus__r_valid": 1, "bus__r_data": held})
+        script.step({"bus__r_en": 0}, after={"bus__r_valid": 0})
+    return script.bench(Detection(speculative=True, init=7))
+
+
+def counts(rng):
+    script, values = Script(), rng.integers(0, 1 << 32, 3).tolist()
+    for n in (0, 2, 1):
+        script.step({"i": sum(value << 32 * place for place, value in enumerate(values)),
+                     "bus__addr": n, "bus__r_en": 1, "bus__w_en": n & 1},
+                    after={"bus__r_valid": 1, "bus__r_data": values[n]})
+        script.step({"bus__r_en": 0}, after={"bus__r_valid": 0})
+    return script.bench(Counts())
+
+
+def best(rng):
+    scores = rng.integers(-9, 9, (12, 7))
+    out = [int(image[n]) & 31 | int(np.argmax(image[:n + 1])) << 5 | (n == 4) << 8
+           for image in scores for n in range(5)]
+    return streams(Best(classes=5, words=7, score_bits=5), (scores & 31).ravel().tolist(), out)
+
+
 # Of what, and how it is made.
 SERIAL = {
     "compend_relu": (gateware.compend.Compend, lambda rng: compend(rng, "relu", "exact", 3, 2)),
@@ -102,6 +134,9 @@ SERIAL = {
     "compend_sign": (gateware.compend.Compend, lambda rng: compend(rng, "sign", "exact", 4, 3)),
     "compend_speculative": (gateware.compend.Compend,
                             lambda rng: compend(rng, "sign", "speculative", 2, 5)),
+    "best": (Best, lambda rng: best(rng)),
+    "counts": (Counts, lambda rng: counts(rng)),
+    "detection": (Detection, lambda rng: detection()),
     "lane": (Lane, lambda rng: lane(rng, "exact")),
     "lane_all_planes": (Lane, lambda rng: lane(rng, "none")),
     "ring": (Ring, lambda rng: ring()),

@@ -101,10 +101,10 @@ def _scores(draw, layer):
 
 @st.composite
 def compends(draw, max_inputs=16, max_outputs=8, detections=DETECTIONS, size=None, input_bits=None,
-             activations=ACTIVATIONS):
+             activations=ACTIVATIONS, max_bits=8):
     """Layers of multi-bit weights, whose answers images of :func:`activations` know both ways."""
     inputs, outputs = size or (draw(st.integers(1, max_inputs)), draw(st.integers(1, max_outputs)))
-    sizes = {"weight_bits": draw(st.integers(2, 8)),
+    sizes = {"weight_bits": draw(st.integers(2, max_bits)),
              "input_bits": input_bits or draw(st.integers(1, 8)),
              "activation": draw(st.sampled_from(activations)),
              "detection": draw(st.sampled_from(detections)), "factor": draw(st.integers(1, 4))}
@@ -184,7 +184,7 @@ def networks(draw, max_size=16, max_layers=2, exact=False, encoder=encoders, min
 
 
 @st.composite
-def serial_networks(draw, max_size=12, max_layers=3):
+def serial_networks(draw, max_size=8, max_layers=3):
     """Networks of which some layers, at least one, have weights of several bits."""
     chain = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 1))
     last = len(chain) - 2
@@ -197,8 +197,9 @@ def serial_networks(draw, max_size=12, max_layers=3):
         before = layers[-1] if layers else None
         if serial[n]:
             bits_ = encoder.bits if n == 0 else getattr(before, "output_bits", 1)
-            layers.append(draw(compends(size=size, input_bits=bits_, activations=["linear"] if
-                                        n == last else ["relu", "sign"])))
+            layers.append(draw(compends(size=size, input_bits=bits_, max_bits=5,
+                                        activations=["linear"] if n == last else
+                                        ["relu", "sign"])))
             continue
         gains, bipolar = planes_after(encoder, before)
         layer = Accumulate(draw(bits(*size[::-1])), gains=gains, bipolar=bipolar)
@@ -216,11 +217,18 @@ def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
     most = min(layer.inputs * each for layer, each in zip(network.all_layers, planes, strict=True))
     batch, layers = min(draw(st.sampled_from(batches)), most), []
     for n, layer in enumerate(network.all_layers):
+        if isinstance(layer, Compend):
+            # Scores leave one at a time.
+            simd = draw(st.integers(1, layer.inputs))
+            pes = layer.outputs if n < count - 1 else min(layer.outputs, -(-layer.inputs // simd))
+            layers.append(draw(serial_foldings(layer, simd=simd, pe=draw(st.integers(1, pes)))))
+            continue
         unit = layers[-1].lanes if n and batch > 1 else 1
         if not _simds(layer, batch, unit, planes[n]):
             layers[-1], unit = replace(layers[-1], pe=1), 1
         layers.append(draw(foldings(layer, final=n == count - 1, batch=batch, unit=unit,
                                     **ways[n])))
-    assert [(f.inputs, f.outputs, f.gains) for f in layers] == wide
+    assert [(f.inputs, f.outputs, getattr(f, "gains", gains)) for f, (_, _, gains)
+            in zip(layers, wide, strict=True)] == wide
     return Mapping(tuple(replace(layer, storage=draw(st.sampled_from(storages)))
                          for layer in layers))

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from gateware import cost
 from gateware.accelerator import Accelerator
 from gateware.batches import Batches
-from gateware.compiler import compile, image, pixel_words
+from gateware.compiler import compile, counted, image, pixel_words, taken
 from gateware.control import LOADED, NETWORK, network_id
 from gateware.folding import Folding
 from gateware.mapping import Mapping, uniform
@@ -72,6 +72,26 @@ def test_every_layer_matches_model_in_predicted_cycles(data, network):
     assert len(compared.mismatches) == 2 * len(network.layers) + 3
     timing = cost.timing(mapping, len(images))
     assert (result.cycles, result.latency) == (timing.cycles, timing.latency)
+
+
+@settings(max_examples=15)
+@given(data=st.data(), network=strategies.serial_networks(), count=st.integers(1, 5))
+def test_weights_of_several_bits_match_model_and_its_counts_in_predicted_cycles(data, network,
+                                                                               count):
+    mapping = data.draw(strategies.mappings(network))
+    images = images_for(data, network, count)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping), probes=True))
+    assert engine.read() == image(network, mapping)
+    for run in images, images[::-1]:
+        result = engine.infer(run)
+        compared = compare(network, run, result, mapping=mapping)
+        assert compared.total == 0, compared.first
+        assert set(compared.mismatches) == {*network.trace(run), "class", *(
+            f"layer{n}.counts" for n, each in enumerate(network.shape.serial) if each)}
+        times = taken(counted(network, mapping, run))
+        assert result.cycles == cost.timing(mapping, count, times).cycles \
+            <= cost.timing(mapping, count).cycles
 
 
 @settings(max_examples=20)

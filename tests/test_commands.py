@@ -313,7 +313,7 @@ def test_run_with_fewer_samples(ohmbit_, monkeypatch):
         def write(self, image):
             raise AssertionError("it holds the network")
 
-        def choose_samples(self, image):
+        def choose(self, image):
             self.chosen.append(image["samples"])
 
     monkeypatch.setattr(run, "Driver", Holding)

@@ -111,7 +111,7 @@ def test_a_board_draws_fewer_samples():
             driver.load(Plan(drawn.shape, part))
             contents = compiler.image(drawn, part)
             assert driver.holds(contents)
-            driver.choose_samples(contents)
+            driver.choose(contents)
             assert driver.read() == contents
             result = driver.infer(images)
             assert compare(drawn, images, result).total == 0

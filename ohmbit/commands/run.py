@@ -105,7 +105,7 @@ def run(
         driver.load(plan)
         if driver.holds(contents):
             console.stage(f"{chosen.name} on {port} holds {network}")
-            driver.choose_samples(contents)
+            driver.choose(contents)
         else:
             console.stage(f"writing {network} to {chosen.name} on {port}")
             driver.write(contents)

@@ -149,7 +149,7 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
     Parameters
     ----------
     boundary : :class:`bool`
-        Whether to add what :func:`sim.vectors.boundary` finds.
+        Whether to add what :func:`sim.vectors.boundary` finds, which it does for binary weights.
     against : :class:`sim.engine.Engine`, or None
         What to compare with; the golden model if None.
     vcd : path, or None
@@ -158,19 +158,21 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         Processes that share the images, where the engine can.
     """
     start = time.perf_counter()
-    added = boundary_images(network, images) if boundary else images[:0]
+    added = boundary_images(network, images) if boundary and not network.shape.serial \
+        else images[:0]
     images = np.concatenate([images, added])
     expected = None if against is None else run(network, mapping, against, images, jobs)
     result = run(network, mapping, engine, images, jobs)
     try:
-        comparison = compare(network, images, result, expected)
+        comparison = compare(network, images, result, expected, mapping)
     except ValueError as error:   # more or fewer values than there should be
         raise CheckFailed(f"{engine.name}: {error}") from error
-    memories, predicted = None, cost.timing(mapping, len(images)).cycles
+    times = compiler.taken(compiler.counted(network, mapping, images))
+    memories, predicted = None, cost.timing(mapping, len(images), times).cycles
     if isinstance(engine, BitstreamEngine):
         memories = engine.inspect(compiler.image(network, mapping))
     if isinstance(engine, DriverEngine):
-        predicted = engine.predict(len(images))
+        predicted = engine.predict(len(images), times)
     if vcd is not None and comparison.where is not None:
         cycle = result.cycles if comparison.where.cycle is None else comparison.where.cycle
         with whole(vcd) as partial, console.progress(f"{engine.name}: once more, for {vcd}"):
