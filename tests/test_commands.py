@@ -181,7 +181,7 @@ def test_simulate_leaves_no_waveform_where_all_is_well(ohmbit_, network):
 
 def test_simulate_fails_on_cycles_that_were_not_predicted(ohmbit_, network, monkeypatch):
     monkeypatch.setattr(simulate, "cost", types.SimpleNamespace(
-        timing=lambda mapping, images: types.SimpleNamespace(cycles=7)))
+        timing=lambda mapping, images, taken: types.SimpleNamespace(cycles=7)))
     outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "1")
     assert outcome.code == 1 and outcome.line.endswith("cycles were taken and 7 predicted")
 

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from gateware import cost
-from gateware.compiler import compile, image
+from gateware.compiler import compile, counted, image, taken
 from gateware.folding import Folding
-from gateware.mapping import Mapping
+from gateware.mapping import Mapping, uniform
+from model.compend import Compend
 from model.encoder import BitSerial, Threshold
 from model.errors import CheckFailed
+from model.network import Network
+from model.scores import Scores
 from sim import shards
 from sim.compare import compare
 from sim.verilator_engine import VerilatorEngine
@@ -84,11 +87,36 @@ def test_result_is_that_of_one_simulator(name, probes):
         batch, executor = pixels(net, images), Here()
         result = shards.infer(engine, batch, jobs=jobs, executor=executor, least=1)
         assert len(executor.calls) == count
-        taken = [len(arguments[-1]) for arguments in executor.calls]
-        assert sum(taken) == (images + (count - 1) * lead if count else 0)
+        given = [len(arguments[4]) for arguments in executor.calls]
+        assert sum(given) == (images + (count - 1) * lead if count else 0)
         same(result, engine.infer(batch))
         assert result.cycles == cost.timing(mapping, images).cycles
         assert compare(net, batch, result).total == 0
+
+
+@needs_verilator
+def test_shares_count_their_own_images():
+    rng = np.random.default_rng(0)
+    first = Compend(rng.integers(-7, 9, (9, 12)), rng.integers(-99, 99, 9), weight_bits=4,
+                    input_bits=3, activation="sign")
+    last = Scores(rng.random((4, 9)) < 0.5, np.ones(4, int), np.zeros(4, int))
+    net = Network(BitSerial(3), (first,), last)
+    mapping = uniform(net.shape, pe=3, simd=4)
+    engine = VerilatorEngine()
+    engine.load(compile(net.shape, mapping, probes=True))
+    engine.write(image(net, mapping))
+    batch = pixels(net, 1_000)
+    result = shards.infer(engine, batch, jobs=2, executor=(executor := Here()), least=1)
+    assert len(executor.calls) > 1
+    alone = engine.infer(batch)
+    same(result, alone)
+    counts = counted(net, mapping, batch)
+    assert result.cycles == cost.timing(mapping, 1_000, taken(counts)).cycles
+    for seen in (result, alone):
+        assert seen.counts.keys() == {"layer0.counts"}
+        assert seen.counts["layer0.counts"].tolist() == [
+            counts[0].cycles.sum(), counts[0].planes_run.sum(), counts[0].planes_skipped.sum()]
+        assert compare(net, batch, seen, mapping=mapping).total == 0
 
 
 @needs_verilator
