@@ -17,12 +17,13 @@ from amaranth.utils import bits_for, ceil_log2
 from model.sense import Sense
 from model.stochastic import BITS, FRESH, bits_of
 
-from . import spram, wide
+from . import serial_area, spram, wide
 from .adder_tree import adder_tree
 from .blocks import LUTS_TO_CHOOSE, access, blocks, buffer, cells, cut, store, tables
 from .frames import PAGE, PAGES
 from .memories import latency
 from .popcount import CHAINS, LONGEST
+from .serial_folding import SerialFolding
 from .system import room
 
 
@@ -170,6 +171,9 @@ def sense_luts(planes, words, rows, edge, sense, family):
 
 def layer(folding, resources):
     """Block RAMs and look-up tables of one layer with its buffer, weights and thresholds."""
+    if isinstance(folding, SerialFolding):
+        memory, luts = serial_area.layer(folding, resources)
+        return memory, int(luts)
     memory, luts = sums(folding, resources, None)
     more, compared = compare(folding, resources)
     return memory + more, int(luts + compared)
@@ -344,7 +348,10 @@ def link(first, classes, result_bits, resources):
     Its memories are for frames, for images, of which as many bits of a pixel are reckoned as the
     layer has planes, but all where bits are drawn, and for results, each a score and a class.
     """
-    sent = first.planes if first.numbers is None else BITS
+    if isinstance(first, SerialFolding):
+        sent = first.input_bits
+    else:
+        sent = first.planes if first.numbers is None else BITS
     width = first.simd * sent
     images = room(first.folds, classes, first.batch)
     found = [buffer(bits, depth, resources) for bits, depth in (
@@ -356,7 +363,11 @@ def link(first, classes, result_bits, resources):
 
 def spram_blocks(folding):
     """SPRAMs of one layer."""
-    return spram.blocks(folding.pe * folding.simd) if folding.storage == "spram" else 0
+    if folding.storage != "spram":
+        return 0
+    if isinstance(folding, SerialFolding):   # of which each PE has its own
+        return folding.pe * spram.blocks(folding.simd)
+    return spram.blocks(folding.pe * folding.simd)
 
 
 def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
@@ -371,11 +382,22 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
     """
     layers = mapping.layers
     result_bits = score_bits + bits_for(layers[-1].outputs - 1)
-    costs = [link(layers[0], layers[-1].outputs, result_bits, resources),
-             scores(layers[-1], resources, gain_bits, score_bits), sums(layers[0], resources, None)]
+    costs = [link(layers[0], layers[-1].outputs, result_bits, resources)]
+    if isinstance(layers[-1], SerialFolding):
+        costs.append((0, serial_area.best(layers[-1], score_bits, resources)))
+    else:
+        costs.append(scores(layers[-1], resources, gain_bits, score_bits))
+    for folding, before in zip(layers, (None, *layers), strict=False):
+        unit = before and before.lanes
+        costs.append(serial_area.layer(folding, resources) if isinstance(folding, SerialFolding)
+                     else sums(folding, resources, unit))
     for folding, following in pairwise(layers):
-        costs += [compare(folding, resources), sums(following, resources, folding.lanes)]
+        bits = 1
+        if isinstance(folding, SerialFolding):
+            bits = folding.output_bits
+        else:
+            costs.append(compare(folding, resources))
         if mapping.batch == 1:
-            costs.append((0, regroup(folding.lanes, folding.words, following.simd)))
+            costs.append((0, regroup(folding.lanes * bits, folding.words, following.simd * bits)))
     return Estimate(int(sum(luts for _, luts in costs)), sum(memory for memory, _ in costs),
                     sum(map(spram_blocks, layers)))

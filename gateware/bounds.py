@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from . import area, spram
+from .serial_folding import SerialFolding
 
 
 __all__ = ["WIDE", "Bounds", "bounds"]
@@ -23,7 +24,8 @@ class Bounds:
     weight_bits : :class:`int`
         Bits of all weights, without any that fill up.
     xnors : :class:`int`
-        Cells to sense for an image: weights by planes.
+        Cells to sense for an image: weights by planes; of weights of several bits each bit, with
+        each bit of an activation.
     weight_bandwidth : :class:`float`
         Cycles in which all weights can be read once, shared among the images of a batch.
     luts : :class:`float`
@@ -60,8 +62,11 @@ class Bounds:
 def bounds(mapping, resources):
     """:class:`Bounds` of a network on an FPGA, for the memories and the batch of a mapping."""
     # Each pass of an image reads all weights again.
+    # A plane of weights that is left out is not, here.
     passes = len(mapping.layers[0].passes)
-    xnors = passes * sum(layer.inputs * layer.outputs * layer.planes for layer in mapping.layers)
+    xnors = passes * sum(layer.inputs * layer.outputs * layer.planes
+                         * (layer.input_bits if isinstance(layer, SerialFolding) else 1)
+                         for layer in mapping.layers)
     kinds = {
         "block": (resources.memory_blocks * resources.memory_block_width,
                   resources.memory_blocks * resources.memory_block_bits),
@@ -69,7 +74,8 @@ def bounds(mapping, resources):
                   resources.spram_blocks * spram.WIDTH * spram.DEPTH)}
     weights = dict.fromkeys(kinds, 0)
     for layer in mapping.layers:
-        weights["spram" if layer.storage == "spram" else "block"] += layer.inputs * layer.outputs
+        weights["spram" if layer.storage == "spram" else "block"] += layer.inputs * layer.outputs \
+            * (layer.weight_bits if isinstance(layer, SerialFolding) else 1)
     used = {kind: bits for kind, bits in weights.items() if bits}
     return Bounds(
         weight_bits=sum(weights.values()), xnors=xnors,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+from .serial_folding import SerialFolding
+
 
 __all__ = ["Events", "events", "total"]
 
@@ -14,6 +16,8 @@ class Events:
     and so do the places of a batch that no image takes. Not counted are thresholds, gains and
     biases, of which a neuron has one each, pixels on their way to the first buffer, the converters
     of tiles that sense, whose counts are added up as if they were exact, and cycles of waiting.
+    Where neurons may end early these are the most that there can be, as if none did, and as if no
+    word were left out.
 
     Parameters
     ----------
@@ -70,7 +74,27 @@ def events(mapping, images=1, *, loads=0):
                  in enumerate(zip(mapping.layers, (None, *mapping.layers), strict=False)))
 
 
+def _serial(folding, images, loads, last):
+    """Events of a layer of weights of several bits, of which a cell is a bit of a weight."""
+    words = images * folding.outputs * folding.weight_bits * folding.folds
+    loaded = sum(region.width * region.depth for name, region in folding.regions.items()
+                 if name.startswith("weights") and region.writable)
+    return Events(
+        weight_bits=words * folding.simd,
+        xnors=words * folding.simd * folding.input_bits,
+        counts=words,
+        additions=words,
+        addition_bits=words * folding.acc_bits,
+        comparisons=images * folding.outputs if last else 0,
+        hops=images * folding.folds * folding.simd * folding.input_bits
+        * (1 + folding.groups * folding.weight_bits)
+        + images * folding.words * folding.lanes * folding.output_bits,
+        writes=loads * loaded)
+
+
 def _layer(folding, before, images, loads, last):
+    if isinstance(folding, SerialFolding):
+        return _serial(folding, images, loads, last)
     row = folding.pe * folding.simd
     batches, passes = -(-images // folding.batch), len(folding.passes)
     taken = batches * folding.batch     # places for images

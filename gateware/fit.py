@@ -8,6 +8,7 @@ from . import area, cost, memories
 from .bus import WORD
 from .folding import Folding, divides
 from .mapping import Mapping, sampling, sizes, tiling
+from .serial_folding import SerialFolding
 
 
 __all__ = ["BATCHES", "EFFORT", "fit"]
@@ -73,9 +74,15 @@ def _fit(shape, resources, target, effort, batch):
 
 def _search(shape, resources, target, effort, batch, storages):
     final = len(shape.sizes) - 2
-    choices = [_foldings(*layer, 0 if n else shape.classes, n == final, resources, batch, storages,
-                         **sampling(shape, n), **tiling(shape, n))
-               for n, layer in enumerate(sizes(shape))]
+    if batch > 1 and shape.serial:
+        raise ValueError("Batch must be 1 where weights have several bits")
+    choices = []
+    for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
+        classes, serial = 0 if n else shape.classes, shape.serial_of(n)
+        choices.append(
+            _foldings(inputs, outputs, gains, classes, n == final, resources, batch, storages,
+                      **sampling(shape, n), **tiling(shape, n)) if serial is None else
+            _serial_foldings(inputs, outputs, serial, classes, n == final, resources, storages))
     if not all(choices):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
     least = max(min(folding.interval for folding, _ in layer) for layer in choices)
@@ -168,15 +175,39 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
                                   batch=batch, numbers=numbers, passes=passes, **tiles)
                 if final and folding.lanes != 1:
                     continue
-                blocks, luts = cost.layer(folding, resources)
-                if classes:
-                    kept, more = area.link(folding, classes, WORD, resources)
-                    blocks, luts = blocks + kept, luts + more
-                memory = blocks / resources.memory_blocks
-                if storage == "spram":
-                    memory += cost.spram_blocks(folding) / resources.spram_blocks
-                found.append((folding, (memory, luts / resources.luts)))
+                found.append((folding, _shares(folding, classes, resources)))
     return found
+
+
+@lru_cache(maxsize=64)
+def _serial_foldings(inputs, outputs, serial, classes, final, resources, storages):
+    """As :func:`_foldings`, for weights of several bits."""
+    found = []
+    levels = LEVELS.get(resources.family, 0)
+    for simd in sorted({-(-inputs // folds) for folds in range(1, inputs + 1)}):
+        for pe in sorted({-(-outputs // groups) for groups in range(1, outputs + 1)}):
+            for storage in storages:
+                rows = -(-outputs // pe) * -(-inputs // simd) * serial.weight_bits
+                if not _possible(storage, simd, rows, resources):
+                    continue
+                folding = SerialFolding(inputs, outputs, **vars(serial), pe=pe, simd=simd,
+                                        storage=storage, levels=levels)
+                if final and folding.lanes != 1:
+                    continue
+                found.append((folding, _shares(folding, classes, resources)))
+    return found
+
+
+def _shares(folding, classes, resources):
+    """Shares of memory and of look-up tables that a layer takes, with the host's link if first."""
+    blocks, luts = cost.layer(folding, resources)
+    if classes:
+        kept, more = area.link(folding, classes, WORD, resources)
+        blocks, luts = blocks + kept, luts + more
+    memory = blocks / resources.memory_blocks
+    if folding.storage == "spram":
+        memory += cost.spram_blocks(folding) / resources.spram_blocks
+    return memory, luts / resources.luts
 
 
 def _possible(storage, width, rows, resources):

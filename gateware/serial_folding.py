@@ -194,6 +194,9 @@ class SerialFolding:
 
     def image(self, layer):
         """What memories and registers hold for a layer: rows, by name; those of PE e end in e."""
+        if DETECTIONS.index(layer.detection) > DETECTIONS.index(self.detection):
+            raise ValueError(f"Detection must be one that this is built for, at most "
+                             f"{self.detection}, not {layer.detection}")
         padded = np.zeros((self.weight_bits, layer.outputs, self.folds * self.simd), dtype=bool)
         padded[:, :, :self.inputs] = layer.planes
         image = {}

@@ -216,6 +216,24 @@ class Network:
         """What hardware that is built for this network computes while it draws so many samples."""
         return replace(self, encoder=self.encoder.drawing(samples))
 
+    def detecting(self, detection: str, factor: int | None = None) -> "Network":
+        """The same with another detection, as hardware may be told at run time.
+
+        Parameters
+        ----------
+        detection, factor
+            Of all layers of weights of several bits, as :class:`model.compend.Compend` has them;
+            each keeps its factor if that is None.
+        """
+        if not any(isinstance(layer, Compend) for layer in self.layers):
+            raise ValueError("Detection can be chosen where hidden layers have weights of several "
+                             "bits, and here none has")
+        given: dict[str, Any] = {"detection": detection} | (
+            {} if factor is None else {"factor": factor})
+        return replace(self, layers=tuple(
+            replace(layer, **given) if isinstance(layer, Compend) else layer
+            for layer in self.layers))
+
     def into(self, n: int, x: np.ndarray) -> np.ndarray:
         """What a layer takes, for images or for what the layer before it gives of them.
 

@@ -19,7 +19,8 @@ from model.network import Network
 
 
 __all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Samples",
-           "blame", "dataset_for", "first", "check_output", "choose_board", "drawing", "folder"]
+           "Detection", "blame", "dataset_for", "first", "check_output", "choose_board",
+           "detecting", "drawing", "folder"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
@@ -39,6 +40,12 @@ Samples     = Annotated[int | None, typer.Option(
     "--samples", metavar="T", help="Bits to draw of each pixel, where the network draws any: as "
                                    "many as it was trained for, or fewer on the same hardware.",
     show_default="all")]
+
+
+Detection   = Annotated[str | None, typer.Option(
+    "--detection", metavar="none|exact|speculative[:F]", show_default="the network's",
+    help="When neurons with weights of several bits may end early; F, 1 to 4, is what speculation "
+         "counts on, in eighths of the most that is to come.")]
 
 
 @contextlib.contextmanager
@@ -72,6 +79,18 @@ def drawing(whole: Any, samples: int | None) -> Any:
         return whole
     with blame("--samples"):
         return whole.drawing(samples)
+
+
+def detecting(network: Network, detection: str | None) -> Network:
+    """A network whose layers detect like that; as it is with None."""
+    if detection is None:
+        return network
+    kind, colon, factor = detection.partition(":")
+    if colon and (kind != "speculative" or not factor.isdecimal()):
+        raise InputError("--detection takes none, exact, speculative or speculative:F with F from "
+                         f"1 to 4, not {detection!r}")
+    with blame("--detection"):
+        return network.detecting(kind, int(factor) if colon else None)
 
 
 def first(dataset: Dataset, images: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,16 +5,25 @@ import time
 from model.network import Network
 
 from ..console import console
-from ..inputs import DataDir, DatasetName, NetworkPath, Samples, dataset_for, drawing
+from ..inputs import (
+    DataDir,
+    DatasetName,
+    Detection,
+    NetworkPath,
+    Samples,
+    dataset_for,
+    detecting,
+    drawing,
+)
 
 
 __all__ = ["eval"]
 
 
 def eval(network: NetworkPath, dataset: DatasetName = None, data_dir: DataDir = None,
-         samples: Samples = None) -> None:
+         samples: Samples = None, detection: Detection = None) -> None:
     """Classify all test images with the golden model."""
-    net = drawing(Network.load(network), samples)
+    net = detecting(drawing(Network.load(network), samples), detection)
     images = dataset_for(net, network, dataset, data_dir)
     start = time.perf_counter()
     with console.progress("golden model"):

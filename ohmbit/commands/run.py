@@ -31,10 +31,13 @@ from ..inputs import (
     BoardName,
     DataDir,
     DatasetName,
+    Detection,
     NetworkPath,
     Samples,
+    blame,
     choose_board,
     dataset_for,
+    detecting,
     drawing,
     first,
 )
@@ -70,6 +73,7 @@ def run(
     data_dir: DataDir = None,
     baud: Baud = None,
     samples: Samples = None,
+    detection: Detection = None,
     repeat: Annotated[int, typer.Option(
         min=0, max=MAX_ROUNDS, metavar="R",
         help="Classify the first images R times more on the board itself, to see the rate that it "
@@ -83,7 +87,7 @@ def run(
     The board must have been flashed with a network of the same shape, with the same PE and SIMD.
     """
     built = Network.load(network)
-    net = drawing(built, samples)
+    net = detecting(drawing(built, samples), detection)
     chosen = choose_board(board, baud=baud)
     if noise and port != VIRTUAL:
         raise InputError(f"--noise is for virtual boards: leave it out, or choose --port {VIRTUAL}")
@@ -97,7 +101,8 @@ def run(
     mapping = drawing(mapping, samples)
 
     count = f"{len(pixels):,} image{'s' if len(pixels) > 1 else ''}"
-    plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)
+    with blame("--detection"):
+        plan, contents = Plan(net.shape, mapping), compiler.image(net, mapping)
     if port == AUTO:
         port = find_port(chosen)
     with console.progress(f"{chosen.name} on {port}") as advance, \
@@ -116,7 +121,7 @@ def run(
         seconds = time.perf_counter() - start
         traffic = dataclasses.replace(driver.traffic)
         core = _repeat(driver, net, pixels, repeat) if repeat else None
-    comparison = compare(net, pixels, result)
+    comparison = compare(net, pixels, result, mapping=mapping)
     names = net.class_names or tuple(map(str, range(net.classes)))
     accuracy = None if labels is None else float((result.best == labels).mean())
     if len(pixels) == 1:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from boards.driver_engine import DriverEngine
 from boards.ebr import Contents
 from boards.virtual_engine import VirtualEngine
 from gateware import compiler, cost
+from gateware.compend import COUNTS
 from model.errors import CheckFailed, InputError
 from model.files import whole
 from model.network import Network
@@ -32,10 +33,12 @@ from ..inputs import (
     BoardName,
     DataDir,
     DatasetName,
+    Detection,
     NetworkPath,
     Samples,
     blame,
     dataset_for,
+    detecting,
     drawing,
     first,
 )
@@ -87,6 +90,9 @@ class Simulation:
         :py:`accuracy`.
     memories : :class:`boards.ebr.Contents`, or None
         What the memories held at power-up, where the engine sees that.
+    counts : dict of dict of :class:`int`
+        What layers whose weights have several bits counted, by the names of
+        :data:`gateware.compend.COUNTS`.
     """
 
     engine: str
@@ -99,6 +105,7 @@ class Simulation:
     predicted_cycles: int
     seconds: float
     memories: Contents | None = None
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -115,6 +122,7 @@ class Simulation:
             "cycles_per_image": self.cycles_per_image, "latency": self.latency,
             "predicted_cycles": self.predicted_cycles, "seconds": round(self.seconds, 2),
             **({} if self.memories is None else {"memories": self.memories.fields}),
+            **({"counts": self.counts} if self.counts else {}),
         }
 
     def __str__(self) -> str:
@@ -126,7 +134,10 @@ class Simulation:
         each = "" if self.cycles_per_image is None else f"; {self.cycles_per_image:,} an image"
         return (f"{self.images:,} images{more} in {self.engine}: {comparison.total:,} mismatches "
                 f"in {comparison.seen}; {self.accuracy:.2%} right; {self.cycles:,} cycles, "
-                f"{cycles}{each}{held}; {self.seconds:.1f} s")
+                f"{cycles}{each}{held}; {self.seconds:.1f} s" + "".join(
+                    f"\n{name}: {counts['cycles']:,} cycles, {counts['planes_run']:,} planes of "
+                    f"weights run and {counts['planes_skipped']:,} skipped"
+                    for name, counts in self.counts.items()))
 
     def hold(self) -> None:
         """:exc:`CheckFailed` unless all is as the model has it."""
@@ -183,6 +194,9 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         accuracy=float((result.best[:len(labels)] == labels).mean()), cycles=result.cycles,
         cycles_per_image=result.cycles_per_image, latency=result.latency,
         predicted_cycles=predicted, memories=memories,
+        counts={name.removesuffix(".counts"): dict(zip(COUNTS.members, counted.tolist(),
+                                                       strict=True))
+                for name, counted in result.counts.items()},
         seconds=time.perf_counter() - start)
 
 
@@ -190,7 +204,8 @@ def run(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         jobs: int = 1) -> Result:
     """What an engine, made ready and given its weights, sees of some images."""
     start = time.perf_counter()
-    contents = compiler.image(network, mapping)
+    with blame("--detection"):
+        contents = compiler.image(network, mapping)
     choice = ENGINES.get(engine.name)
     filled = choice is not None and choice.filled
     with console.progress(f"{engine.name}: making it ready"):
@@ -216,7 +231,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
              storage: Storage = None, batch: Batch = None, target: Target = None,
              fps: TargetFps = None, dataset: DatasetName = None,
              data_dir: DataDir = None, boundary: Boundary = True, against: Against = None,
-             vcd: Vcd = None, jobs: Jobs = None, samples: Samples = None) -> None:
+             vcd: Vcd = None, jobs: Jobs = None, samples: Samples = None,
+             detection: Detection = None) -> None:
     """Compare the gateware with the golden model, bit for bit.
 
     Every layer of every image is compared, and cycles with their prediction.
@@ -229,7 +245,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
         raise InputError(f"{engine} runs in one process: leave out --jobs, or choose one of "
                          f"{', '.join(shared)}")
     built = Network.load(network)
-    net = drawing(built, samples)
+    net = detecting(drawing(built, samples), detection)
     chosen = catalog.find(board)
     source = dataset_for(net, network, dataset, data_dir)
     runner, count, why = choose(engine, images, len(source.x_test), chosen)
@@ -239,6 +255,8 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
         mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
     mapping = drawing(mapping, samples)
+    if boundary and net.shape.serial:
+        console.detail("no images are added for thresholds, as some weights have several bits")
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")
     console.stage(f"engine: {runner.name}, {count:,} of {len(source.x_test):,} test images of "

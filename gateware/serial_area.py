@@ -1,0 +1,94 @@
+"""What a layer of weights of several bits takes of an FPGA before it is synthesized.
+
+As in :mod:`gateware.area`, tables are counted as the gateware has them, and constants were measured
+(``python -m bench.area`` measures again).
+"""
+
+from functools import lru_cache
+
+from amaranth.utils import bits_for, ceil_log2
+
+from .blocks import access, buffer, cells, cut, store, tables
+
+
+__all__ = ["best", "lane", "layer", "ring", "total"]
+
+
+LUTS_OF_ADDER = {"ice40": 3.4, "ecp5": 2.0}   # beside its bits, and more for each level of the tree
+LUTS_OF_LEVEL = {"ice40": 1.05, "ecp5": 0.0}
+LUTS_PER_BIT  = {"ice40": 0.53, "ecp5": 1.0}  # of an activation that meets a weight
+LUTS_OF_LANE  = {"ice40": 15, "ecp5": 60}     # of its control, beside counters
+LUTS_OF_RING  = {"ice40": 73, "ecp5": 60}
+LUTS_OF_UNIT  = {"ice40": 60, "ecp5": 60}     # of what keeps lanes together, and of counters
+
+
+@lru_cache(maxsize=4_096)
+def total(count, bits, family):
+    """Look-up tables of a :class:`gateware.total.Total`, which Yosys makes of its own adders."""
+    each = bits + LUTS_OF_ADDER.get(family, 2) + LUTS_OF_LEVEL.get(family, 0) * ceil_log2(count)
+    return (count - 1) * each
+
+
+def lane(folding, pe, resources):
+    """Block RAMs and look-up tables of a :class:`gateware.lane.Lane`."""
+    family, region = resources.family, folding.weights(pe)
+    memory, luts = 0, access(region)
+    if folding.storage in ("block", "auto", "wide"):
+        kind = buffer if folding.storage == "auto" else cells
+        memory, more = cut(kind, folding.simd, region.depth, resources)
+        luts += more
+    elif folding.storage == "distributed":
+        luts += tables(folding.simd, region.depth, family)[1]
+    kept, more = store(folding.acc_bits, folding.neurons(pe), resources)
+    luts += more + total(folding.simd, folding.input_bits, family)
+    luts += LUTS_PER_BIT.get(family, 1) * folding.simd * folding.input_bits
+    # The sum, what it starts with, and what is left of that; and what counts.
+    luts += 2 * folding.acc_bits + folding.weight_bits
+    luts += 3 * bits_for(region.depth - 1) + 2 * bits_for(folding.folds) \
+        + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits) + folding.wasted * 4
+    if folding.detection != "none" and folding.activation == "sign":
+        luts += folding.acc_bits + LUTS_OF_DETECTION
+    elif folding.detection != "none":
+        luts += LUTS_OF_DETECTION
+    if folding.detection == "speculative":
+        luts += folding.acc_bits
+    return memory + kept, luts + LUTS_OF_LANE.get(family, 60)
+
+
+LUTS_OF_DETECTION = 19   # of a neuron that falls below zero
+
+
+def ring(folding, resources):
+    """Block RAMs and look-up tables of a :class:`gateware.ring.Ring`."""
+    family = resources.family
+    width = folding.simd * folding.input_bits + bits_for(folding.folds - 1)
+    memory, luts = buffer(width, 2 << ceil_log2(folding.folds), resources)
+    luts += total(folding.simd, folding.input_bits, family)
+    # Words that are all zeros; what is added up, and kept for either bank.
+    luts += folding.simd * folding.input_bits / 3 + 4 * bits_for(folding.top)
+    return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, 60)
+
+
+@lru_cache(maxsize=65_536)
+def layer(folding, resources):
+    """Block RAMs and look-up tables of a :class:`gateware.compend.Compend`, and of its registers."""
+    found = [ring(folding, resources)]
+    found += [lane(folding, pe, resources) for pe in range(folding.pe)]
+    kept = {"relu": folding.acc_bits + 1, "sign": 1,
+            "linear": folding.acc_bits}[folding.activation]
+    rows = 2 << bits_for(folding.groups - 1)
+    found += [buffer(kept, rows, resources)] * folding.pe
+    luts = 5 * 32 + 3 * bits_for(folding.words) + LUTS_OF_UNIT.get(resources.family, 60)
+    luts += folding.pe * 6
+    if folding.activation != "sign":
+        # Of the PEs that take turns one is chosen; and where there are shifts, a shifter a lane.
+        luts += folding.acc_bits * (folding.pe - folding.lanes) * 0.7
+    if folding.activation == "relu":
+        found.append(store(folding.shifts.width, folding.words, resources))
+        luts += folding.lanes * (folding.acc_bits * folding.shift_bits * 0.5 + folding.acc_bits)
+    return sum(memory for memory, _ in found), luts + sum(each for _, each in found)
+
+
+def best(folding, score_bits, resources):
+    """Look-up tables of a :class:`gateware.best.Best`."""
+    return 3 * score_bits + 4 * bits_for(folding.words) + 4
