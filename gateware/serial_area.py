@@ -71,7 +71,7 @@ def ring(folding, resources):
 
 @lru_cache(maxsize=65_536)
 def layer(folding, resources):
-    """Block RAMs and look-up tables of a :class:`gateware.compend.Compend`, and of its registers."""
+    """Block RAMs and look-up tables of a :class:`gateware.compend.Compend` and its registers."""
     found = [ring(folding, resources)]
     found += [lane(folding, pe, resources) for pe in range(folding.pe)]
     kept = {"relu": folding.acc_bits + 1, "sign": 1,

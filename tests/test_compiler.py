@@ -120,3 +120,30 @@ def test_the_last_word_of_a_run_is_marked_where_images_go_in_batches(bits, simd,
     rows = pixel_rows(images, shape, batched)
     assert rows.shape == (len(words) + 1, -(-(place + 1) // 8))
     assert pixel_rows(images, shape, mapping).shape == (len(words) + 1, -(-place // 8))
+
+
+def test_what_layers_of_several_bits_take_of_each_image():
+    rng = np.random.default_rng(0)
+    relu = Compend(rng.integers(-7, 9, (6, 9)), rng.integers(-99, 99, 6), weight_bits=4,
+                   input_bits=3, output_bits=2, shifts=np.full(6, 3))
+    hidden = Dense(rng.random((5, 6)) < 0.5, np.zeros(5, int), gains=(2, 1), bipolar=False)
+    last = Compend(rng.integers(-7, 9, (4, 5)), np.zeros(4, int), weight_bits=4, input_bits=1,
+                   activation="linear")
+    network = Network(BitSerial(3), (relu, hidden), last)
+    mapping = uniform(network.shape, pe=2, simd=3)
+    images = rng.integers(0, 8, (7, 9))
+    trace = network.trace(images)
+    first, none, scores = counted(network, mapping, images)
+    assert none is None
+    for found, folding, layer, x in ((first, mapping.layers[0], relu, images),
+                                     (scores, mapping.layers[2], last, trace["layer1.bits"])):
+        expected = folding.schedule.counts(layer, x)
+        for name in ("cycles", "planes_run", "planes_skipped"):
+            assert (getattr(found, name) == getattr(expected, name)).all()
+    assert taken((first, none, scores)) \
+        == (tuple(first.cycles.tolist()), None, tuple(scores.cycles.tolist()))
+    rows = image(network, mapping)
+    assert set(rows) == set(Plan(network.shape, mapping).memories)
+    assert rows["layer0.detection"] == [1] and "scores.affine" not in rows
+    # How layers detect is no part of which network it is.
+    assert network_id(rows) == network_id(image(network.detecting("none"), mapping))

@@ -15,6 +15,7 @@ from gateware.encoder import encoder
 from gateware.folding import Folding
 from gateware.mapping import Mapping, sizes
 from gateware.replay import Replay
+from gateware.serial_folding import SerialFolding
 from gateware.transpose import Transpose
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
@@ -201,3 +202,40 @@ def test_pace_counts_the_pieces_that_a_word_is_cut_into():
     assert (layer.interval, layer.words, layer.lanes) == (4, 4, 6)
     paces = {simd: cost.pace(layer, Folding(24, 2, (1,), 1, simd)) for simd in (1, 2, 4, 6, 12)}
     assert paces == {1: 24, 2: 12, 4: 12, 6: 4, 12: 4}
+
+
+def serial(detection="exact", **given_):
+    """Two layers of several bits: the second one waits, or the first."""
+    first = SerialFolding(12, 8, 4, 3, 1, 20, "sign", detection=detection, **given_)
+    last = SerialFolding(8, 5, 4, 1, 20, 20, "linear", pe=1, simd=4, detection="none")
+    return Mapping((first, last))
+
+
+# The figures are those of simulations, too; tests/test_accelerator.py holds others to them.
+@pytest.mark.parametrize("given_, cycles, each", [
+    ({"pe": 2, "simd": 4}, {1: 110, 2: 163, 3: 216, 100: 5_357}, 53),
+    ({"pe": 8, "simd": 12}, {1: 60, 2: 105, 3: 150, 100: 4_515}, 45)])
+def test_layers_of_several_bits_take_the_most_there_can_be(given_, cycles, each):
+    mapping = serial(**given_)
+    for images, expected in cycles.items():
+        assert cost.timing(mapping, images) == cost.Timing(images, expected, each, cycles[1])
+    assert mapping.cycles_per_image == each == max(layer.interval for layer in mapping.layers)
+    assert cost.cycles(mapping, 3, 7) == cost.timing(mapping, 21).cycles
+
+
+def test_images_that_end_early_take_less():
+    mapping = serial(pe=2, simd=4)
+    most, scores = (layer.most_cycles for layer in mapping.layers)
+    everything = cost.timing(mapping, 4, ((most,) * 4, (scores,) * 4))
+    assert everything.cycles == cost.timing(mapping, 4).cycles
+    assert everything.cycles_per_image == most
+    early = cost.timing(mapping, 4, ((most, most - 6, most - 3, most - 1), None))
+    assert early.cycles == everything.cycles - 10
+    assert early.cycles_per_image == most - 10 / 3 and early.latency == everything.latency
+    # A run after another begins with its own first image.
+    assert cost.cycles(mapping, 4, 2, ((most, most - 6, most - 3, most - 1), None)) \
+        == early.cycles + 4 * most - 10
+    # Where the layer after it is slower, that is what counts.
+    slow = cost.timing(mapping, 4, ((20,) * 4, (scores,) * 4))
+    assert slow.cycles_per_image == scores
+    assert cost.pace(*mapping.layers) == most

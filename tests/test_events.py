@@ -14,6 +14,8 @@ from gateware.compiler import compile, image, pixel_words
 from gateware.events import Events, events, total
 from gateware.folding import Folding
 from gateware.mapping import Mapping
+from gateware.serial_folding import SerialFolding
+from model.compend import Compend
 from sim import bench
 from sim.engine import bus_writes
 
@@ -206,3 +208,24 @@ def test_total_adds_layers():
 def test_wrong_numbers_are_refused(arguments, error, message):
     with pytest.raises(error, match=f"^{message}$"):
         events(MAPPING, **arguments)
+
+
+def test_layers_of_several_bits_do_no_more_than_is_counted():
+    layer = Compend(np.ones((7, 10), int), np.zeros(7, int), weight_bits=4, input_bits=3,
+                    output_bits=2, detection="none")
+    folding = SerialFolding.of(layer, pe=2, simd=4, skip_zeros=False)
+    last = Compend(np.ones((5, 7), int), np.zeros(5, int), weight_bits=4, input_bits=2,
+                   activation="linear")
+    mapping = Mapping((folding, SerialFolding.of(last, pe=1, simd=4)))
+    counts = folding.schedule.counts(layer, np.ones((3, 10), int))
+    rows = int(counts.planes_run.sum()) * folding.folds   # of weights that were read
+    assert rows == 3 * 7 * 4 * 3
+    first, scores = events(mapping, 3, loads=2)
+    assert first == Events(
+        weight_bits=rows * 4, xnors=rows * 4 * 3, counts=rows, additions=rows,
+        addition_bits=rows * layer.acc_bits, comparisons=0,
+        # In, round for each of 4 groups' planes, and out as 8 neurons.
+        hops=3 * (3 * 12 * (1 + 4 * 4) + 8 * 2), writes=2 * 7 * 4 * 3 * 4)
+    assert scores.comparisons == 3 * 5 and scores.xnors == 3 * 5 * 4 * 2 * 4 * 2
+    assert events(Mapping((replace(folding, storage="logic"), mapping.layers[1])), 0,
+                  loads=1)[0].writes == 0

@@ -9,6 +9,7 @@ from gateware.bus import WORD
 from gateware.fit import BATCHES, EFFORT, fit
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sampling, sizes
+from model.compend import Serial
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 
@@ -267,3 +268,31 @@ def test_fit_words_end_where_tiles_do(tiles, simds, least):
     fast = fit(shape, Resources(10 ** 6, 10 ** 4, 4_096, 16, "ice40"), effort=10 ** 6)
     assert fast.layers[0].simd == max(simds[0])
     assert fit(shape, ICE40, target=10 ** 6).layers[0].simd == least
+
+
+SERIAL = Shape(BitSerial(8), (784, 128, 10), 0, 16,
+               serial=(Serial(8, 8, 1, 28, "sign", "exact"), None))
+
+
+def test_weights_of_several_bits_go_where_there_is_room():
+    mapping = fit(SERIAL, UP5K)
+    first = mapping.layers[0]
+    assert first.storage == "spram" and not cost.estimate(mapping, UP5K).excess(UP5K)
+    assert first.detection == "exact" and first.levels == 0
+    # A step faster does not fit.
+    faster = fit(SERIAL, UP5K, target=mapping.layers[0].interval - 1, effort=10 ** 6)
+    assert cost.estimate(faster, UP5K).excess(UP5K)
+    assert faster.layers[0].interval < first.interval
+    large = fit(SERIAL, replace(ECP5, memory_blocks=208, luts=83_640))
+    assert large.layers[0].interval < first.interval and large.layers[0].levels == 2
+    with pytest.raises(ValueError, match="^Batch must be 1 where weights have several bits$"):
+        fit(SERIAL, UP5K, batch=2)
+    assert fit(SERIAL, UP5K, batch=None) == mapping
+
+
+def test_scores_of_several_bits_leave_one_at_a_time():
+    shape = Shape(BitSerial(8), (20, 30, 10), 0, 32, serial=(
+        Serial(8, 8, 8, 24, "relu", "exact"), Serial(8, 8, 26, 26, "linear", "none")))
+    mapping = fit(shape, ECP5)
+    assert mapping.layers[1].lanes == 1 and mapping.layers[1].inputs == 30
+    assert not cost.estimate(mapping, ECP5).excess(ECP5)

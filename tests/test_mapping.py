@@ -5,6 +5,8 @@ import pytest
 from gateware import cost
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sampling, sizes, uniform
+from gateware.serial_folding import SerialFolding
+from model.compend import Serial
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 from model.stochastic import Stochastic
@@ -147,3 +149,35 @@ def test_what_is_there_unless_one_says_otherwise():
     assert Mapping((Folding(9, 4, (1,), 2, 3, batch=3),)).batch == 3
     with pytest.raises(ValueError, match="^Batch must be between 1 and the 1 cycles"):
         uniform(shape_of(Threshold(1, bits=3), 9, 4), pe=2, simd=9, batch=3)
+
+
+SIGNS  = Serial(4, 5, 1, 20, "sign", "exact")
+RELU   = Serial(8, 1, 3, 20, "relu", "speculative")
+LINEAR = Serial(6, 3, 20, 20, "linear", "none")
+
+
+def test_layers_of_several_bits():
+    shape = Shape(BitSerial(5), (64, 32, 16, 10), 0, 32, serial=(SIGNS, RELU, LINEAR))
+    mapping = uniform(shape, pe=(4, 3, 2), simd=(16, 8, 8), levels=1)
+    assert mapping.layers == tuple(
+        SerialFolding(*size, **vars(serial), pe=pe, simd=simd, levels=1)
+        for size, serial, pe, simd in zip(((64, 32), (32, 16), (16, 10)), shape.serial, (4, 3, 2),
+                                          (16, 8, 8), strict=True))
+    # Of the last one no more than leave one at a time.
+    assert parallelism(uniform(shape, pe=40, simd=9)) == [(32, 9), (16, 9), (2, 9)]
+    with pytest.raises(ValueError, match="^PE of the last layer must be at most 2 with SIMD 8"):
+        uniform(shape, pe=(1, 1, 3), simd=8)
+    # Numbers pass to binary weights as planes of their own.
+    assert list(sizes(replace(shape, serial=(SIGNS, RELU, None)))) \
+        == [(64, 32, (16, 8, 4, 2, 1)), (32, 16, (1,)), (16, 10, (4, 2, 1))]
+    assert mapping.drawing(1) == mapping
+
+
+def test_layers_of_several_bits_go_alone():
+    shape = Shape(BitSerial(5), (64, 32, 10), 0, 16, serial=(SIGNS, None))
+    message = "^Batch must be 1 where weights have several bits$"
+    with pytest.raises(ValueError, match=message):
+        uniform(shape, pe=1, simd=8, batch=2)
+    first, last = uniform(shape, pe=1, simd=8).layers
+    with pytest.raises(ValueError, match=message):
+        Mapping((first, replace(last, batch=2)))

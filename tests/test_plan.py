@@ -5,6 +5,7 @@ import pytest
 from gateware import cost
 from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
+from model.compend import Serial
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
 from model.stochastic import COMBINE, Stochastic
@@ -107,3 +108,58 @@ def test_tiles_must_be_those_of_the_shape(of, mapped, message):
         Plan(fits, uniform(fits, pe=3, simd=7))
     # What makes no difference may differ.
     Plan(LARGE, uniform(replace(LARGE, tiles=((8, "exact"), (3, 2))), pe=1, simd=1))
+
+
+SERIAL = Shape(BitSerial(5), (64, 12, 10), 0, 16,
+               serial=(Serial(4, 5, 3, 20, "relu", "speculative"), None))
+
+
+def test_places_of_layers_of_several_bits():
+    plan = Plan(SERIAL, uniform(SERIAL, pe=2, simd=16))
+    assert {name: (region.width, region.depth) for name, region in plan.regions.items()} == {
+        **{f"layer0.weights{pe}": (16, 6 * 4 * 4) for pe in range(2)},
+        **{f"layer0.preloads{pe}": (20, 6) for pe in range(2)},
+        "layer0.shifts": (4, 12), "layer0.detection": (4, 1), "layer0.counts": (32, 3),
+        "layer1.weights": (24, 5), "scores.affine": (16, 10), "control": (32, 2)}
+    assert set(plan.regions) - set(plan.memories) == {"layer0.counts", "control"}
+    assert plan.counters == {0: plan.regions["layer0.counts"]}
+    assert not plan.counters[0].writable
+    mapping = uniform(SERIAL, pe=2, simd=16, storage=("spram", "block"))
+    stored = Plan(SERIAL, mapping)
+    assert [name for name in stored.memories if stored.empty(name)] \
+        == ["layer0.weights0", "layer0.weights1"]
+    assert plan.fills and not stored.fills
+
+
+def test_scores_of_several_bits_have_no_gains():
+    linear = Serial(4, 3, 20, 20, "linear", "none")
+    shape = replace(SERIAL, serial=(SERIAL.serial[0], linear), score_bits=32)
+    plan = Plan(shape, uniform(shape, pe=1, simd=16))
+    assert [name for name in plan.regions if name.startswith(("layer1", "scores"))] \
+        == ["layer1.weights0", "layer1.preloads0", "layer1.counts"]
+    assert sorted(plan.counters) == [0, 1]
+
+
+def test_hash_tells_layers_of_several_bits_apart():
+    mapping = uniform(SERIAL, pe=1, simd=16)
+    first = mapping.layers[0]
+    plans = [Plan(SERIAL, Mapping((replace(first, **more), mapping.layers[1]))) for more in (
+        {}, {"pe": 2}, {"simd": 8}, {"storage": "spram"}, {"levels": 1}, {"skip_zeros": False},
+        {"detection": "exact"}, {"detection": "none"})]
+    for more in ({"weight_bits": 5}, {"acc_bits": 21}, {"output_bits": 2},
+                 {"activation": "sign", "output_bits": 1}):
+        shape = replace(SERIAL, serial=(replace(SERIAL.serial[0], **more), None))
+        plans.append(Plan(shape, uniform(shape, pe=1, simd=16)))
+    assert len({plan.hash for plan in plans}) == len(plans)
+    # How a layer detects is chosen at run time; what there is hardware for is the mapping's.
+    told = replace(SERIAL, serial=(replace(SERIAL.serial[0], detection="none"), None))
+    assert Plan(told, mapping).hash == Plan(SERIAL, mapping).hash
+
+
+@pytest.mark.parametrize("shape, other", [
+    (SERIAL, LARGE), (LARGE, SERIAL),
+    (SERIAL, replace(SERIAL, serial=(replace(SERIAL.serial[0], weight_bits=5), None)))])
+def test_weights_must_have_the_bits_that_the_shape_has(shape, other):
+    with pytest.raises(ValueError, match="^Mapping must have the weights in layer 0 that the "
+                                         "shape has$"):
+        Plan(shape, uniform(other, pe=1, simd=16))

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from gateware.serial_folding import SerialFolding
-from model.compend import Compend
+from model.compend import Compend, Serial
 from model.packing import unpack_fields
 
 from . import strategies
@@ -19,7 +21,7 @@ def signs(inputs=9, outputs=7, **given):
 def test_memories_hold_every_weight_where_its_lane_looks(data, layer):
     folding = data.draw(strategies.serial_foldings(layer))
     image = folding.image(layer)
-    assert set(image) - {"shifts"} == {f"{kind}{pe}" for kind in ("weights", "preloads")
+    assert set(image) - {"shifts", "detection"} == {f"{kind}{pe}" for kind in ("weights", "preloads")
                                        for pe in range(folding.pe)}
     held = 0 * layer.weights
     for pe in range(folding.pe):
@@ -134,3 +136,46 @@ def test_tags_tell_neurons_apart_that_can_be_on_their_way_together(weight_bits, 
     # The shortest neuron has no more words than go round at least.
     longest = -(-folding.wasted // (weight_bits * folding.least))
     assert 2 ** folding.tag_bits > longest and folding.tag_bits == bits
+
+
+@pytest.mark.parametrize("given_, names", [
+    ({}, ["detection"]), ({"detection": "none"}, []), ({"detection": "speculative"}, ["detection"])])
+def test_what_a_host_reaches(given_, names):
+    folding = signs(**given_)
+    regions = folding.regions
+    assert list(regions) == ["weights0", "preloads0", "weights1", "preloads1", "weights2",
+                             "preloads2", *names, "counts"]
+    if names:
+        assert (regions["detection"].width, regions["detection"].depth) \
+            == (4 if folding.detection == "speculative" else 1, 1)
+    assert (regions["counts"].width, regions["counts"].depth) == (32, 3)
+    relu = Compend(np.zeros((7, 9), int), np.zeros(7, int))
+    assert "shifts" in SerialFolding.of(relu, pe=1, simd=1).regions
+
+
+def test_how_a_layer_of_several_bits_is_seen_from_outside():
+    folding = signs()
+    assert (folding.batch, folding.passes, folding.samples, folding.planes) == (1, (1,), 1, 4)
+    assert folding.drawing(8) is folding
+    assert folding.interval == folding.most_cycles == 3 * 4 * 3 + folding.overhead
+    serial = Serial(4, 8, 1, folding.acc_bits, "sign", "none")
+    assert folding.suits(serial)   # whose detection it may have and leave off
+    for name, value in vars(serial).items():
+        other = "relu" if name == "activation" else 99
+        assert name == "detection" or not folding.suits(replace(serial, **{name: other})), value
+
+
+@pytest.mark.parametrize("built, wanted, row", [
+    ("exact", "none", [0]), ("exact", "exact", [1]), ("speculative", "exact", [1]),
+    ("speculative", "speculative", [7]), ("none", "none", None), ("none", "exact", ""),
+    ("exact", "speculative", "")])
+def test_a_layer_detects_as_it_wants_where_there_is_hardware(built, wanted, row):
+    layer = Compend(np.zeros((7, 9), int), np.zeros(7, int), activation="sign", detection=wanted)
+    folding = SerialFolding.of(layer, pe=2, simd=3, detection=built)
+    if row != "":
+        assert folding.image(layer).get("detection") == row
+        return
+    with pytest.raises(ValueError) as error:
+        folding.image(layer)
+    assert str(error.value) == "Detection must be one that this is built for, at most " \
+                               f"{built}, not {wanted}"
