@@ -54,8 +54,8 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(shape.encoder.bits, simd)))`
-        Pixels, :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
+    i : :py:`In(stream.Signature(data.ArrayLayout(shape.encoder.bits, pixels)))`
+        As many :py:`pixels` as the first layer's folding says, :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
         images go in batches, a structure: these are its :py:`pixels`, and beside them :py:`last`
         marks the last word of the last image of a run.
     o : :py:`Out(stream.Signature(layout(shape.classes, shape.score_bits)))`
@@ -72,10 +72,10 @@ class Accelerator(wiring.Component):
         self._image = image
         self._probes = probes
         shape, mapping = plan.shape, plan.mapping
-        simd = mapping.layers[0].simd
+        pixels = mapping.layers[0].pixels
         last = len(mapping.layers) - 1
 
-        pixels = data.ArrayLayout(shape.encoder.bits, simd)
+        pixels = data.ArrayLayout(shape.encoder.bits, pixels)
         marked = data.StructLayout({"pixels": pixels, "last": 1})
         members = {
             "i": In(stream.Signature(marked if mapping.batch > 1 else pixels)),
@@ -172,9 +172,16 @@ class Accelerator(wiring.Component):
                    score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
                    affine=self._init("scores.affine"))
         count_samples(scores)
-        source = wiring.flipped(self.i)
-        if not isinstance(first, SerialFolding):   # which has a buffer, and takes pixels
+        if not isinstance(first, SerialFolding):
             source = self._pixels(m, shape, mapping, scores, count_samples)
+        else:   # which has a buffer, and takes pixels themselves
+            source = wiring.flipped(self.i)
+            if first.pixels < first.simd:
+                m.submodules.regroup_0 = regroup = Regroup(
+                    i_width=len(Value.cast(source.payload)), i_words=self.words,
+                    o_width=first.simd * first.input_bits, o_words=first.folds)
+                _join(m, source, regroup.i)
+                source = regroup.o
 
         for n, (folding, following) in enumerate(pairwise(layers)):
             m.submodules[f"layer_{n}"] = layer = self._layer(m, decoder, n, folding)

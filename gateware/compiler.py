@@ -100,12 +100,12 @@ def pixel_words(images, shape, mapping):
 
 def pixel_rows(images, shape, mapping):
     """The words of :func:`pixel_words` as rows of bytes, lowest first."""
-    folding = mapping.layers[0]
-    padded = np.zeros((len(images), folding.folds * folding.simd), dtype=np.uint16)
-    padded[:, :folding.inputs] = shape.encoder.check(images)
-    rows = pack_rows(padded, shape.encoder.bits, folding.simd)
+    pixels = mapping.layers[0].pixels
+    padded = np.zeros((len(images), -(-shape.inputs // pixels) * pixels), dtype=np.uint16)
+    padded[:, :shape.inputs] = shape.encoder.check(images)
+    rows = pack_rows(padded, shape.encoder.bits, pixels)
     if mapping.batch > 1:
-        place = shape.encoder.bits * folding.simd
+        place = shape.encoder.bits * pixels
         rows = np.pad(rows, ((0, 0), (0, place // 8 + 1 - rows.shape[1])))
         rows[-1:, place // 8] |= 1 << place % 8
     return rows

@@ -32,7 +32,7 @@ class Regroup:
         self.taken = -1   # when the unit before was taken
         self.freed = -1   # when the word before was taken from the output
 
-    def push(self, offered):
+    def push(self, offered, closes=False):
         if self.i_per == 1:
             return self.push_unit(offered)
         taken = max(offered, self.taken)
@@ -293,10 +293,14 @@ def _done(mapping, images, taken=None):
         if n:
             before = layers[n - 1]
             sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
+    first = layers[0]
+    words = -(-first.inputs // first.pixels)
+    if first.pixels < first.simd:
+        sink = Regroup(first.pixels, first.simd, words, first.folds, sink)
     offered = 0
     for image in range(images):
-        for word in range(layers[0].folds):
-            closes = image == images - 1 and word == layers[0].folds - 1
+        for word in range(words):
+            closes = image == images - 1 and word == words - 1
             offered = sink.push(offered, closes) + 1
     return tuple(scores.done)
 

@@ -137,6 +137,11 @@ class Folding:
         return -(-self.inputs // self.simd)
 
     @property
+    def pixels(self):
+        """Pixels that come at once where this is the first layer."""
+        return self.simd
+
+    @property
     def tile_inputs(self):
         """Inputs of each tile but the last."""
         return min(self.tile_rows or self.inputs, self.inputs)

@@ -51,7 +51,7 @@ class Plan:
     @property
     def words(self):
         """Words of pixels in an image."""
-        return self.mapping.layers[0].folds
+        return -(-self.shape.inputs // self.mapping.layers[0].pixels)
 
     @property
     def samples(self):

@@ -95,6 +95,16 @@ class SerialFolding:
         return self.weight_bits
 
     @property
+    def pixels(self):
+        """Pixels that come at once where this is the first layer.
+
+        As few as are there in time for planes enough to tell all neurons apart, one of each.
+        """
+        return next(pixels for pixels in range(1, self.simd + 1) if self.simd % pixels == 0
+                    and (pixels == self.simd
+                         or -(-self.inputs // pixels) <= self.groups * self.folds))
+
+    @property
     def most_cycles(self):
         """Cycles that an image takes if no neuron ends early, and no word is left out."""
         return self.groups * self.weight_bits * self.folds + self.overhead

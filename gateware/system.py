@@ -71,7 +71,7 @@ class System(wiring.Component):
         self._divisor = divisor
         told = identity(accelerator, clock_hz)
         self._link = Link(
-            told, words=accelerator.words, width=told.bits * accelerator.mapping.layers[0].simd,
+            told, words=accelerator.words, width=told.bits * accelerator.mapping.layers[0].pixels,
             addr_width=accelerator.bus.signature.addr_width,
             result=accelerator.o.payload.shape())
         super().__init__({

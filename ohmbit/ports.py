@@ -72,7 +72,7 @@ their contents.
 high. `valid` never waits for `ready`, and a payload that waits does not change. Any pattern of
 waits gives the same words.
 
-`i__payload` holds {first.simd} pixels of {bits} bits, the first in the lowest bits; an image is
+`i__payload` holds {first.pixels} pixels of {bits} bits, the first in the lowest bits; an image is
 {accelerator.words} words, and zeros fill up its last. `o` brings {shape.classes} words an image,
 one for each class in order:
 

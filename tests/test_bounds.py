@@ -90,7 +90,7 @@ def test_what_bounds(bandwidth, luts, fits, by):
 def test_bits_of_weights_meet_bits_of_activations():
     shape = Shape(BitSerial(8), (784, 128, 10), 0, 16,
                   serial=(Serial(6, 8, 1, 28, "sign", "exact"), None))
-    found = bounds(uniform(shape, pe=2, simd=16, storage=("spram", "block")), UP5K)
+    found = bounds(uniform(shape, pe=4, simd=16, storage=("spram", "block")), UP5K)
     assert found.weight_bits == 784 * 128 * 6 + 1_280
     assert found.xnors == 784 * 128 * 6 * 8 + 1_280
     assert found.weight_bandwidth == 784 * 128 * 6 / 64 and found.fits

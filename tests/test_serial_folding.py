@@ -165,6 +165,16 @@ def test_how_a_layer_of_several_bits_is_seen_from_outside():
         assert name == "detection" or not folding.suits(replace(serial, **{name: other})), value
 
 
+@pytest.mark.parametrize("inputs, outputs, pe, simd, pixels", [
+    (784, 128, 4, 16, 1),    # 32 groups of 49 words, in which 784 pixels come one by one
+    (784, 128, 32, 16, 4),   # 4 groups: 196 cycles
+    (784, 128, 128, 16, 16), (784, 16, 1, 12, 1), (12, 8, 8, 12, 12), (784, 64, 32, 13, 13),
+    (64, 32, 32, 8, 8), (64, 32, 16, 8, 4)])
+def test_pixels_come_as_few_at_a_time_as_there_is_time_for(inputs, outputs, pe, simd, pixels):
+    folding = SerialFolding(inputs, outputs, 8, 8, 1, 28, "sign", pe=pe, simd=simd)
+    assert folding.pixels == pixels
+
+
 @pytest.mark.parametrize("built, wanted, row", [
     ("exact", "none", [0]), ("exact", "exact", [1]), ("speculative", "exact", [1]),
     ("speculative", "speculative", [7]), ("none", "none", None), ("none", "exact", ""),
