@@ -55,7 +55,8 @@ class Accelerator(wiring.Component):
     Members
     -------
     i : :py:`In(stream.Signature(data.ArrayLayout(shape.encoder.bits, pixels)))`
-        As many :py:`pixels` as the first layer's folding says, :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
+        As many :py:`pixels` at once as the first layer's folding says,
+        :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
         images go in batches, a structure: these are its :py:`pixels`, and beside them :py:`last`
         marks the last word of the last image of a run.
     o : :py:`Out(stream.Signature(layout(shape.classes, shape.score_bits)))`

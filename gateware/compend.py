@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import bus
+from .family import family
 from .lane import Lane
 from .memories import Store, latency
 from .ring import Ring
@@ -12,6 +13,8 @@ from .ring import Ring
 
 __all__ = ["COUNTS", "Compend"]
 
+
+MOST_FLIP_FLOPS = 32   # of results, rather than a block RAM, on iCE40
 
 COUNTS = data.StructLayout({"cycles": 32, "planes_run": 32, "planes_skipped": 32})
 
@@ -72,6 +75,7 @@ class Compend(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._family = family(platform)
         folding = self._folding
         m.submodules.ring = ring = Ring(
             simd=folding.simd, bits=folding.input_bits, words=folding.folds,
@@ -172,7 +176,11 @@ class Compend(wiring.Component):
             **({"sum": signed(folding.acc_bits)} if sums else {})})
         found = []
         for pe, lane in enumerate(lanes):
-            cells = memory.Memory(shape=kept, depth=2 << len(group), init=[])
+            depth = 2 << len(group)
+            # Yosys makes flip-flops of some that take more look-up tables than a block is worth.
+            block = self._family == "ice40" and depth * Shape.cast(kept).width > MOST_FLIP_FLOPS
+            cells = memory.Memory(shape=kept, depth=depth, init=[],
+                                  attrs={"ram_style": "block"} if block else {})
             m.submodules[f"results_{pe}"] = cells
             w_port, r_port = cells.write_port(), cells.read_port()
             row = Signal.like(group, name=f"row_{pe}")

@@ -9,16 +9,17 @@ from functools import lru_cache
 from amaranth.utils import bits_for, ceil_log2
 
 from .blocks import access, buffer, cells, cut, store, tables
+from .compend import MOST_FLIP_FLOPS
 
 
 __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
-LUTS_OF_ADDER = {"ice40": 3.4, "ecp5": 2.0}   # beside its bits, and more for each level of the tree
-LUTS_OF_LEVEL = {"ice40": 1.05, "ecp5": 0.0}
-LUTS_PER_BIT  = {"ice40": 0.53, "ecp5": 1.0}  # of an activation that meets a weight
-LUTS_OF_LANE  = {"ice40": 15, "ecp5": 60}     # of its control, beside counters
-LUTS_OF_RING  = {"ice40": 73, "ecp5": 60}
+LUTS_OF_ADDER = {"ice40": 3.4, "ecp5": 5.1}   # beside its bits, and more for each level of the tree
+LUTS_OF_LEVEL = {"ice40": 1.05, "ecp5": 0.65}
+LUTS_PER_BIT  = {"ice40": 0.53, "ecp5": 0.55}  # of an activation that meets a weight
+LUTS_OF_LANE  = {"ice40": 12, "ecp5": 14}     # of its control, beside counters
+LUTS_OF_RING  = {"ice40": 73, "ecp5": 35}
 LUTS_OF_UNIT  = {"ice40": 60, "ecp5": 60}     # of what keeps lanes together, and of counters
 
 
@@ -77,7 +78,8 @@ def layer(folding, resources):
     kept = {"relu": folding.acc_bits + 1, "sign": 1,
             "linear": folding.acc_bits}[folding.activation]
     rows = 2 << bits_for(folding.groups - 1)
-    found += [buffer(kept, rows, resources)] * folding.pe
+    block = resources.family == "ice40" and kept * rows > MOST_FLIP_FLOPS
+    found += [(cells if block else buffer)(kept, rows, resources)] * folding.pe
     luts = 5 * 32 + 3 * bits_for(folding.words) + LUTS_OF_UNIT.get(resources.family, 60)
     luts += folding.pe * 6
     if folding.activation != "sign":

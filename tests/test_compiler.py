@@ -8,14 +8,19 @@ from hypothesis import given, strategies as st
 from gateware.compiler import (
     affine_rows,
     compile,
+    counted,
     image,
     pixel_rows,
     pixel_words,
+    taken,
     threshold_rows,
     weight_rows,
 )
+from gateware.control import network_id
 from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
+from model.compend import Compend
+from model.dense import Dense
 from model.encoder import BitSerial, Threshold
 from model.network import Network, Shape
 from model.scores import Scores

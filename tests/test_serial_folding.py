@@ -21,8 +21,8 @@ def signs(inputs=9, outputs=7, **given):
 def test_memories_hold_every_weight_where_its_lane_looks(data, layer):
     folding = data.draw(strategies.serial_foldings(layer))
     image = folding.image(layer)
-    assert set(image) - {"shifts", "detection"} == {f"{kind}{pe}" for kind in ("weights", "preloads")
-                                       for pe in range(folding.pe)}
+    assert set(image) - {"shifts", "detection"} == {
+        f"{kind}{pe}" for kind in ("weights", "preloads") for pe in range(folding.pe)}
     held = 0 * layer.weights
     for pe in range(folding.pe):
         rows = image[f"weights{pe}"]
@@ -139,7 +139,8 @@ def test_tags_tell_neurons_apart_that_can_be_on_their_way_together(weight_bits, 
 
 
 @pytest.mark.parametrize("given_, names", [
-    ({}, ["detection"]), ({"detection": "none"}, []), ({"detection": "speculative"}, ["detection"])])
+    ({}, ["detection"]), ({"detection": "none"}, []),
+    ({"detection": "speculative"}, ["detection"])])
 def test_what_a_host_reaches(given_, names):
     folding = signs(**given_)
     regions = folding.regions
