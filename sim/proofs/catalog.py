@@ -22,6 +22,7 @@ from . import (
     replay,
     result_bytes,
     results,
+    ring,
     scores,
     tally,
     transpose,
@@ -33,7 +34,7 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
-          dense, compend, lane, scores, tally, memories, control, uart, cobs, image_buffer,
+          dense, compend, lane, ring, scores, tally, memories, control, uart, cobs, image_buffer,
           results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
