@@ -6,6 +6,7 @@ from . import (
     accumulate,
     batches,
     cobs,
+    compend,
     control,
     dense,
     encoder,
@@ -13,6 +14,7 @@ from . import (
     frames,
     gather,
     image_buffer,
+    lane,
     link,
     memories,
     popcount,
@@ -20,6 +22,7 @@ from . import (
     replay,
     result_bytes,
     results,
+    ring,
     scores,
     tally,
     transpose,
@@ -31,7 +34,7 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
-          dense, scores, tally, memories, control, uart, cobs, image_buffer, results, result_bytes,
-          frames, access, link, accelerator)
+          dense, compend, lane, ring, scores, tally, memories, control, uart, cobs, image_buffer,
+          results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
