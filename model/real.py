@@ -73,7 +73,7 @@ class Real:
 
 def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | None = None,
           seed: int = 0, encoder: Encoder | None = None, activation: str = "tanh",
-          bound: float = math.inf, real_layers: int | None = None,
+          bound: float | Sequence[float] = math.inf, real_layers: int | None = None,
           progress: Callable[[int, int], object] | None = None) -> Real:
     """Network with real weights, trained as :func:`model.train.train` trains binary ones.
 
@@ -88,25 +88,30 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
         As :func:`model.train.train` has them.
     activation : :class:`str`
         ``"tanh"``, ``"sign"`` or ``"relu"``.
-    bound : :class:`float`
-        Real weights are clipped to ± this after each update; greater than 0.
+    bound : :class:`float`, or sequence of them
+        Real weights are clipped to ± this after each update; greater than 0. One for all layers, or
+        one for each, of which those of binary layers stand for nothing.
     real_layers : :class:`int`, or None
         From the first on, at least 1, the scores being the last one; all if None. Weights of the
         others are trained as :func:`model.train.train` does, and are ±1. Those take ``"sign"``.
     """
     if activation not in ACTIVATIONS:
         raise ValueError(f"Activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
-    if not bound > 0:
-        raise ValueError(f"Bound must be greater than 0, not {bound!r}")
-
     hidden = tuple(hidden)
+    bounds = tuple(bound) if isinstance(bound, Sequence) else (bound,) * (len(hidden) + 1)
+    if len(bounds) != len(hidden) + 1:
+        raise ValueError(f"Bound must be one, or one for each of {len(hidden) + 1} layers, "
+                         f"not {len(bounds)}")
+    for each in bounds:
+        if not each > 0:
+            raise ValueError(f"Bound must be greater than 0, not {each!r}")
     if real_layers is not None:
         check_range("Layers of real weights", real_layers, 1, len(hidden) + 1)
         if real_layers <= len(hidden) and activation != "sign":
             raise ValueError(f"Activation must be sign where weights are binary, not {activation}")
 
     def trainee(sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> Trainee:
-        return Trainee(sizes, x, rng, activation, bound, real_layers)
+        return Trainee(sizes, x, rng, activation, bounds, real_layers)
 
     trained, x, encoder = binary.fitted(trainee, dataset, hidden, epochs, seed, encoder, progress)
     # Rounding to 32 bits may have moved the bound itself.
@@ -129,22 +134,21 @@ class Trainee(binary.Trainee):
     """
 
     def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator,
-                 activation: str, bound: float, real_layers: int | None = None) -> None:
+                 activation: str, bounds: Sequence[float], real_layers: int | None = None) -> None:
         super().__init__(sizes, x, rng)
         self.activation = activation
         self.real_layers = self.depth if real_layers is None else real_layers
         binary_layers = self.depth - self.real_layers
-        self.limits = [bound] * self.real_layers + [1.0] * binary_layers
-        self.bound = bound
+        self.limits = [*bounds[:self.real_layers], *[binary.Trainee.bound] * binary_layers]
+        self.bound = np.repeat(np.float32(self.limits), [part.size for part in self.weights])
         self.pace: float | np.ndarray = FASTER
         if binary_layers:
-            each = [weights.size for weights in self.weights]
-            self.bound = np.repeat(np.float32(self.limits), each)
             paces = [FASTER] * self.real_layers + [1] * binary_layers
-            self.pace = np.concatenate([np.repeat(np.float32(paces * 2), [
-                part.size for part in (*self.weights, *self.offsets)])])
-        for latent in self.weights[:self.real_layers]:
-            latent *= np.float32(min(1, bound / binary.SPREAD))
+            # Of the weights of each layer, then of their offsets.
+            self.pace = np.repeat(np.array([*paces, *paces], dtype=np.float64),
+                                  [part.size for part in (*self.weights, *self.offsets)])
+        for latent, limit in zip(self.weights, bounds[:self.real_layers], strict=False):
+            latent *= np.float32(min(1, limit / binary.SPREAD))
         if not binary_layers:
             # Weights grow until their scores suit the softmax; signs cannot, and need a factor.
             self.scale = np.float32(1 if self.depth > 1 else
