@@ -21,24 +21,36 @@ from .scores import Scores
 from .train import VARIANCE
 
 
-__all__ = ["full_range", "quantize"]
+__all__ = ["bounds", "full_range", "quantize"]
 
 
-TRIED = 4   # shifts of a neuron, from the one at which nothing is cut off downwards
+BOUND = 0.1            # of weights that start within ± this
+CONSTANT = 2.0 ** 15   # for a neuron of nothing but a bias, which would otherwise be rounded away
+TRIED = 4              # shifts of a neuron, from the one at which nothing is cut off downwards
+
+
+def bounds(hidden: int) -> tuple[float, ...]:
+    """What :func:`model.real.train` should clip weights of several bits to, where they are to be
+    quantized, for so many hidden layers and the scores.
+
+    Weights that grow freely have few great ones, which leave little of the range to all others.
+    The scores' must grow: otherwise more neurons give more than 0, and less work can be left out.
+    """
+    return (BOUND,) * hidden + (math.inf,)
 
 
 def full_range(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Integers for real weights, outputs × inputs, and what each row was multiplied with.
 
     The factor of a row is the greatest that leaves all of it between −(2^(bits−1) − 1) and
-    2^(bits−1); the products are rounded. Of a row of zeros it is 1.
+    2^(bits−1); the products are rounded. Of a row of zeros it is :data:`CONSTANT`.
     """
     half = 1 << bits - 1
     high, low = weights.max(axis=1), -weights.min(axis=1)
     with np.errstate(divide="ignore", over="ignore"):
         gains = np.minimum(np.where(high > 0, half / high, np.inf),
                            np.where(low > 0, (half - 1) / low, np.inf))
-    gains = np.where(np.isfinite(gains), gains, 1.0)
+    gains = np.where(np.isfinite(gains), gains, CONSTANT)
     return np.rint(weights * gains[:, None]).astype(np.int64), gains
 
 
@@ -141,10 +153,10 @@ def _relu(real: Real, n: int, inputs: Inputs, options: dict[str, Any]) -> tuple[
     weights, gains = full_range(real.weights[n] / inputs.scale, options["weight_bits"])
     acc = products(inputs.x, weights)
     mean, std = _normalised(acc, gains)
-    bias = np.rint(real.offsets[n] * std - mean).astype(np.int64)
+    top = (inputs.x.shape[1] * (2 ** inputs.bits - 1)) << options["weight_bits"] - 1
+    bias = np.rint((real.offsets[n] * std - mean).clip(-top, top)).astype(np.int64)
     shifts = np.array([_shift(sums, options["output_bits"]) for sums in (acc + bias).T])
     bias += 1 << shifts >> 1
-    top = (inputs.x.shape[1] * (2 ** inputs.bits - 1)) << options["weight_bits"] - 1
     layer = Compend(weights, bias.clip(-top, top), shifts=shifts, input_bits=inputs.bits, **options)
     x = layer.result(acc.astype(np.int64) + layer.preload)
     return layer, Inputs(x.astype(np.uint8), layer.output_bits, std / 2.0 ** shifts)
