@@ -113,6 +113,5 @@ def dealt(network: Network, images: npt.ArrayLike, pe: int | Sequence[int], *, s
 
 def _neurons(layer: Compend, order: np.ndarray) -> Compend:
     """A layer with its neurons in another order."""
-    each = {name: getattr(layer, name) for name in ("weights", "bias", "shifts")}
-    return replace(layer, **{name: None if values is None else values[order]
-                             for name, values in each.items()})
+    return replace(layer, weights=layer.weights[order], bias=layer.bias[order],
+                   shifts=None if layer.shifts is None else layer.shifts[order])

@@ -1,7 +1,7 @@
-"""Trained networks with weights of several bits, for layers that stop once their answer is known."""
+"""Trained networks in integers, with weights of several bits that use each neuron's full range."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from .dense import Dense
 from .encoder import BitSerial
 from .errors import InputError
 from .fold import fold
-from .network import SCORE_BITS, Layer, Network, Output
+from .network import SCORE_BITS, Layer, Network
 from .products import products
 from .real import Real
 from .scores import Scores
@@ -90,17 +90,17 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
         Of hidden layers, as :class:`model.compend.Compend` has them.
     """
     if not isinstance(real.encoder, BitSerial):
-        raise ValueError("Encoder must give whole pixels: a BitSerial, "
-                         f"not {type(real.encoder).__name__}")
+        raise TypeError("Encoder must give whole pixels: a BitSerial, "
+                        f"not {type(real.encoder).__name__}")
     if real.activation not in ("relu", "sign"):
         raise ValueError(f"Activation must be relu or sign, not {real.activation}")
     check_range("Bits of a weight", weight_bits, 2, 16)
     check_range("Bits of an activation", activation_bits, 1, 8)
     if not len(dataset.x_train):
         raise InputError(f"{dataset.name}: it has no training images; add x_train and y_train")
-    options = {"weight_bits": weight_bits, "detection": detection, "factor": factor}
+    options: dict[str, Any] = {"weight_bits": weight_bits, "detection": detection, "factor": factor}
     binary = len(real.weights) - _binary_layers(real)
-    inputs = Inputs(real.encoder.check(dataset.x_train), real.encoder.bits)
+    inputs = _Inputs(real.encoder.check(dataset.x_train), real.encoder.bits)
     layers: list[Layer] = []
     with threadpool_limits(1, user_api="blas"):
         for n in range(len(real.weights) - 1):
@@ -118,7 +118,7 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class _Inputs:
     """What comes to a layer of all training images: :py:`x`, images × inputs, of :py:`bits` bits.
 
     They stand for the real numbers (x − zero) / scale, with a scale for all or one for each input.
@@ -129,9 +129,25 @@ class Inputs:
     scale: float | np.ndarray = 1.0
     zero: float = 0.0
 
+    @classmethod
+    def signs(cls, x: np.ndarray) -> "_Inputs":
+        """Bits that stand for ±1."""
+        return cls(x, 1, scale=0.5, zero=0.5)
 
-# After a sign bits of 0 and 1 stand for ±1.
-SIGNS: dict[str, Any] = {"bits": 1, "scale": 0.5, "zero": 0.5}
+    def top(self, weight_bits: int) -> int:
+        """The greatest bias, as :class:`model.compend.Compend` has it."""
+        return self.x.shape[1] * (2 ** self.bits - 1) << weight_bits - 1
+
+    def sums(self, real: Real, n: int, weight_bits: int) -> tuple[np.ndarray, ...]:
+        """A layer's integer weights, its sums of them, and their means and deviations."""
+        weights, gains = full_range(real.weights[n] / self.scale, weight_bits)
+        acc = products(self.x, weights)
+        return weights, acc, *_normalised(acc, gains)
+
+
+def _normalised(acc: np.ndarray, gains: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of sums that are :py:`gains` times those of a real layer."""
+    return acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE * np.square(gains))
 
 
 def _binary_layers(real: Real) -> int:
@@ -144,27 +160,21 @@ def _binary_layers(real: Real) -> int:
     return count
 
 
-def _normalised(acc: np.ndarray, gains: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of sums that are :py:`gains` times those of a real layer."""
-    return acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE * np.square(gains))
-
-
-def _relu(real: Real, n: int, inputs: Inputs, options: dict[str, Any]) -> tuple[Compend, Inputs]:
-    weights, gains = full_range(real.weights[n] / inputs.scale, options["weight_bits"])
-    acc = products(inputs.x, weights)
-    mean, std = _normalised(acc, gains)
-    top = (inputs.x.shape[1] * (2 ** inputs.bits - 1)) << options["weight_bits"] - 1
+def _relu(real: Real, n: int, inputs: _Inputs, options: dict[str, Any]) -> tuple[Compend, _Inputs]:
+    weights, acc, mean, std = inputs.sums(real, n, options["weight_bits"])
+    top = inputs.top(options["weight_bits"])
     bias = np.rint((real.offsets[n] * std - mean).clip(-top, top)).astype(np.int64)
-    shifts = np.array([_shift(sums, options["output_bits"]) for sums in (acc + bias).T])
-    bias += 1 << shifts >> 1
-    layer = Compend(weights, bias.clip(-top, top), shifts=shifts, input_bits=inputs.bits, **options)
+    sums = (acc + bias).clip(0, top)
+    shifts = np.array([_shift(each, options["output_bits"]) for each in sums.T])
+    bias = (bias + (1 << shifts >> 1)).clip(-top, top)
+    layer = Compend(weights, bias, shifts=shifts, input_bits=inputs.bits, **options)
     x = layer.result(acc.astype(np.int64) + layer.preload)
-    return layer, Inputs(x.astype(np.uint8), layer.output_bits, std / 2.0 ** shifts)
+    return layer, _Inputs(x.astype(np.uint8), layer.output_bits, std / 2.0 ** shifts)
 
 
 def _shift(sums: np.ndarray, bits: int) -> int:
-    """By how many bits to shift a neuron's sums, one for each image."""
-    sums, top = sums.clip(0, None), 2 ** bits - 1
+    """By how many bits to shift what a neuron gives for images, before that is rounded."""
+    top = 2 ** bits - 1
     least = math.ceil(math.log2(max(sums.max() / top, 1)))
 
     def error(shift: int) -> float:
@@ -174,38 +184,31 @@ def _shift(sums: np.ndarray, bits: int) -> int:
     return min(range(least, max(least - TRIED, -1), -1), key=error)
 
 
-def _sign(real: Real, n: int, inputs: Inputs, options: dict[str, Any]) -> tuple[Compend, Inputs]:
-    weights, gains = full_range(real.weights[n] / inputs.scale, options["weight_bits"])
-    acc = products(inputs.x, weights)
-    gain = (2 ** inputs.bits - 1) << options["weight_bits"] - 1
-    thresholds = fold(weights > 0, *_normalised(acc, gains), 1.0, real.offsets[n], gain=gain)[1]
-    top = inputs.x.shape[1] * gain
+def _sign(real: Real, n: int, inputs: _Inputs, options: dict[str, Any]) -> tuple[Compend, _Inputs]:
+    weights, acc, mean, std = inputs.sums(real, n, options["weight_bits"])
+    top = inputs.top(options["weight_bits"])
+    _, thresholds = fold(weights > 0, mean, std, 1.0, real.offsets[n], gain=top // len(weights[0]))
     layer = Compend(weights, (-thresholds).clip(-top, top), activation="sign",
                     input_bits=inputs.bits, **options)
-    return layer, Inputs(acc + layer.bias >= 0, **SIGNS)
+    return layer, _Inputs.signs(acc + layer.bias >= 0)
 
 
-def _binary(real: Real, n: int, inputs: Inputs) -> tuple[Dense, Inputs]:
+def _binary(real: Real, n: int, inputs: _Inputs) -> tuple[Dense, _Inputs]:
     acc = products(np.where(inputs.x, 1.0, -1.0), real.weights[n])
     bits, thresholds = fold(real.weights[n] > 0, *_normalised(acc, 1.0), 1.0, real.offsets[n])
-    return Dense(bits, thresholds), Inputs(acc >= thresholds, **SIGNS)
+    return Dense(bits, thresholds), _Inputs.signs(acc >= thresholds)
 
 
-def _scores(real: Real, inputs: Inputs, weight_bits: int) -> Compend:
+def _scores(real: Real, inputs: _Inputs, weight_bits: int) -> Compend:
     weights = real.weights[-1] / inputs.scale
     bias = real.offsets[-1] / real.scale - inputs.zero * weights.sum(axis=1)
-    for bits in reversed(range(2, weight_bits + 1)):
-        top = (weights.shape[1] * (2 ** inputs.bits - 1)) << bits - 1
-        gain = min(full_range(weights.reshape(1, -1), bits)[1].item(), top / abs(bias).max().clip(1e-9, None))
-        layer = Compend(np.rint(gain * weights).astype(np.int64),
-                        np.rint(gain * bias).astype(np.int64), weight_bits=bits,
-                        input_bits=inputs.bits, activation="linear")
-        if layer.most_acc_bits <= SCORE_BITS:
-            return layer
-        if layer.least_acc_bits <= SCORE_BITS:
-            return Compend(layer.weights, layer.bias, weight_bits=bits, input_bits=inputs.bits,
-                           activation="linear", acc_bits=SCORE_BITS)
-    raise ValueError(f"Scores of {weights.shape[1]} inputs must fit {SCORE_BITS} bits")
+    gain = full_range(weights.reshape(1, -1), weight_bits)[1].item()
+    gain = min(gain, inputs.top(weight_bits) / max(abs(bias).max(), 1 / CONSTANT))
+    layer = Compend(np.rint(gain * weights).astype(np.int64), np.rint(gain * bias).astype(np.int64),
+                    weight_bits=weight_bits, input_bits=inputs.bits, activation="linear")
+    if layer.least_acc_bits > SCORE_BITS:
+        return _scores(real, inputs, weight_bits - 1)
+    return replace(layer, acc_bits=min(layer.most_acc_bits, SCORE_BITS))
 
 
 def _binary_scores(real: Real) -> Scores:

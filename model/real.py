@@ -109,6 +109,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
         check_range("Layers of real weights", real_layers, 1, len(hidden) + 1)
         if real_layers <= len(hidden) and activation != "sign":
             raise ValueError(f"Activation must be sign where weights are binary, not {activation}")
+        bounds = (*bounds[:real_layers], *(1.0,) * (len(bounds) - real_layers))
 
     def trainee(sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> Trainee:
         return Trainee(sizes, x, rng, activation, bounds, real_layers)
@@ -116,7 +117,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
     trained, x, encoder = binary.fitted(trainee, dataset, hidden, epochs, seed, encoder, progress)
     # Rounding to 32 bits may have moved the bound itself.
     weights = [np.clip(trained.seen(n).T.astype(np.float64), -limit, limit)
-               for n, limit in enumerate(trained.limits)]
+               for n, limit in enumerate(bounds)]
     offsets = [offsets.astype(np.float64) for offsets in trained.offsets]
     means, stds = [], []
     with threadpool_limits(1, user_api="blas"):
@@ -130,8 +131,7 @@ def train(dataset: Dataset, *, hidden: Sequence[int] = (128,), epochs: int | Non
 
 
 class Trainee(binary.Trainee):
-    """Weights that are what is trained, in the first layers at least, and an activation of choice.
-    """
+    """Weights that are what is trained, at least in the first layers; an activation of choice."""
 
     def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator,
                  activation: str, bounds: Sequence[float], real_layers: int | None = None) -> None:
@@ -139,8 +139,8 @@ class Trainee(binary.Trainee):
         self.activation = activation
         self.real_layers = self.depth if real_layers is None else real_layers
         binary_layers = self.depth - self.real_layers
-        self.limits = [*bounds[:self.real_layers], *[binary.Trainee.bound] * binary_layers]
-        self.bound = np.repeat(np.float32(self.limits), [part.size for part in self.weights])
+        self.bound = np.repeat(np.array(bounds[:self.depth], dtype=np.float32),
+                               [part.size for part in self.weights])
         self.pace: float | np.ndarray = FASTER
         if binary_layers:
             paces = [FASTER] * self.real_layers + [1] * binary_layers

@@ -227,7 +227,7 @@ def test_what_is_refused(digits, reals):
             quantize(real, digits, **arguments)
     with pytest.raises(ValueError, match="^Activation must be relu or sign, not tanh"):
         quantize(replace(real, activation="tanh"), digits)
-    with pytest.raises(ValueError, match="^Encoder must give whole pixels: a BitSerial, not Thres"):
+    with pytest.raises(TypeError, match="^Encoder must give whole pixels: a BitSerial, not Thres"):
         quantize(replace(real, encoder=Threshold(8, bits=5)), digits)
     with pytest.raises(InputError, match="^digits: it has no training images"):
         quantize(real, replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]))

@@ -2,9 +2,10 @@
 
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from model import data
@@ -89,14 +90,21 @@ def train(
                                activation_bits=activation_bits or 8)
     seconds = time.perf_counter() - start
     network.save(output)
-    accuracy, *before = (float((classes(images.x_test) == images.y_test).mean())
-                         for classes in (network, real) if classes)
-    note = "".join(f" ({each:.2%} before quantization)" for each in before)
+    accuracy = _accuracy(network, images)
+    note, before = "", {}
+    if real is not None:
+        before["real_accuracy"] = _accuracy(real, images)
+        note = f" ({before['real_accuracy']:.2%} before quantization)"
     console.show(f"{output}: {network.shape}, {accuracy:.2%} of {len(images.x_test):,} test images "
                  f"right{note}, {seconds:.1f} s")
     console.result(network=output, dataset=images.name, sizes=network.shape.sizes,
                    accuracy=accuracy, images=len(images.x_test), seconds=round(seconds, 2),
-                   **{"real_accuracy": each for each in before})
+                   **before)
+
+
+def _accuracy(classes: Callable[[np.ndarray], np.ndarray], images: data.Dataset) -> float:
+    """Share of the test images that are classified right."""
+    return float((classes(images.x_test) == images.y_test).mean())
 
 
 def _check_bits(weight_bits: int | None, activation: str, activation_bits: int | None,
