@@ -16,42 +16,16 @@ from .errors import InputError
 from .fold import fold
 from .network import SCORE_BITS, Layer, Network
 from .products import products
+from .ranges import CONSTANT, full_range
 from .real import Real
 from .scores import Scores
 from .train import VARIANCE
 
 
-__all__ = ["bounds", "full_range", "quantize"]
+__all__ = ["quantize"]
 
 
-BOUND = 0.1            # of weights that start within ± this
-CONSTANT = 2.0 ** 15   # for a neuron of nothing but a bias, which would otherwise be rounded away
-TRIED = 4              # shifts of a neuron, from the one at which nothing is cut off downwards
-
-
-def bounds(hidden: int) -> tuple[float, ...]:
-    """What :func:`model.real.train` should clip weights of several bits to, where they are to be
-    quantized, for so many hidden layers and the scores.
-
-    Weights that grow freely have few great ones, which leave little of the range to all others.
-    The scores' must grow: otherwise more neurons give more than 0, and less work can be left out.
-    """
-    return (BOUND,) * hidden + (math.inf,)
-
-
-def full_range(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Integers for real weights, outputs × inputs, and what each row was multiplied with.
-
-    The factor of a row is the greatest that leaves all of it between −(2^(bits−1) − 1) and
-    2^(bits−1); the products are rounded. Of a row of zeros it is :data:`CONSTANT`.
-    """
-    half = 1 << bits - 1
-    high, low = weights.max(axis=1), -weights.min(axis=1)
-    with np.errstate(divide="ignore", over="ignore"):
-        gains = np.minimum(np.where(high > 0, half / high, np.inf),
-                           np.where(low > 0, (half - 1) / low, np.inf))
-    gains = np.where(np.isfinite(gains), gains, CONSTANT)
-    return np.rint(weights * gains[:, None]).astype(np.int64), gains
+TRIED = 4   # shifts of a neuron, from the one at which nothing is cut off downwards
 
 
 def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_bits: int = 8,

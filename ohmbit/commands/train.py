@@ -11,7 +11,8 @@ import typer
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
-from model.quantize import bounds, quantize
+from model.quantize import quantize
+from model.ranges import bounds
 from model.real import Real, train as train_real
 from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
