@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["bounds", "full_range"]
 
 
-BOUND    = 0.1         # of weights that start within ± this
+BOUND    = 0.2         # of weights that start within half of it
 CONSTANT = 2.0 ** 15   # for a neuron of nothing but a bias, which would otherwise be rounded away
 
 
