@@ -35,7 +35,7 @@ def balanced(layer: Compend, x: npt.ArrayLike, pe: int, *, seed: int = 0,
     ----------
     layer : :class:`model.compend.Compend`
     x : array of integers, images × inputs
-        Activations that come to the layer, of training images; some hundred for each PE will do.
+        Activations that come to the layer, of training images, of which some hundred will do.
     pe : :class:`int`
         At least 1. Beyond the number of neurons, PEs have nothing to do.
     seed, swaps : :class:`int`
