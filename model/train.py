@@ -137,7 +137,8 @@ class Trainee:
     for each layer: first all weights, inputs × outputs, then all offsets.
     """
 
-    bound = 1.0   # latent weights beyond it would only take longer to turn round
+    # Latent weights beyond it would only take longer to turn round. One for all, or one for each.
+    bound: float | np.ndarray = 1.0
 
     def __init__(self, sizes: Sequence[int], x: np.ndarray, rng: np.random.Generator) -> None:
         self.depth  = len(sizes) - 1
@@ -162,9 +163,9 @@ class Trainee:
         return [part.reshape(shape)
                 for part, shape in zip(np.split(flat, ends[:-1]), self.shapes, strict=True)]
 
-    def seen(self, latent: np.ndarray) -> np.ndarray:
-        """The weights that inputs meet."""
-        return sign(latent)
+    def seen(self, layer: int) -> np.ndarray:
+        """The weights that a layer's inputs meet."""
+        return sign(self.weights[layer])
 
     def fire(self, normal: np.ndarray) -> np.ndarray:
         """Activations for normalised sums with their offsets."""
@@ -176,7 +177,7 @@ class Trainee:
 
     def update(self, x: np.ndarray, y: np.ndarray, rate: float) -> None:
         """Learn from one batch."""
-        weights = [self.seen(latent) for latent in self.weights]
+        weights = [self.seen(n) for n in range(self.depth)]
 
         # Forward. `normal` is a layer's sums after normalisation and before the offset.
         inputs, normals, stds = [x], [], []
@@ -206,12 +207,15 @@ class Trainee:
             np.matmul(inputs[n].T, delta, out=self.gradients[n])
         self.adam(rate)
 
-    def adam(self, rate: float, decay: float = 0.9, decay_square: float = 0.999) -> None:
-        """One step of Adam, which leaves no weight beyond the bound."""
+    def adam(self, rate: float | np.ndarray, decay: float = 0.9,
+             decay_square: float = 0.999) -> None:
+        """One step of Adam, at one rate or one for each number, that leaves no weight beyond the
+        bound.
+        """
         self.updates += 1
         self.mean   += np.float32(1 - decay) * (self.gradient - self.mean)
         self.square += np.float32(1 - decay_square) * (self.gradient ** 2 - self.square)
-        rate *= math.sqrt(1 - decay_square ** self.updates) / (1 - decay ** self.updates)
+        rate = rate * (math.sqrt(1 - decay_square ** self.updates) / (1 - decay ** self.updates))
         self.latent -= np.float32(rate) * self.mean / (np.sqrt(self.square) + np.float32(1e-8))
         weights = self.latent[:self.weights_end]
         np.clip(weights, -self.bound, self.bound, out=weights)

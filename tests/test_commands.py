@@ -52,6 +52,32 @@ def test_train_writes_where_the_dataset_says(ohmbit_, options, sizes, encoder):
     assert network.shape.sizes == sizes and network.encoder == encoder
 
 
+@pytest.mark.parametrize("options, kinds, widths", [
+    (["--weight-bits", "8"], ["sign", None, None], [5]),
+    (["--weights", "4", "--activation", "sign", "--hidden", "9"], ["sign", None], [5]),
+    (["--weights", "6", "--hidden", "0"], ["linear"], [5]),
+    (["--weight-bits", "8", "--activation", "relu"], ["relu", "relu", "linear"], [5, 8, 8]),
+    (["--weights", "5", "--activation", "relu", "--activations", "4"],
+     ["relu", "relu", "linear"], [5, 4, 4])])
+def test_train_weights_of_several_bits(ohmbit_, options, kinds, widths):
+    outcome = ohmbit_("train", "digits", "--hidden", "16,12", "--epochs", "8", *options, "--json")
+    network = Network.load("digits.npz")
+    serial = [network.shape.serial_of(n) for n in range(len(network.all_layers))]
+    assert [layer and layer.activation for layer in serial] == kinds
+    assert {layer.weight_bits for layer in serial if layer} == {int(options[1])}
+    assert [layer.input_bits for layer in serial if layer] == widths
+    answer = outcome.json
+    assert answer["accuracy"] > 0.7 and abs(answer["accuracy"] - answer["real_accuracy"]) < 0.05
+    assert f" right ({answer['real_accuracy']:.2%} before quantization), " in outcome.err
+    assert ohmbit_("eval", "digits.npz", "--json").json["accuracy"] == answer["accuracy"]
+
+
+def test_what_binary_training_says_stays(ohmbit_):
+    outcome = ohmbit_("train", "digits", "--hidden", "8", "--epochs", "1", "--json")
+    assert list(outcome.json) == ["network", "dataset", "sizes", "accuracy", "images", "seconds"]
+    assert "quantization" not in outcome.err
+
+
 def test_simulate(ohmbit_, network):
     outcome = ohmbit_("simulate", network, "--engine", "amaranth", "--images", "2", "--json")
     answer = outcome.json

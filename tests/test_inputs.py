@@ -165,9 +165,27 @@ def test_mapping_that_cannot_be(ohmbit_, network, options, said):
     (["--encoder", "threshold:99"], "Level must be between 1 and 31, not 99"),
     (["--input", "stochastic"], "Bits of a pixel must be 8 where bits are drawn, not 5: scale"),
     (["--samples", "4"], "--samples is for --encoder stochastic, not bitserial"),
-    (["--encoder", "threshold:9", "--lfsr-seed", "4"], "--lfsr-seed is for --encoder stochastic")])
+    (["--encoder", "threshold:9", "--lfsr-seed", "4"], "--lfsr-seed is for --encoder stochastic"),
+    (["--weights", "17"], "--weight-bits takes 2 to 16, not 17; leave it out for binary weights"),
+    (["--weight-bits", "1"], "--weight-bits takes 2 to 16, not 1; leave it out for binary weights"),
+    (["--weights", "8", "--encoder", "threshold:9"],
+     "--weight-bits is for --encoder bitserial, as such weights take whole pixels, not threshold"),
+    (["--activation", "relu"], "--activation relu is for weights of several bits: add "),
+    (["--activation", "tanh"], "--activation takes sign or relu, not 'tanh'"),
+    (["--activations", "4"], "--activation-bits is for --activation relu, not sign"),
+    (["--weights", "8", "--activations", "4"], "--activation-bits is for --activation relu, not"),
+    (["--weights", "8", "--activation", "relu", "--activations", "9"],
+     "--activation-bits takes 1 to 8, not 9")])
 def test_training_that_cannot_be(ohmbit_, options, said):
     assert said in ohmbit_("train", "digits", *options).refusal
+
+
+def test_weights_of_several_bits_do_not_take_drawn_bits(ohmbit_, tmp_path):
+    images = np.full((4, 6), 255)
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=[0, 1, 0, 1], x_test=images,
+             y_test=[0, 1, 0, 1])
+    outcome = ohmbit_("train", "mine.npz", "--input", "stochastic", "--weight-bits", "8")
+    assert outcome.refusal.startswith("--weight-bits is for --encoder bitserial")
 
 
 @pytest.mark.parametrize("options, said", [

@@ -2,14 +2,18 @@
 
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
+from model.quantize import quantize
+from model.ranges import bounds
+from model.real import Real, train as train_real
 from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
 
@@ -48,6 +52,15 @@ def train(
         help="Seed of its LFSRs.", show_default=str(SEED))] = None,
     bank: Annotated[int | None, typer.Option(
         help="LFSRs of lfsr-bank.", show_default=str(BANK))] = None,
+    weight_bits: Annotated[int | None, typer.Option(
+        "--weight-bits", "--weights", metavar="B",
+        help="Bits of a weight, 2 to 16: in the first layer, or with --activation relu in all.",
+        show_default="binary weights in all layers")] = None,
+    activation: Annotated[str, typer.Option(
+        metavar="sign|relu", help="What hidden layers give.")] = "sign",
+    activation_bits: Annotated[int | None, typer.Option(
+        "--activation-bits", "--activations", metavar="A", help="Bits that a ReLU gives, 1 to 8.",
+        show_default="8")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a network and write it to a file."""
@@ -57,23 +70,61 @@ def train(
     encode = _encoder(encoder, images.bits, {"samples": samples, "generator": generator,
                                              "combine": combine,
                                              "lfsr_seed": lfsr_seed, "bank": bank})
+    _check_bits(weight_bits, activation, activation_bits, encoder)
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
     check_output(output)
     sizes = "-".join(map(str, (images.x_train.shape[1], *neurons, len(images.class_names))))
     console.stage(f"training {sizes} on {len(images.x_train):,} images of {images.name}, {encode}")
 
     start = time.perf_counter()
-    options = {} if epochs is None else {"epochs": epochs}
+    options: dict[str, Any] = {"hidden": neurons, "seed": seed, "encoder": encode}
+    options |= {} if epochs is None else {"epochs": epochs}
+    real: Real | None = None
     with blame(f"dataset {dataset}"), console.progress("training") as advance:
-        network = train_network(images, hidden=neurons, seed=seed, encoder=encode,
-                                 progress=advance, **options)
+        if weight_bits is None:
+            network = train_network(images, progress=advance, **options)
+        else:
+            real = train_real(images, activation=activation, progress=advance,
+                              bound=bounds(len(neurons)),
+                              real_layers=None if activation == "relu" else 1, **options)
+            network = quantize(real, images, weight_bits=weight_bits,
+                               activation_bits=activation_bits or 8)
     seconds = time.perf_counter() - start
     network.save(output)
-    accuracy = float((network(images.x_test) == images.y_test).mean())
+    accuracy = _accuracy(network, images)
+    note, before = "", {}
+    if real is not None:
+        before["real_accuracy"] = _accuracy(real, images)
+        note = f" ({before['real_accuracy']:.2%} before quantization)"
     console.show(f"{output}: {network.shape}, {accuracy:.2%} of {len(images.x_test):,} test images "
-                 f"right, {seconds:.1f} s")
+                 f"right{note}, {seconds:.1f} s")
     console.result(network=output, dataset=images.name, sizes=network.shape.sizes,
-                   accuracy=accuracy, images=len(images.x_test), seconds=round(seconds, 2))
+                   accuracy=accuracy, images=len(images.x_test), seconds=round(seconds, 2),
+                   **before)
+
+
+def _accuracy(classes: Callable[[np.ndarray], np.ndarray], images: data.Dataset) -> float:
+    """Share of the test images that are classified right."""
+    return float((classes(images.x_test) == images.y_test).mean())
+
+
+def _check_bits(weight_bits: int | None, activation: str, activation_bits: int | None,
+                encoder: str) -> None:
+    if activation not in ("sign", "relu"):
+        raise InputError(f"--activation takes sign or relu, not {activation!r}")
+    if activation_bits is not None and activation != "relu":
+        raise InputError(f"--activation-bits is for --activation relu, not {activation}")
+    if activation_bits is not None and not 1 <= activation_bits <= 8:
+        raise InputError(f"--activation-bits takes 1 to 8, not {activation_bits}")
+    if weight_bits is None and activation != "sign":
+        raise InputError(f"--activation {activation} is for weights of several bits: add "
+                         "--weight-bits, such as --weight-bits 8")
+    if weight_bits is not None and not 2 <= weight_bits <= 16:
+        raise InputError(f"--weight-bits takes 2 to 16, not {weight_bits}; leave it out for binary "
+                         "weights")
+    if weight_bits is not None and encoder != "bitserial":
+        raise InputError("--weight-bits is for --encoder bitserial, as such weights take whole "
+                         f"pixels, not {encoder}")
 
 
 def _hidden(text: str) -> tuple[int, ...]:
