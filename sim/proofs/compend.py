@@ -70,7 +70,7 @@ def values(h: Harness, *, inputs: int, outputs: int, weight_bits: int, input_bit
     folding = SerialFolding.of(layer, **{"detection": "exact"} | given)
     dut = h.add(gateware.compend.Compend(folding))
     products, sums, results = map(Table, twin_results(layer))
-    plain = folding.image(layer)
+    plain = {name: rows for name, rows in folding.image(layer).items() if name != "detection"}
     widths = {"weights": folding.simd, "preloads": folding.acc_bits,
               "shifts": folding.shifts.width}
     rows = {name: [list(Const(row, widths[name.rstrip("0123456789")])) for row in each]
@@ -78,8 +78,9 @@ def values(h: Harness, *, inputs: int, outputs: int, weight_bits: int, input_bit
 
     def put(kind: str, value: Any, **changed: Any) -> None:
         """It stands where another layer's memories differ."""
-        for name, found in folding.image(replace(layer, **changed)).items():
-            for n, (row, without) in enumerate(zip(found, plain[name], strict=True)):
+        image = folding.image(replace(layer, **changed))
+        for name, without_it in plain.items():
+            for n, (row, without) in enumerate(zip(image[name], without_it, strict=True)):
                 differs = row ^ without
                 if differs and name.startswith(kind):
                     low = (differs & -differs).bit_length() - 1
