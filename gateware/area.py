@@ -19,7 +19,20 @@ from model.stochastic import BITS, FRESH, bits_of
 
 from . import serial_area, spram, wide
 from .adder_tree import adder_tree
-from .blocks import LUTS_TO_CHOOSE, access, blocks, buffer, cells, cut, store, tables
+from .blocks import (
+    LUTS_TO_CHOOSE,
+    access,
+    blocks,
+    buffer,
+    cells,
+    counter,
+    cut,
+    lone,
+    running_luts,
+    store,
+    sum_luts,
+    tables,
+)
 from .frames import PAGE, PAGES
 from .memories import latency
 from .popcount import CHAINS, LONGEST
@@ -56,21 +69,6 @@ LUTS_OF_STEP = {"ice40": 1, "ecp5": 1.4}   # of a converter, for each bit of a c
 LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
 LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}   # with the bus, and the serial port
-
-
-def lone(bits, family):
-    """Tables for flip-flops that have none before them."""
-    return bits if family == "ice40" else 0
-
-
-def sum_luts(bits, family):
-    """Tables of an adder: on ECP5 in pairs, and one pair more brings the first carry in."""
-    return bits + bits % 2 + 2 if family == "ecp5" else bits
-
-
-def running_luts(bits, dull, family):
-    """Tables of a register that adds up, of so many bits above :py:`dull` ones; ECP5's in pairs."""
-    return 2 * ((bits + dull) // 2 + 1) if family == "ecp5" else bits
 
 
 @lru_cache(maxsize=4_096)
@@ -119,11 +117,6 @@ def popcount_luts(width, family, levels=0):
             fresh.clear()
         waiting |= sums
     return luts
-
-
-def counter(values):
-    """Look-up tables of a counter that starts again after so many values."""
-    return 2 * bits_for(values - 1) + 1 if values > 1 else 0
 
 
 @lru_cache(maxsize=65_536)

@@ -1,11 +1,14 @@
-"""What memories take of an FPGA: block RAMs, and the look-up tables around and instead of them."""
+"""What memories, counters and adders take of an FPGA: block RAMs, and look-up tables."""
 
 from functools import lru_cache
+
+from amaranth.utils import bits_for
 
 from .bus import WORD, Region
 
 
-__all__ = ["access", "blocks", "buffer", "cells", "cut", "store", "tables"]
+__all__ = ["access", "blocks", "buffer", "cells", "counter", "cut", "lone", "running_luts", "store",
+           "sum_luts", "tables"]
 
 
 LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
@@ -88,3 +91,23 @@ def access(region):
     """Look-up tables by which a host reaches a store."""
     each = LUTS_TO_READ_BACK if region.chunks > 1 else LUTS_ON_BUS
     return each * region.width + LUTS_TO_WRITE * region.chunks + region.addr_width + 3
+
+
+def lone(bits, family):
+    """Tables for flip-flops that have none before them."""
+    return bits if family == "ice40" else 0
+
+
+def sum_luts(bits, family):
+    """Tables of an adder: on ECP5 in pairs, and one pair more brings the first carry in."""
+    return bits + bits % 2 + 2 if family == "ecp5" else bits
+
+
+def running_luts(bits, dull, family):
+    """Tables of a register that adds up, of so many bits above :py:`dull` ones; ECP5's in pairs."""
+    return 2 * ((bits + dull) // 2 + 1) if family == "ecp5" else bits
+
+
+def counter(values):
+    """Look-up tables of a counter that starts again after so many values."""
+    return 2 * bits_for(values - 1) + 1 if values > 1 else 0

@@ -11,7 +11,7 @@ from .mapping import Mapping, sampling, sizes, tiling
 from .serial_folding import SerialFolding
 
 
-__all__ = ["BATCHES", "EFFORT", "fit"]
+__all__ = ["BATCHES", "EFFORT", "LEVELS", "ROOM", "SERIAL_LEVELS", "fit"]
 
 
 BATCHES = (1, 2, 4, 8, 16)   # images at once that are worth a try
@@ -19,6 +19,9 @@ EFFORT  = 6_000              # look-up tables
 
 # Registers between the adders of popcounts, which an ECP5 has beside the adders anyway.
 LEVELS = {"ecp5": 2}
+# And between those of sums of activations, which are many bits wide.
+SERIAL_LEVELS = {"ecp5": 2, "ice40": 2}
+ROOM = 0.95   # of the look-up tables, which such layers' estimates may reach
 
 
 def fit(shape, resources, *, target=None, effort=EFFORT, batch=1):
@@ -92,7 +95,8 @@ def _search(shape, resources, target, effort, batch, storages):
         candidates = [max((cycles for cycles in candidates if cycles <= target * batch),
                           default=candidates[0])]
         effort = resources.luts
-    bound = replace(resources, luts=min(resources.luts, effort))
+    room = ROOM if shape.serial else 1
+    bound = replace(resources, luts=min(int(room * resources.luts), effort))
 
     def smallest(cycles):
         """The first of the mappings that fits, or of all; and by how much it does not."""
@@ -183,7 +187,7 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
 def _serial_foldings(inputs, outputs, serial, classes, final, resources, storages):
     """As :func:`_foldings`, for weights of several bits."""
     found = []
-    levels = LEVELS.get(resources.family, 0)
+    levels = SERIAL_LEVELS.get(resources.family, 0)
     for simd in sorted({-(-inputs // folds) for folds in range(1, inputs + 1)}):
         for pe in sorted({-(-outputs // groups) for groups in range(1, outputs + 1)}):
             for storage in storages:

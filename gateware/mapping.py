@@ -106,12 +106,13 @@ def sampling(shape, n):
             "passes": shape.encoder.gains if shape.apart else (1,)}
 
 
-def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
+def uniform(shape, *, pe, simd, storage="block", levels=0, serial_levels=0, batch=1):
     """The same PE, SIMD and memory for every layer; or, of what is a sequence, one for each.
 
     Of one PE or SIMD for all, a layer gets as much as it has use for; where its tiles sense, the
     next lower SIMD that divides a tile's rows. What is meant for a layer alone it gets as it is,
-    and :exc:`ValueError` is raised where it has no use for that.
+    and :exc:`ValueError` is raised where it has no use for that. Layers of weights of several bits
+    have :py:`serial_levels`.
     """
     layers, final = [], len(shape.sizes) - 2
     if batch > 1 and shape.serial:
@@ -130,7 +131,7 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, batch=1):
         among = pe[n] if isinstance(pe, Sequence) else min(pe, most)
         folding = Folding(inputs, outputs, gains, among, width, kind, **more) if serial is None \
             else SerialFolding(inputs, outputs, **vars(serial), pe=among, simd=width, storage=kind,
-                               levels=levels)
+                               levels=serial_levels)
         if folding.pe > most:
             raise ValueError(f"PE of the last layer must be at most {most} with SIMD {width}, "
                              f"not {folding.pe}")

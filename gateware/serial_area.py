@@ -15,10 +15,11 @@ from .compend import MOST_FLIP_FLOPS
 __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
-LUTS_PER_BIT  = {"ice40": 0.53, "ecp5": 0.55}  # of an activation that meets a weight
-LUTS_OF_LANE  = {"ice40": 12, "ecp5": 14}     # of its control, beside counters
-LUTS_OF_RING  = {"ice40": 73, "ecp5": 35}
-LUTS_OF_UNIT  = {"ice40": 60, "ecp5": 60}     # of what keeps lanes together, and of counters
+LUTS_PER_BIT  = {"ice40": 0.94, "ecp5": 0.9}  # of an activation that meets a weight
+LUTS_OF_LANE  = {"ice40": -9, "ecp5": -11}     # of its control, beside counters
+LUTS_OF_RING  = {"ice40": 71, "ecp5": 35}
+LUTS_OF_UNIT  = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
+LUTS_OF_REGION = 20   # of what is on the bus, in the way from there to a host
 
 
 @lru_cache(maxsize=4_096)
@@ -52,7 +53,9 @@ def lane(folding, pe, resources):
     luts += LUTS_PER_BIT.get(family, 1) * folding.simd * folding.input_bits
     # The sum, what it starts with, and what is left of that; and what counts.
     luts += 2 * folding.acc_bits + folding.weight_bits
-    luts += 3 * bits_for(region.depth - 1) + 2 * bits_for(folding.folds) \
+    # An address is added up of others, but for bits that are those of a word's place.
+    rows, places = bits_for(region.depth - 1), (folding.folds & -folding.folds).bit_length() - 1
+    luts += 2 * rows + 3 * (rows - min(rows, places)) + 2 * bits_for(folding.folds) \
         + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits) + folding.wasted * 4
     if folding.detection != "none" and folding.activation == "sign":
         luts += folding.acc_bits + LUTS_OF_DETECTION
@@ -73,7 +76,7 @@ def ring(folding, resources):
     memory, luts = buffer(width, 2 << ceil_log2(folding.folds), resources)
     luts += total(folding.simd, folding.input_bits, family)
     # Words that are all zeros; what is added up, and kept for either bank.
-    luts += folding.simd * folding.input_bits / 3 + 4 * bits_for(folding.top)
+    luts += folding.simd * folding.input_bits * 0.27 + 4 * bits_for(folding.top)
     return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, 60)
 
 
@@ -88,7 +91,7 @@ def layer(folding, resources):
     block = resources.family == "ice40" and kept * rows > MOST_FLIP_FLOPS
     found += [(cells if block else buffer)(kept, rows, resources)] * folding.pe
     luts = 5 * 32 + 3 * bits_for(folding.words) + LUTS_OF_UNIT.get(resources.family, 60)
-    luts += folding.pe * 6
+    luts += folding.pe * 6 + LUTS_OF_REGION * len(folding.regions)
     if folding.activation != "sign":
         # Of the PEs that take turns one is chosen; and where there are shifts, a shifter a lane.
         luts += folding.acc_bits * (folding.pe - folding.lanes) * 0.7

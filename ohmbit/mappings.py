@@ -9,7 +9,7 @@ import typer
 from boards import catalog
 from boards.board import Board
 from gateware import cost
-from gateware.fit import LEVELS, fit
+from gateware.fit import LEVELS, SERIAL_LEVELS, fit
 from gateware.mapping import uniform
 from model.errors import InputError
 from model.network import Network
@@ -113,7 +113,9 @@ def _explicit(network: Network, board: Board, wishes: Wishes, pe: str, simd: str
     mapping = uniform(network.shape, pe=_numbers("--pe", pe, layers),
                       simd=_numbers("--simd", simd, layers),
                       storage=_of_each("--storage", wishes.storage or "", kinds, layers),
-                      levels=LEVELS.get(board.resources.family, 0), batch=wishes.images)
+                      levels=LEVELS.get(board.resources.family, 0),
+                      serial_levels=SERIAL_LEVELS.get(board.resources.family, 0),
+                      batch=wishes.images)
     if "spram" in kinds and not board.resources.spram_blocks:
         raise InputError(f"--storage spram is for an iCE40 UP5K, and {board.name} has none: choose "
                          "another storage, or such a board, as icebreaker")

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from gateware import area, cost
 from gateware.bus import WORD
-from gateware.fit import BATCHES, EFFORT, fit
+from gateware.fit import BATCHES, EFFORT, ROOM, fit
 from gateware.folding import Folding
 from gateware.mapping import Mapping, Resources, sampling, sizes
 from model.compend import Serial
@@ -278,7 +278,8 @@ def test_weights_of_several_bits_go_where_there_is_room():
     mapping = fit(SERIAL, UP5K)
     first = mapping.layers[0]
     assert first.storage == "spram" and not cost.estimate(mapping, UP5K).excess(UP5K)
-    assert first.detection == "exact" and first.levels == 0
+    assert first.detection == "exact" and first.levels == 2
+    assert cost.estimate(mapping, UP5K).luts <= ROOM * UP5K.luts
     # A step faster does not fit.
     faster = fit(SERIAL, UP5K, target=mapping.layers[0].interval - 1, effort=10 ** 6)
     assert cost.estimate(faster, UP5K).excess(UP5K)

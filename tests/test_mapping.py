@@ -158,7 +158,7 @@ LINEAR = Serial(6, 3, 20, 20, "linear", "none")
 
 def test_layers_of_several_bits():
     shape = Shape(BitSerial(5), (64, 32, 16, 10), 0, 32, serial=(SIGNS, RELU, LINEAR))
-    mapping = uniform(shape, pe=(4, 3, 2), simd=(16, 8, 8), levels=1)
+    mapping = uniform(shape, pe=(4, 3, 2), simd=(16, 8, 8), levels=2, serial_levels=1)
     assert mapping.layers == tuple(
         SerialFolding(*size, **vars(serial), pe=pe, simd=simd, levels=1)
         for size, serial, pe, simd in zip(((64, 32), (32, 16), (16, 10)), shape.serial, (4, 3, 2),
