@@ -28,6 +28,7 @@ from .blocks import (
     counter,
     cut,
     lone,
+    regroup,
     running_luts,
     store,
     sum_luts,
@@ -297,18 +298,6 @@ def weighed(bits, samples):
     """Look-up tables of a sum that is shifted by one of as many places as there are samples."""
     choices = samples.bit_length()
     return bits * -(-(2 * choices - 1) // 3)
-
-
-def regroup(i_width, i_words, o_width):
-    """Look-up tables of a :class:`gateware.regroup.Regroup`."""
-    unit = gcd(i_width, o_width)
-    i_per, o_per = i_width // unit, o_width // unit
-    luts = counter(i_words * i_per) + 5
-    if i_per > 1:
-        luts += i_width + counter(i_per)
-    if o_per > 1:
-        luts += o_width + (1 if unit == 1 else 2) * o_per + counter(o_per)
-    return luts
 
 
 def scores(folding, resources, gain_bits, score_bits):

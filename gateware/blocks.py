@@ -1,14 +1,15 @@
 """What memories, counters and adders take of an FPGA: block RAMs, and look-up tables."""
 
 from functools import lru_cache
+from math import gcd
 
 from amaranth.utils import bits_for
 
 from .bus import WORD, Region
 
 
-__all__ = ["access", "blocks", "buffer", "cells", "counter", "cut", "lone", "running_luts", "store",
-           "sum_luts", "tables"]
+__all__ = ["access", "blocks", "buffer", "cells", "counter", "cut", "lone", "regroup",
+           "running_luts", "store", "sum_luts", "tables"]
 
 
 LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
@@ -111,3 +112,15 @@ def running_luts(bits, dull, family):
 def counter(values):
     """Look-up tables of a counter that starts again after so many values."""
     return 2 * bits_for(values - 1) + 1 if values > 1 else 0
+
+
+def regroup(i_width, i_words, o_width):
+    """Look-up tables of a :class:`gateware.regroup.Regroup`."""
+    unit = gcd(i_width, o_width)
+    i_per, o_per = i_width // unit, o_width // unit
+    luts = counter(i_words * i_per) + 5
+    if i_per > 1:
+        luts += i_width + counter(i_per)
+    if o_per > 1:
+        luts += o_width + (1 if unit == 1 else 2) * o_per + counter(o_per)
+    return luts

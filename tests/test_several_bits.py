@@ -1,14 +1,19 @@
 """Trained networks with weights of several bits, on simulators and on a virtual board."""
 
 import os
+import pathlib
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from boards import catalog
+from boards.build import build
+from boards.top import Top
 from boards.virtual_engine import VirtualEngine
 from gateware import cost
 from gateware.compiler import compile, counted, image, taken
+from gateware.fit import fit
 from gateware.mapping import uniform
 from gateware.plan import Plan
 from model import data
@@ -18,10 +23,13 @@ from model.quantize import quantize
 from model.ranges import bounds
 from model.real import train
 from sim.compare import compare
+from sim.netlist_engine import NetlistEngine
 from sim.verilator_engine import VerilatorEngine
 
 from .test_verilator_engine import needs_verilator
 
+
+BUILD = pathlib.Path(__file__).parent.parent / "build" / "test-several-bits"
 
 needs_fashion = pytest.mark.skipif(
     "OHMBIT_DATA" not in os.environ,
@@ -124,3 +132,26 @@ def test_a_thousand_images_of_fashion(fashion, pe):
     engine.load(compile(network.shape, mapping, probes=True))
     engine.write(image(network, mapping))
     hold(engine, network, mapping, dataset.x_test[:1_000])
+
+
+@needs_verilator
+@pytest.mark.nightly
+@pytest.mark.parametrize("name, source, hidden", [
+    ("icebreaker", "mnist", 128), ("ulx3s-85f", "fashion-mnist", 256)])
+def test_a_first_layer_becomes_a_bitstream_and_runs(name, source, hidden):
+    if "OHMBIT_DATA" not in os.environ:
+        pytest.skip("MNIST and Fashion-MNIST: set OHMBIT_DATA to a folder with both")
+    dataset, board = data.load(source), catalog.find(name)
+    network = trained(dataset, "sign", (hidden,), 1)
+    mapping = fit(network.shape, board.resources)
+    contents = image(network, mapping)
+    built = build(board, lambda board: Top(board, compile(
+        network.shape, mapping, image=contents)), build_dir=BUILD / f"{source}-{name}")
+    assert built.fmax_mhz >= built.clock_mhz
+    for engine in VirtualEngine(board), NetlistEngine(board.family.name):
+        with engine if isinstance(engine, VirtualEngine) else nullcontext():
+            engine.load(compile(network.shape, mapping))
+            engine.write(contents)
+            compared = compare(network, dataset.x_test[:5], engine.infer(dataset.x_test[:5]),
+                               mapping=mapping)
+            assert compared.total == 0, compared.first
