@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateware.bus import WORD
+from gateware.serial_folding import SerialFolding
 from model.errors import InputError
 from sim.engine import Image
 from sim.readback import Netlist
@@ -107,6 +108,9 @@ def cells_of(name: str, layers: int) -> str:
         return f"{ROOT}.scores.affine.cells"
     layer, _, kind = name.partition(".")
     number = int(layer.removeprefix("layer"))
+    if serial := re.fullmatch(r"(weights|preloads)(\d+)|shifts", kind):
+        lane = f"lane_{serial[2]}.{serial[1]}" if serial[2] else kind
+        return f"{ROOT}.layer_{number}.{lane}.cells"
     component = "scores" if number == layers - 1 else f"layer_{number}"
     return f"{ROOT}.{component}." + (
         "thresholds.cells" if kind == "thresholds" else "accumulate.crossbar.weights.cells")
@@ -162,7 +166,7 @@ class Layout:
     def find(cls, name: str, netlist: Netlist, where: Mapping[str, Place],
              accelerator: Any) -> "Layout | None":
         """Of an accelerator's memory; None where it is not in block RAM, or cut in another way."""
-        if name == "samples":   # which is a register
+        if name == "samples" or name.endswith(".detection"):   # which are registers
             return None
         region, cells = accelerator.memories[name], cells_of(name, len(accelerator.mapping.layers))
         parts = []
@@ -205,9 +209,12 @@ def meaning(name: str, row: int, bit: int, accelerator: Any) -> str:
         return f"{'bias' if bit < shape.score_bits else 'gain'} of class {row}"
     if name == "samples":
         return "number of samples"
-    number = int(name.partition(".")[0].removeprefix("layer"))
+    layer, _, memory = name.partition(".")
+    number = int(layer.removeprefix("layer"))
     folding = layers[number]
-    if name.endswith(".thresholds"):
+    if isinstance(folding, SerialFolding):
+        return _meaning(memory, row, bit, folding)
+    if memory == "thresholds":
         neuron = row * folding.lanes + bit // folding.threshold_bits
         return f"threshold of neuron {neuron}" if neuron < folding.outputs else "fills up a row"
     group, fold = divmod(row, folding.folds)
@@ -217,6 +224,25 @@ def meaning(name: str, row: int, bit: int, accelerator: Any) -> str:
         return "fills up a row"
     kind = "class" if number == len(layers) - 1 else "neuron"
     return f"weight of {kind} {neuron} for input {source}"
+
+
+def _meaning(memory: str, row: int, bit: int, folding: SerialFolding) -> str:
+    """What a bit is for in a layer of weights of several bits."""
+    if memory == "detection":
+        return "factor of speculation" if bit else "whether neurons end early"
+    if memory == "shifts":
+        neuron = row * folding.lanes + bit // folding.shift_bits
+        return f"shift of neuron {neuron}" if neuron < folding.outputs else "fills up a row"
+    pe = int(re.sub(r"\D", "", memory))
+    if memory.startswith("preloads"):
+        return f"bias of neuron {row * folding.pe + pe}"
+    group, word = divmod(row, folding.weight_bits * folding.folds)
+    plane, fold = divmod(word, folding.folds)
+    source = fold * folding.simd + bit
+    if source >= folding.inputs:
+        return "fills up a row"
+    return (f"bit {folding.weight_bits - 1 - plane} of the weight of neuron "
+            f"{group * folding.pe + pe} for input {source}")
 
 
 def differences(name: str, rows: list[int], expected: list[int], accelerator: Any,

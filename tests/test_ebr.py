@@ -14,10 +14,14 @@ from boards import ebr
 from boards.ebr import Layout, Part
 from gateware import compiler
 from gateware.folding import Folding
-from gateware.mapping import Mapping
+from gateware.mapping import Mapping, uniform
 from gateware.memories import Store
 from gateware.plan import Plan
+from model.compend import Compend
+from model.encoder import BitSerial
 from model.errors import InputError
+from model.network import Network
+from model.scores import Scores
 from sim import tools
 from sim.readback import Netlist, Pins, Ram
 from sim.synthesis import NO_COLLISIONS
@@ -223,3 +227,36 @@ def test_yosys_cuts_memories_as_is_written_down(sizes, all_modes, request):
         netlist = Netlist("", rams, Pins("rx", "tx", "clk", 12_000_000), 12_000_000)
         assert Layout(width, depth, tuple(parts)).rows(netlist) == rows
     assert modes == all_modes
+
+
+def test_bits_of_layers_of_several_bits_have_a_meaning():
+    layer = Compend(np.zeros((5, 7), int), np.zeros(5, int), weight_bits=4, input_bits=3,
+                    shifts=np.zeros(5, int), output_bits=2, detection="speculative", factor=2)
+    scores = Scores(np.ones((3, 5), bool), np.ones(3, int), np.zeros(3, int))
+    network = Network(BitSerial(3), (layer,), scores)
+    mapping = uniform(network.shape, pe=2, simd=3)
+    plan, plain = Plan(network.shape, mapping), compiler.image(network, mapping)
+
+    def found(**changed):
+        other = replace(network, layers=(replace(layer, **changed),))
+        rows = compiler.image(other, mapping)
+        return {difference.means for name in rows
+                for difference in ebr.differences(name, rows[name], plain[name], plan)}
+
+    for neuron, source, bit in ((0, 0, 0), (3, 6, 2), (4, 2, 3)):
+        weights = layer.weights.copy()
+        weights[neuron, source] = -(1 << bit) if bit < 3 else 8
+        assert found(weights=weights) == {
+            f"bit {bit} of the weight of neuron {neuron} for input {source}"}
+    one = np.arange(5) == 3
+    assert found(bias=one.astype(int)) == {"bias of neuron 3"}
+    assert "shift of neuron 3" in found(shifts=one.astype(int))
+    assert found(factor=3) == {"factor of speculation"}
+    assert found(detection="none") == {"factor of speculation", "whether neurons end early"}
+    assert ebr.meaning("layer0.weights1", 2, 1, plan) == "fills up a row"
+    assert ebr.meaning("layer0.shifts", 5, 0, plan) == "fills up a row"
+    # Where synthesis puts them, as a nightly test finds in a bitstream.
+    assert [ebr.cells_of(f"layer0.{name}", 2).removeprefix(f"{ebr.ROOT}.")
+            for name in ("weights1", "preloads0", "shifts")] == [
+        "layer_0.lane_1.weights.cells", "layer_0.lane_0.preloads.cells", "layer_0.shifts.cells"]
+    assert Layout.find("layer0.detection", None, {}, plan) is None
