@@ -30,7 +30,7 @@ TRIED = 4   # shifts of a neuron, from the one at which nothing is cut off downw
 
 
 def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_bits: int = 8,
-             detection: str = "exact", factor: int = 3) -> Network:
+             detection: str = "exact", factor: int = 3, acc_bits: int | None = None) -> Network:
     """Network of integers that classifies as a network of real weights does, but for rounding.
 
     Each neuron's weights take the whole range of :py:`weight_bits`. What that multiplies its sums
@@ -61,8 +61,9 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
         2 to 16. Scores have fewer where their sums would not fit 32 bits.
     activation_bits : :class:`int`
         Bits that a ReLU gives, 1 to 8.
-    detection, factor
-        Of hidden layers, as :class:`model.compend.Compend` has them.
+    detection, factor, acc_bits
+        Of hidden layers, as :class:`model.compend.Compend` has them. By default accumulators have
+        a multiple of :data:`WIDER` bits, the least that is enough.
     """
     if not isinstance(real.encoder, BitSerial):
         raise TypeError("Encoder must give whole pixels: a BitSerial, "
@@ -87,7 +88,7 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
             else:
                 layer, inputs = _relu(real, n, inputs, options | {"output_bits": activation_bits})
             layers.append(layer)
-    layers = [_narrow(layer) if isinstance(layer, Compend) else layer for layer in layers]
+    layers = [_narrow(layer, acc_bits) if isinstance(layer, Compend) else layer for layer in layers]
     scores = _scores(real, inputs, weight_bits) if binary == len(real.weights) else \
         _binary_scores(real)
     return Network(real.encoder, tuple(layers), scores, dataset.name, dataset.class_names)
@@ -126,8 +127,10 @@ def _normalised(acc: np.ndarray, gains: np.ndarray | float) -> tuple[np.ndarray,
     return acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE * np.square(gains))
 
 
-def _narrow(layer: Compend) -> Compend:
+def _narrow(layer: Compend, acc_bits: int | None) -> Compend:
     """The same with a narrower accumulator, though not so narrow that no other network fits it."""
+    if acc_bits is not None:
+        return replace(layer, acc_bits=acc_bits)
     bits = -(-layer.least_acc_bits // WIDER) * WIDER
     return replace(layer, acc_bits=min(bits, layer.most_acc_bits))
 

@@ -43,7 +43,7 @@ Samples     = Annotated[int | None, typer.Option(
 
 
 Detection   = Annotated[str | None, typer.Option(
-    "--detection", metavar="none|exact|speculative[:F]", show_default="the network's",
+    "--detection", metavar="none|exact|speculative[:F]", show_default="the network's, or exact",
     help="When neurons with weights of several bits may end early; F, 1 to 4, is what speculation "
          "counts on, in eighths of the most that is to come.")]
 

@@ -19,7 +19,7 @@ from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
 
 from ..console import console
-from ..inputs import DataDir, blame, check_output
+from ..inputs import DataDir, Detection, blame, check_output, detecting
 
 
 __all__ = ["train"]
@@ -65,10 +65,14 @@ def train(
     activation_bits: Annotated[int | None, typer.Option(
         "--activation-bits", "--activations", metavar="A", help="Bits that a ReLU gives, 1 to 8.",
         show_default="8")] = None,
+    acc_bits: Annotated[int | None, typer.Option(
+        "--acc-bits", metavar="N", help="Bits of accumulators of hidden layers with such weights.",
+        show_default="what sums need, or a little more")] = None,
     pe: Annotated[int, typer.Option(
         "--pe", min=1, metavar="N",
         help="PEs that neurons with weights of several bits are dealt to, so that all are done "
              "with an image at about one time; that serves N's divisors, too.")] = 16,
+    detection: Detection = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a network and write it to a file."""
@@ -79,6 +83,10 @@ def train(
                                              "combine": combine,
                                              "lfsr_seed": lfsr_seed, "bank": bank})
     _check_bits(weight_bits, activation, activation_bits, encoder)
+    for option, value in (("--acc-bits", acc_bits), ("--detection", detection)):
+        if weight_bits is None and value is not None:
+            raise InputError(f"{option} is for weights of several bits: add --weight-bits, such as "
+                             "--weight-bits 8")
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
     check_output(output)
     sizes = "-".join(map(str, (images.x_train.shape[1], *neurons, len(images.class_names))))
@@ -95,9 +103,10 @@ def train(
             real = train_real(images, activation=activation, progress=advance,
                               bound=bounds(len(neurons)),
                               real_layers=None if activation == "relu" else 1, **options)
-            network = quantize(real, images, weight_bits=weight_bits,
-                               activation_bits=activation_bits or 8)
-            network = dealt(network, _some(images.x_train), pe)
+            with blame("--acc-bits" if acc_bits is not None else f"dataset {dataset}"):
+                network = quantize(real, images, weight_bits=weight_bits, acc_bits=acc_bits,
+                                   activation_bits=activation_bits or 8)
+            network = detecting(dealt(network, _some(images.x_train), pe), detection)
     seconds = time.perf_counter() - start
     network.save(output)
     accuracy = _accuracy(network, images)
