@@ -35,17 +35,21 @@ from boards.build import Build, build                                       # no
 from boards.catalog import BOARDS, find as find_board                       # noqa: E402
 from boards.top import Top                                                  # noqa: E402
 from gateware.accelerator import Accelerator                                # noqa: E402
-from gateware.compiler import compile, image                                # noqa: E402
+from gateware.compiler import compile, counted, image, taken                # noqa: E402
 from gateware.cost import estimate, timing                                  # noqa: E402
 from gateware.fit import fit                                                # noqa: E402
 from gateware.mapping import Mapping, Resources, uniform                    # noqa: E402
+from model.compend import Compend                                           # noqa: E402
 from model.crossbar import Crossbar                                         # noqa: E402
 from model.data import Dataset, load as load_dataset                        # noqa: E402
+from model.deal import dealt                                                # noqa: E402
 from model.dense import Dense                                               # noqa: E402
 from model.encoder import BitSerial, Threshold                              # noqa: E402
 from model.errors import CheckFailed, InputError                            # noqa: E402
 from model.grid import Grid                                                 # noqa: E402
 from model.network import Network, Shape                                    # noqa: E402
+from model.quantize import quantize                                         # noqa: E402
+from model.real import train as train_real                                  # noqa: E402
 from model.scores import Scores                                             # noqa: E402
 from model.stochastic import Stochastic, bipolar                            # noqa: E402
 from model.tiling import Tiling, tile                                       # noqa: E402
@@ -59,10 +63,11 @@ from sim.verilator_engine import VerilatorEngine                            # no
 __all__ = [
     # What is computed.
     "Network", "Shape", "Dense", "Scores", "BitSerial", "Threshold", "Stochastic", "bipolar",
+    "Compend", "train_real", "quantize", "dealt",
     "Dataset", "load_dataset", "train", "Crossbar", "Grid", "Tiling", "tile",
     # How it is computed.
     "Accelerator", "Mapping", "Resources", "compile", "image", "fit", "uniform", "timing",
-    "estimate",
+    "counted", "taken", "estimate",
     # What runs it.
     "Engine", "Result", "AmaranthEngine", "VerilatorEngine", "Comparison", "compare",
     # What it is built for.

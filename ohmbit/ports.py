@@ -49,6 +49,13 @@ taken once it has left.
     samples = "" if "samples" not in accelerator.memories else (
         f"`samples` holds how many bits are drawn of each pixel: a power of two up to "
         f"{accelerator.plan.samples}; anything else that is written there is ignored.\n\n")
+    early = "" if not accelerator.counters else (
+        "`layerN.detection` says how neurons of layer N end early: bit 0 that they may, and the "
+        "bits above, where there are any, the factor of speculation, 0 for none. Counters may be "
+        "read, and are not written:\n\n| counters | address | hold |\n|---|---|---|\n" + "".join(
+            f"| `layer{n}.counts` | {region.base:#x} | cycles, planes run, planes skipped: a word "
+            "each, since reset |\n" for n, region in accelerator.counters.items()) + "\n")
+    most = ", at most" if accelerator.counters else ""
     return f"""# {name}
 
 The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
@@ -56,8 +63,8 @@ you like. {state}
 
 | | |
 |---|---|
-| latency, one image alone | {timing.latency} cycles |
-| initiation interval | {timing.cycles_per_image} cycles an image |
+| latency, one image alone | {timing.latency} cycles{most} |
+| initiation interval | {timing.cycles_per_image} cycles an image{most} |
 | words of pixels an image | {accelerator.words} |
 
 ## Ports
@@ -104,8 +111,8 @@ same shape can be written in place of this one.
 | `network` | {accelerator.control_address + NETWORK:#x} | \
 which network's: a number of the host's choice, {network_id(accelerator.image):#x} at power-up |
 
-{samples}Write 0 to `loaded` before the memories are changed and 1 after; its bit is the port of
-that name. `rst` changes neither register.
+{samples}{early}Write 0 to `loaded` before the memories are changed and 1 after; its bit is the
+port of that name. `rst` changes neither register.
 
 ## Test bench
 

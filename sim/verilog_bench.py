@@ -50,6 +50,7 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
     expected = _score_words(accelerator, network.scores_of(images))
     o_width = max(field.offset + field.width for _, field in accelerator.o.payload.shape())
     timing = cost.timing(mapping, len(images))
+    times = compiler.taken(compiler.counted(network, mapping, images))
     interval = math.ceil(timing.cycles_per_image)
     settle = timing.latency + 2 * interval * mapping.batch
     words = sum(region.depth * region.chunks for region in memories.values())
@@ -61,7 +62,8 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
         "classes": shape.classes, "i_width": len(Value.cast(accelerator.i.payload)),
         "o_width": o_width, "score_bits": shape.score_bits,
         "best_mask": (1 << o_width - 1 - shape.score_bits) - 1,
-        "addr_width": accelerator.plan.addr_width, "cycles": timing.cycles,
+        "addr_width": accelerator.plan.addr_width,
+        "cycles": cost.timing(mapping, len(images), times).cycles,
         "interval": interval, "settle": settle, "limit": limit,
         "declarations": "\n".join(
             f"  reg [{32 * region.chunks - 1}:0] {_identifier(memory)} [0:{region.depth - 1}];"

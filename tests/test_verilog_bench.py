@@ -11,8 +11,9 @@ import pytest
 
 from gateware import compiler
 from gateware.mapping import uniform
+from model.compend import Compend
 from model.dense import Dense
-from model.encoder import Threshold
+from model.encoder import BitSerial, Threshold
 from model.network import Network
 from model.scores import Scores
 from sim import tools
@@ -51,7 +52,8 @@ def emit(network, folder, *, empty=False, pe=3, simd=5, images=6, batch=1):
     shutil.rmtree(work)
     pixels = np.random.default_rng(0).integers(
         0, 2 ** network.encoder.bits, (images, network.inputs))
-    pixels = np.concatenate([pixels, boundary(network, pixels)])
+    if not network.shape.serial:
+        pixels = np.concatenate([pixels, boundary(network, pixels)])
     files = verilog_bench("net", accelerator, network, pixels, source="random", empty=empty)
     files |= {f"net.{name}.hex": "".join(f"{row:x}\n" for row in rows)
               for name, rows in image.items()}
@@ -98,6 +100,24 @@ def test_passes(folder):
     # The other way that people would type.
     subprocess.run("iverilog -g2012 *.v", shell=True, cwd=folder, check=True)
     assert subprocess.run(["./a.out"], cwd=folder, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_passes_where_neurons_end_early(tmp_path, empty):
+    rng = np.random.default_rng(0)
+    relu = Compend(rng.integers(-7, 9, (9, 17)), rng.integers(-90, 90, 9), weight_bits=4,
+                   input_bits=5, output_bits=3, shifts=np.full(9, 4), detection="speculative")
+    last = Compend(rng.integers(-7, 9, (5, 9)), np.zeros(5, int), weight_bits=4, input_bits=3,
+                   activation="linear")
+    emit(Network(BitSerial(5), (relu,), last), tmp_path / "out", empty=empty, images=9)
+    code, said = simulate(tmp_path / "out")
+    assert code == 0 and said.startswith("PASS: 9 images with stalls and at full speed, ")
+    # One cycle more or fewer than predicted is told of.
+    path = tmp_path / "out" / "net_tb.v"
+    cycles = re.search(r", (\d+) cycles; ", said)[1]
+    change(path, rf"\b{cycles}\b", str(int(cycles) + 1), count=0)
+    code, said = simulate(tmp_path / "out")
+    assert code != 0 and "FAIL" in said
 
 
 @pytest.mark.parametrize("memory", ["layer0.weights", "layer0.thresholds", "scores.affine"])
