@@ -30,10 +30,12 @@ from boards.ecp5 import ECP5
 from boards.ice40 import ICE40
 from gateware import area
 from gateware.accelerator import Accelerator
+from gateware.fit import LEVELS, SERIAL_LEVELS
 from gateware.folding import Folding
-from gateware.mapping import Mapping, sampling, sizes, tiling
+from gateware.mapping import Mapping, sampling, sizes, tiling, uniform
 from gateware.plan import Plan
 from gateware.system import System
+from model.compend import Serial
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import CheckFailed, InputError
 from model.network import Shape
@@ -95,6 +97,21 @@ def design(name: str, family: str, encoder: Encoder, chain: tuple[int, ...],
     return Design(name, family, shape, Mapping(tuple(layers)))
 
 
+def serial(name: str, family: str, chain: tuple[int, ...], pe: tuple[int, ...],
+           simd: tuple[int, ...], layers: tuple[Serial | None, ...], *,
+           storage: str = "block") -> Design:
+    """A design with weights of several bits, and 8-bit pixels; :py:`storage` is that of its first
+    layer.
+    """
+    shape = Shape(BitSerial(8), chain, 0, 16 if layers[-1] is None else 32, serial=layers)
+    return Design(name, family, shape, uniform(
+        shape, pe=pe, simd=simd, storage=(storage, *["block"] * (len(pe) - 1)),
+        levels=LEVELS.get(family, 0), serial_levels=SERIAL_LEVELS[family]))
+
+
+SIGNS  = Serial(8, 8, 1, 28, "sign", "exact")
+RELU   = Serial(8, 8, 8, 28, "relu", "speculative")
+LINEAR = Serial(8, 8, 26, 26, "linear", "none")
 PLANES, LEVEL = BitSerial(5), Threshold(128)
 DIGITS, MNIST, DEEP = (64, 128, 10), (784, 300, 10), (784, 256, 256, 256, 10)
 DESIGNS = {each.name: each for each in (
@@ -120,6 +137,12 @@ DESIGNS = {each.name: each for each in (
            (196, 64, 10), (4, 28), (1, 8), batch=2),
     design("drawn-xor", "ecp5", Stochastic(8, generator="vdc-xor"), MNIST, (8, 64), (1, 16)),
     design("signs", "ecp5", PLANES, DIGITS, (8, 16), (1, 8), tiles=((32, "sign"), (None, "exact"))),
+    serial("several-bits", "ice40", (784, 128, 10), (4, 1), (14, 2), (SIGNS, None),
+           storage="spram"),
+    serial("several-bits-small", "ice40", (64, 32, 10), (2, 1), (8, 4), (RELU, LINEAR)),
+    serial("several-bits-ecp5", "ecp5", (784, 256, 10), (8, 1), (8, 8), (SIGNS, None)),
+    serial("several-bits-relu", "ecp5", (784, 256, 128, 10), (4, 2, 1), (16, 8, 8),
+           (RELU, RELU, LINEAR)),
 )}
 
 

@@ -20,7 +20,8 @@ EFFORT  = 6_000              # look-up tables
 # Registers between the adders of popcounts, which an ECP5 has beside the adders anyway.
 LEVELS = {"ecp5": 2}
 # And between those of sums of activations, which are many bits wide.
-SERIAL_LEVELS = {"ecp5": 2, "ice40": 2}
+SERIAL_LEVELS = {"ecp5": 1, "ice40": 2}
+DEEPEST = 16_384   # rows of weights; more would have to be chosen from several blocks in a cycle
 ROOM = 0.95   # of the look-up tables, which such layers' estimates may reach
 
 
@@ -192,7 +193,7 @@ def _serial_foldings(inputs, outputs, serial, classes, final, resources, storage
         for pe in sorted({-(-outputs // groups) for groups in range(1, outputs + 1)}):
             for storage in storages:
                 rows = -(-outputs // pe) * -(-inputs // simd) * serial.weight_bits
-                if not _possible(storage, simd, rows, resources):
+                if rows > DEEPEST or not _possible(storage, simd, rows, resources):
                     continue
                 folding = SerialFolding(inputs, outputs, **vars(serial), pe=pe, simd=simd,
                                         storage=storage, levels=levels)

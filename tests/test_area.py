@@ -155,6 +155,10 @@ EXPECTED = {
     "drawn-apart-batch": (5_132, 14, 0),
     "drawn-xor": (7_272, 35, 0),
     "signs": (3_133, 11, 0),
+    "several-bits": (4_957, 29, 4),
+    "several-bits-small": (4_262, 32, 0),
+    "several-bits-ecp5": (7_910, 109, 0),
+    "several-bits-relu": (9_497, 138, 0),
 }
 
 

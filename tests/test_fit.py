@@ -285,7 +285,7 @@ def test_weights_of_several_bits_go_where_there_is_room():
     assert cost.estimate(faster, UP5K).excess(UP5K)
     assert faster.layers[0].interval < first.interval
     large = fit(SERIAL, replace(ECP5, memory_blocks=208, luts=83_640))
-    assert large.layers[0].interval < first.interval and large.layers[0].levels == 2
+    assert large.layers[0].interval < first.interval and large.layers[0].levels == 1
     with pytest.raises(ValueError, match="^Batch must be 1 where weights have several bits$"):
         fit(SERIAL, UP5K, batch=2)
     assert fit(SERIAL, UP5K, batch=None) == mapping

@@ -85,6 +85,7 @@ def test_a_thousand_images(network, digits, pe):
 
 
 @needs_verilator
+@pytest.mark.slow
 def test_a_virtual_board_counts_too(network, digits):
     network = network.detecting("speculative", 3)
     mapping = uniform(network.shape, pe=4, simd=16)
