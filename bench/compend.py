@@ -65,7 +65,7 @@ IDEAS = {"zeros alone": "none zeros", "lock-step": "lock-step", "grouped": "lock
          "speculative": "speculative", "dealt ": "speculative dealt",
          "+ zeros ": "speculative dealt zeros"}
 BARS = {"none": "none", "exact": "exact dealt", "speculative": "speculative dealt",
-        "exact + zeros": "exact dealt zeros"}
+        "exact, words of zeros left out": "exact dealt zeros"}
 
 
 def measure(dataset: Dataset, *, hidden: Sequence[int] = (256, 128),
