@@ -129,18 +129,18 @@ class Compend(wiring.Component):
         return low, ring.total - low
 
     def _count(self, m, working, lanes, over):
-        cycles = Signal(32)   # of the image that is worked on
-        run    = Signal(32)   # planes of it
+        planes = self._folding.outputs * self._folding.weight_bits
+        cycles = Signal(range(self._folding.most_cycles))   # of the image that is worked on
+        run    = Signal(range(planes + 1))                  # planes of it
         begun = Signal(range(len(lanes) + 1))
         m.d.sync += begun.eq(sum(lane.begun for lane in lanes))
         m.d.sync += [cycles.eq(cycles + working), run.eq(run + begun)]
         with m.If(over):
-            planes = self._folding.outputs * self._folding.weight_bits
             m.d.sync += [
                 cycles.eq(0), run.eq(0),
                 self.counts.cycles.eq(self.counts.cycles + cycles + 1),
                 self.counts.planes_run.eq(self.counts.planes_run + run),
-                self.counts.planes_skipped.eq(self.counts.planes_skipped + planes - run)]
+                self.counts.planes_skipped.eq(self.counts.planes_skipped + (planes - run))]
 
     def _send(self, m, ring, lanes, over):
         """Keep what lanes give until all of an image is there, then send it."""

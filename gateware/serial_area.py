@@ -15,8 +15,6 @@ from .compend import MOST_FLIP_FLOPS
 __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
-LUTS_OF_ADDER = {"ice40": 3.4, "ecp5": 5.1}   # beside its bits, and more for each level of the tree
-LUTS_OF_LEVEL = {"ice40": 1.05, "ecp5": 0.65}
 LUTS_PER_BIT  = {"ice40": 0.53, "ecp5": 0.55}  # of an activation that meets a weight
 LUTS_OF_LANE  = {"ice40": 12, "ecp5": 14}     # of its control, beside counters
 LUTS_OF_RING  = {"ice40": 73, "ecp5": 35}
@@ -25,9 +23,18 @@ LUTS_OF_UNIT  = {"ice40": 60, "ecp5": 60}     # of what keeps lanes together, an
 
 @lru_cache(maxsize=4_096)
 def total(count, bits, family):
-    """Look-up tables of a :class:`gateware.total.Total`, which Yosys makes of its own adders."""
-    each = bits + LUTS_OF_ADDER.get(family, 2) + LUTS_OF_LEVEL.get(family, 0) * ceil_log2(count)
-    return (count - 1) * each
+    """Look-up tables of a :class:`gateware.total.Total`: a cell for each bit of a sum.
+
+    Those of ECP5 are in pairs, and one cell more begins a chain.
+    """
+    luts = 0
+    while count > 1:
+        cells = bits + 1
+        if family == "ecp5":
+            cells += 1 + (cells + 1) % 2
+        luts += count // 2 * cells
+        count, bits = -(-count // 2), bits + 1
+    return luts
 
 
 def lane(folding, pe, resources):

@@ -7,6 +7,9 @@ from amaranth.utils import ceil_log2
 
 from model.checks import check_range
 
+from .carry_chain import Addition, in_chains
+from .family import family
+
 
 __all__ = ["Total", "stages"]
 
@@ -48,6 +51,7 @@ class Total(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        cells = family(platform)
         # Of each number how many it is the sum of, which says how great it may be.
         numbers = [(self.i[n], 1) for n in range(self._count)]
         level = 0
@@ -56,13 +60,21 @@ class Total(wiring.Component):
             last = len(numbers) <= 2
             added = []
             for n in range(0, len(numbers), 2):
-                parts = numbers[n:n + 2]
-                weight = sum(weight for _, weight in parts)
+                (value, weight), *others = numbers[n:n + 2]
+                for other, more in others:
+                    # Yosys would make adders of three numbers of a sum, which take more tables.
+                    value, = in_chains(m, [Addition(bits_of(value), bits_of(other), None)], cells)
+                    weight += more
                 number = Signal(range(weight * (2 ** self._bits - 1) + 1), name=f"sum_{level}_{n}")
                 registered = self._levels and (level % self._levels == 0 or last)
                 domain = m.d.sync if registered else m.d.comb
-                domain += number.eq(sum(value for value, _ in parts))
+                domain += number.eq(value)
                 added.append((number, weight))
             numbers = added
         m.d.comb += self.o.eq(numbers[0][0])
         return m
+
+
+def bits_of(value):
+    """A number as :mod:`gateware.carry_chain` has it."""
+    return [(bit,) for bit in Value.cast(value)]

@@ -25,6 +25,7 @@ from .train import VARIANCE
 __all__ = ["quantize"]
 
 
+WIDER = 4   # bits by which accumulators of trained networks differ at least
 TRIED = 4   # shifts of a neuron, from the one at which nothing is cut off downwards
 
 
@@ -86,6 +87,7 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
             else:
                 layer, inputs = _relu(real, n, inputs, options | {"output_bits": activation_bits})
             layers.append(layer)
+    layers = [_narrow(layer) if isinstance(layer, Compend) else layer for layer in layers]
     scores = _scores(real, inputs, weight_bits) if binary == len(real.weights) else \
         _binary_scores(real)
     return Network(real.encoder, tuple(layers), scores, dataset.name, dataset.class_names)
@@ -122,6 +124,12 @@ class _Inputs:
 def _normalised(acc: np.ndarray, gains: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of sums that are :py:`gains` times those of a real layer."""
     return acc.mean(axis=0), np.sqrt(acc.var(axis=0) + VARIANCE * np.square(gains))
+
+
+def _narrow(layer: Compend) -> Compend:
+    """The same with a narrower accumulator, though not so narrow that no other network fits it."""
+    bits = -(-layer.least_acc_bits // WIDER) * WIDER
+    return replace(layer, acc_bits=min(bits, layer.most_acc_bits))
 
 
 def _binary_layers(real: Real) -> int:

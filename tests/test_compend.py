@@ -290,7 +290,8 @@ def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, pe, simd, 
     dut = gateware.compend.Compend(folding)
     group, part, place = ((n - 1).bit_length() for n in (folding.groups, folding.least,
                                                          folding.words))
-    widths = {"cycles": 32, "run": 32, "begun": pe.bit_length(), "full": 2, "bank": 1, "turn": 1,
+    widths = {"cycles": (folding.most_cycles - 1).bit_length(),
+              "run": (folding.outputs * folding.weight_bits).bit_length(), "begun": pe.bit_length(), "full": 2, "bank": 1, "turn": 1,
               "group": group, "part": part, "place": place, "idle": folding.wasted + 1,
               "low": folding.top.bit_length() if layer.detection == "speculative" else 0}
     # Of no bits at all are those that could only be 0.

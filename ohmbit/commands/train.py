@@ -10,6 +10,7 @@ import typer
 
 from model import data
 from model.encoder import BitSerial, Encoder, Threshold
+from model.deal import dealt
 from model.errors import InputError
 from model.quantize import quantize
 from model.ranges import bounds
@@ -22,6 +23,9 @@ from ..inputs import DataDir, blame, check_output
 
 
 __all__ = ["train"]
+
+
+ENOUGH = 1_000   # images by which neurons are dealt to PEs
 
 
 def train(
@@ -61,6 +65,10 @@ def train(
     activation_bits: Annotated[int | None, typer.Option(
         "--activation-bits", "--activations", metavar="A", help="Bits that a ReLU gives, 1 to 8.",
         show_default="8")] = None,
+    pe: Annotated[int, typer.Option(
+        "--pe", min=1, metavar="N",
+        help="PEs that neurons with weights of several bits are dealt to, so that all are done "
+             "with an image at about one time; that serves N's divisors, too.")] = 16,
     data_dir: DataDir = None,
 ) -> None:
     """Train a network and write it to a file."""
@@ -89,6 +97,7 @@ def train(
                               real_layers=None if activation == "relu" else 1, **options)
             network = quantize(real, images, weight_bits=weight_bits,
                                activation_bits=activation_bits or 8)
+            network = dealt(network, _some(images.x_train), pe)
     seconds = time.perf_counter() - start
     network.save(output)
     accuracy = _accuracy(network, images)
@@ -101,6 +110,11 @@ def train(
     console.result(network=output, dataset=images.name, sizes=network.shape.sizes,
                    accuracy=accuracy, images=len(images.x_test), seconds=round(seconds, 2),
                    **before)
+
+
+def _some(images: np.ndarray) -> np.ndarray:
+    """Training images enough to deal neurons by."""
+    return images[np.random.default_rng(0).permutation(len(images))[:ENOUGH]]
 
 
 def _accuracy(classes: Callable[[np.ndarray], np.ndarray], images: data.Dataset) -> float:
