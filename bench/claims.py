@@ -22,7 +22,7 @@ from rich.table import Table
 from model.errors import CheckFailed, InputError
 from model.files import whole
 
-from . import stochastic_claims, technique_claims
+from . import compend_claims, stochastic_claims, technique_claims
 from .claim import VERDICTS, Claim, Finding
 
 
@@ -33,6 +33,7 @@ __all__ = ["CLAIMS", "main", "page", "said"]
 CLAIMS = {claim.name: claim for claim in (
     *stochastic_claims.CLAIMS,
     *technique_claims.CLAIMS,
+    *compend_claims.CLAIMS,
 )}
 
 COLUMNS  = ("name", "source", "claim", "command", "figure", "held", "why")

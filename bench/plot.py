@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.files import whole
 
 
-__all__ = ["bars", "lines", "require"]
+__all__ = ["bars", "groups", "lines", "require"]
 
 
 SIZE    = 6.4, 4.0   # inches
@@ -22,6 +22,7 @@ MARKERS = "os^Dv<>P*X"
 DASHES  = "-", "--", ":"
 BESIDE  = 6          # lines from which on their names do not go among them
 TICKS   = 12
+ROOM    = 0.8        # that a group of bars takes of the way to the next
 
 # Without a date and without the library's version in it.
 METADATA: dict[str, dict[str, str | None]] = {
@@ -130,6 +131,39 @@ def bars(path: str | os.PathLike[str], edges: Sequence[float],
             axes.set_title(label, loc="right", fontsize="small")
             axes.margins(x=0)
         panels[-1].set_xlabel(x)
+    return _files(path)
+
+
+def groups(path: str | os.PathLike[str], names: Sequence[str],
+           series: Mapping[str, Sequence[float]], *, y: str, title: str = "") \
+        -> list[pathlib.Path]:
+    """Draw bars side by side in groups.
+
+    Parameters
+    ----------
+    path, y, title
+        As :func:`lines` has them.
+    names : sequence of :class:`str`
+        Of the groups, from left to right.
+    series : mapping from :class:`str` to heights, as many as groups
+        A bar of one colour in each group; a legend names them.
+
+    Returns
+    -------
+    The files: PNG, then SVG.
+    """
+    with _figure(path, SIZE[1]) as figure:
+        axes = figure.add_subplot(title=title, ylabel=y)
+        width = ROOM / len(series)
+        for n, (label, heights) in enumerate(series.items()):
+            left = (n - (len(series) - 1) / 2) * width
+            if len(heights) != len(names):
+                raise ValueError(f"Heights must be {len(names)}, not {len(heights)}")
+            axes.bar([at + left for at in range(len(names))], heights, width, label=label)
+        axes.set_xticks(range(len(names)), labels=names)
+        axes.grid(alpha=0.3, axis="y")
+        axes.set_axisbelow(True)
+        figure.legend(loc="outside lower center", fontsize="small", ncols=len(series))
     return _files(path)
 
 

@@ -12,7 +12,7 @@ from .compend import Compend
 from .network import Network
 
 
-__all__ = ["balanced", "dealt"]
+__all__ = ["balanced", "dealt", "neurons"]
 
 
 SWAPS = 20_000   # tried by default; after as many again little is gained
@@ -106,12 +106,12 @@ def dealt(network: Network, images: npt.ArrayLike, pe: int | Sequence[int], *, s
             raise ValueError(f"Layer {n + 1} must be exact to have its inputs in another order")
         # Inputs in another order change no neuron's planes.
         order = balanced(layer, seen, each[n], seed=seed, swaps=swaps)
-        layers[n] = _neurons(layers[n], order)
+        layers[n] = neurons(layers[n], order)
         layers[n + 1] = replace(layers[n + 1], weights=layers[n + 1].weights[:, order])
     return replace(network, layers=tuple(layers[:-1]), scores=layers[-1])
 
 
-def _neurons(layer: Compend, order: np.ndarray) -> Compend:
-    """A layer with its neurons in another order."""
+def neurons(layer: Compend, order: np.ndarray) -> Compend:
+    """Neurons of a layer in some order, all of them or only some."""
     return replace(layer, weights=layer.weights[order], bias=layer.bias[order],
                    shifts=None if layer.shifts is None else layer.shifts[order])

@@ -157,8 +157,8 @@ EXPECTED = {
     "signs": (3_133, 11, 0),
     "several-bits": (4_957, 29, 4),
     "several-bits-small": (4_262, 32, 0),
-    "several-bits-ecp5": (7_910, 109, 0),
-    "several-bits-relu": (9_497, 138, 0),
+    "several-bits-ecp5": (7_942, 109, 0),
+    "several-bits-relu": (9_541, 138, 0),
 }
 
 

@@ -21,11 +21,16 @@ def bars(path, heights=(3, 1, 0, 2), **options):
                      x="weight", y="weights", title="where they are", **options)
 
 
+def groups(path, heights=(100.0, 100.0), **options):
+    return plot.groups(path, ["layer 0", "layer 1"], {"none": heights, "exact": [63.0, 71.0]},
+                       y="% of cycles", title="cycles", **options)
+
+
 def contents(paths):
     return [path.read_bytes() for path in paths]
 
 
-@pytest.mark.parametrize("draw", [lines, bars])
+@pytest.mark.parametrize("draw", [lines, bars, groups])
 def test_the_same_figures_are_the_same_bytes(tmp_path, monkeypatch, draw):
     first = draw(tmp_path / "new" / "one")
     assert [path.name for path in first] == ["one.png", "one.svg"]
@@ -43,7 +48,8 @@ def test_the_same_figures_are_the_same_bytes(tmp_path, monkeypatch, draw):
 def test_what_is_drawn_depends_on_what_is_given(tmp_path):
     moved = {**SERIES, "lfsr": {**SERIES["lfsr"], 2: 83.4}}
     drawn = [lines(tmp_path / "1"), lines(tmp_path / "2", moved), lines(tmp_path / "3", log=True),
-             bars(tmp_path / "4"), bars(tmp_path / "5", (3, 1, 1, 2))]
+             bars(tmp_path / "4"), bars(tmp_path / "5", (3, 1, 1, 2)),
+             groups(tmp_path / "6"), groups(tmp_path / "7", (100.0, 90.0))]
     for suffix in (0, 1):
         assert len({paths[suffix].read_bytes() for paths in drawn}) == len(drawn)
 
@@ -85,12 +91,16 @@ def test_axes_name_what_was_measured_while_that_is_little(tmp_path):
 def test_heights_and_edges_must_agree(tmp_path):
     with pytest.raises(ValueError):
         bars(tmp_path / "wrong", (1, 2, 3))
+    for heights in ([1.0], [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError, match=f"^Heights must be 2, not {len(heights)}$"):
+            groups(tmp_path / "wrong", heights)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for act in (plot.require, lambda: lines(tmp_path / "one"), lambda: bars(tmp_path / "two")):
+    for act in (plot.require, lambda: lines(tmp_path / "one"), lambda: bars(tmp_path / "two"),
+                lambda: groups(tmp_path / "three")):
         with pytest.raises(InputError, match=r"^figures are drawn by matplotlib, which is not "
                                              r"installed: pip install 'ohmbit\[plot\]'$"):
             act()
