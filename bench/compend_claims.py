@@ -36,9 +36,9 @@ def runtime() -> Finding:
     planes, accuracy = measured()["planes"][0], measured()["accuracies"][0]
     return Finding(
         f"{one['exact']:.1f} % fewer cycles on one PE; on {PES[1]} PEs "
-        f"{more['exact dealt']:.1f} %, with speculation {more['speculative dealt']:.1f} % for "
-        f"{accuracy['lost']:.2f} points, with exact detection and words of zeros left out "
-        f"{more['exact dealt zeros']:.1f} %",
+        f"{more['exact dealt']:.1f} %, with speculation {more['speculative dealt']:.1f} % "
+        f"({-accuracy['lost']:+.2f} points of accuracy), with exact detection and words of zeros "
+        f"left out {more['exact dealt zeros']:.1f} %",
         "held" if min(one["exact"], more["exact dealt"]) >= RUNTIME else "not held",
         f"held if exact detection alone saves as much on one PE and on {PES[1]}: first layer of "
         f"784-256-128-10, ReLU, weights of 8 bits, SIMD 8, Fashion-MNIST, of whose planes "

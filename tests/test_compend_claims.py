@@ -26,8 +26,8 @@ def test_runtime(ways):
     found = NAMES["compend-runtime"].measure()
     assert found.held == "held"
     assert found.figure == (
-        "30.0 % fewer cycles on one PE; on 8 PEs 25.0 %, with speculation 40.0 % for 0.04 points, "
-        "with exact detection and words of zeros left out 45.0 %")
+        "30.0 % fewer cycles on one PE; on 8 PEs 25.0 %, with speculation 40.0 % (-0.04 points of "
+        "accuracy), with exact detection and words of zeros left out 45.0 %")
     assert "of whose planes 33.3 % are skipped" in found.why
     ways[8]["exact dealt"] = 16.6
     assert NAMES["compend-runtime"].measure().held == "not held"
