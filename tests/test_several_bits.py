@@ -1,4 +1,4 @@
-"""Trained networks with weights of several bits, on simulators and on a virtual board."""
+"""Networks with weights of several bits: trained, on simulators, on boards, and by the command."""
 
 import os
 import pathlib
@@ -19,6 +19,7 @@ from gateware.plan import Plan
 from model import data
 from model.compend import Compend
 from model.deal import dealt
+from model.network import Network
 from model.quantize import quantize
 from model.ranges import bounds
 from model.real import train
@@ -49,7 +50,7 @@ def digits():
 
 
 @pytest.fixture(scope="module", params=["sign", "relu"])
-def network(request, digits):
+def trained_network(request, digits):
     return trained(digits, request.param, (32, 16), 5)
 
 
@@ -69,7 +70,8 @@ def hold(engine, network, mapping, images):
 @needs_verilator
 @pytest.mark.slow
 @pytest.mark.parametrize("pe", [1, 4, 16])
-def test_a_thousand_images(network, digits, pe):
+def test_a_thousand_images(trained_network, digits, pe):
+    network = trained_network
     mapping = uniform(network.shape, pe=pe, simd=8)
     engine = VerilatorEngine()
     engine.load(compile(network.shape, mapping, probes=True))
@@ -86,8 +88,8 @@ def test_a_thousand_images(network, digits, pe):
 
 @needs_verilator
 @pytest.mark.slow
-def test_a_virtual_board_counts_too(network, digits):
-    network = network.detecting("speculative", 3)
+def test_a_virtual_board_counts_too(trained_network, digits):
+    network = trained_network.detecting("speculative", 3)
     mapping = uniform(network.shape, pe=4, simd=16)
     images = digits.x_test[:4]
     with VirtualEngine(catalog.find("icebreaker")) as engine:
@@ -156,3 +158,93 @@ def test_a_first_layer_becomes_a_bitstream_and_runs(name, source, hidden):
             compared = compare(network, dataset.x_test[:5], engine.infer(dataset.x_test[:5]),
                                mapping=mapping)
             assert compared.total == 0, compared.first
+
+
+@pytest.mark.parametrize("options, kinds, widths", [
+    (["--weight-bits", "8"], ["sign", None, None], [5]),
+    (["--weights", "4", "--activation", "sign", "--hidden", "9"], ["sign", None], [5]),
+    (["--weights", "6", "--hidden", "0"], ["linear"], [5]),
+    (["--weight-bits", "8", "--activation", "relu"], ["relu", "relu", "linear"], [5, 8, 8]),
+    (["--weights", "5", "--activation", "relu", "--activations", "4"],
+     ["relu", "relu", "linear"], [5, 4, 4])])
+def test_train_weights_of_several_bits(ohmbit_, options, kinds, widths):
+    outcome = ohmbit_("train", "digits", "--hidden", "16,12", "--epochs", "8", *options, "--json")
+    network = Network.load("digits.npz")
+    serial = [network.shape.serial_of(n) for n in range(len(network.all_layers))]
+    assert [layer and layer.activation for layer in serial] == kinds
+    assert {layer.weight_bits for layer in serial if layer} == {int(options[1])}
+    assert [layer.input_bits for layer in serial if layer] == widths
+    answer = outcome.json
+    assert answer["accuracy"] > 0.7 and abs(answer["accuracy"] - answer["real_accuracy"]) < 0.05
+    assert f" right ({answer['real_accuracy']:.2%} before quantization), " in outcome.err
+    assert ohmbit_("eval", "digits.npz", "--json").json["accuracy"] == answer["accuracy"]
+
+
+def test_how_neurons_end_early_is_chosen(ohmbit_):
+    assert ohmbit_("train", "digits", "--hidden", "12", "--epochs", "2", "--weights", "5",
+                   "--detection", "speculative:2", "--acc-bits", "30", "--pe", "3").code == 0
+    layer = Network.load("digits.npz").layers[0]
+    assert (layer.detection, layer.factor, layer.acc_bits) == ("speculative", 2, 30)
+    answers = {detection: ohmbit_(
+        "simulate", "digits.npz", "--engine", "amaranth", "--images", "2", "--pe", "2", "--simd",
+        "8", "--detection", detection, "--json").json
+        for detection in ("none", "exact", "speculative", "speculative:4")}
+    for answer in answers.values():
+        assert answer["mismatches"] == 0 and answer["cycles"] == answer["predicted_cycles"]
+        assert answer["boundary_images"] == 0
+    counts = {name: answer["counts"]["layer0"] for name, answer in answers.items()}
+    assert all(sum((each["planes_run"], each["planes_skipped"])) == 2 * 12 * 5
+               for each in counts.values())
+    assert counts["none"]["planes_skipped"] == 0
+    run = [counts[name]["planes_run"] for name in counts]
+    assert run == sorted(run, reverse=True) and run[0] > run[1] > run[3]
+    accuracy = ohmbit_("eval", "digits.npz", "--detection", "exact", "--json").json["accuracy"]
+    assert accuracy == ohmbit_("eval", "digits.npz", "--detection", "none", "--json").json[
+        "accuracy"]
+    assert "of 2 test images" not in ohmbit_("cost", "digits.npz").out
+
+
+@pytest.mark.parametrize("options, line", [
+    (["--weights", "8", "--acc-bits", "12"],
+     "--acc-bits: Bits of an accumulator must be between 19 and 64, not 12"),
+    (["--acc-bits", "12"], "--acc-bits is for weights of several bits: add --weight-bits, such as "
+                           "--weight-bits 8"),
+    (["--detection", "exact"], "--detection is for weights of several bits: add --weight-bits, "
+                               "such as --weight-bits 8"),
+    (["--weights", "8", "--detection", "exact:2"],
+     "--detection takes none, exact, speculative or speculative:F with F from 1 to 4, not "
+     "'exact:2'"),
+    (["--weights", "8", "--detection", "speculative:5"],
+     "--detection: Factor in eighths must be between 1 and 4, not 5")])
+def test_train_refuses_in_one_line(ohmbit_, options, line):
+    outcome = ohmbit_("train", "digits", "--hidden", "8", "--epochs", "1", *options)
+    assert (outcome.code, outcome.line) == (2, line)
+    assert not pathlib.Path("digits.npz").exists()
+
+
+def test_weights_of_several_bits_have_their_limits(ohmbit_, network):
+    assert ohmbit_("train", "digits", "--hidden", "8", "--epochs", "1", "--weights", "4",
+                   "-o", "four.npz").code == 0
+    with np.load("four.npz") as file:
+        arrays = dict(file)
+    weights = arrays["layer0.weights"].copy()
+    weights[0, 0] = -8
+    np.savez("bad.npz", **arrays | {"layer0.weights": weights})
+    for arguments, line in (
+            (["eval", "bad.npz"], "bad.npz: not a network that ohmbit can use: Weights of 4 bits "
+                                  "must be between -7 and 8, not -8 to 8"),
+            (["simulate", "four.npz", "--images", "1", "--detection", "speculative"],
+             "--detection: Detection must be one that this is built for, at most exact, not "
+             "speculative"),
+            (["simulate", "four.npz", "--batch", "2"],
+             "mapping: Batch must be 1 where weights have several bits"),
+            (["tile", "four.npz"], "tiling is for binary weights, and those of layer 0 have "
+                                   "several bits: take a network of binary layers"),
+            (["sensitivity", "four.npz"],
+             "sensitivity is for binary weights, and those of layer 0 have several bits: take a "
+             "network of binary layers"),
+            (["eval", network, "--detection", "none"],
+             "--detection: Detection can be chosen where hidden layers have weights of several "
+             "bits, and here none has")):
+        outcome = ohmbit_(*arguments)
+        assert (outcome.code, outcome.line) == (2, line)
