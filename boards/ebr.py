@@ -239,6 +239,10 @@ def _meaning(memory: str, row: int, bit: int, folding: SerialFolding) -> str:
     group, word = divmod(row, folding.weight_bits * folding.folds)
     plane, fold = divmod(word, folding.folds)
     source = fold * folding.simd + bit
+    if fold == folding.folds - 1:
+        source -= folding.empty
+        if source < fold * folding.simd:
+            return "fills up a row"
     if source >= folding.inputs:
         return "fills up a row"
     return (f"bit {folding.weight_bits - 1 - plane} of the weight of neuron "

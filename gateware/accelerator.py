@@ -173,16 +173,9 @@ class Accelerator(wiring.Component):
                    score_bits=shape.score_bits, weights=self._init(f"layer{last}.weights"),
                    affine=self._init("scores.affine"))
         count_samples(scores)
-        if not isinstance(first, SerialFolding):
+        source = wiring.flipped(self.i)
+        if not isinstance(first, SerialFolding):   # which has a buffer, and takes pixels
             source = self._pixels(m, shape, mapping, scores, count_samples)
-        else:   # which has a buffer, and takes pixels themselves
-            source = wiring.flipped(self.i)
-            if first.pixels < first.simd:
-                m.submodules.regroup_0 = regroup = Regroup(
-                    i_width=len(Value.cast(source.payload)), i_words=self.words,
-                    o_width=first.simd * first.input_bits, o_words=first.folds)
-                _join(m, source, regroup.i)
-                source = regroup.o
 
         for n, (folding, following) in enumerate(pairwise(layers)):
             m.submodules[f"layer_{n}"] = layer = self._layer(m, decoder, n, folding)
@@ -272,8 +265,8 @@ class Accelerator(wiring.Component):
         bits = folding.output_bits if isinstance(folding, SerialFolding) else 1
         if following.batch == 1:
             m.submodules[f"regroup_{n}"] = regroup = Regroup(
-                i_width=folding.lanes * bits, o_width=following.simd * bits,
-                i_words=folding.words, o_words=following.folds)
+                i_width=folding.lanes * bits, o_width=following.pixels * bits,
+                i_words=folding.words, o_words=following.entering)
             _join(m, words, regroup.i)
             words = regroup.o
         if isinstance(following, SerialFolding):

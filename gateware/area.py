@@ -334,21 +334,13 @@ def link(first, classes, result_bits, resources):
         sent = first.input_bits
     else:
         sent = first.planes if first.numbers is None else BITS
-    width, words = first.pixels * sent, -(-first.inputs // first.pixels)
+    width, words = first.pixels * sent, first.entering
     images = room(words, classes, first.batch)
     found = [buffer(bits, depth, resources) for bits, depth in (
         (8, PAGES * PAGE), (result_bits, images * classes), (width, images * words))]
     memory, luts = map(sum, zip(*found, strict=True))
     return memory, luts + LUTS_OF_LINK.get(resources.family, LUTS_OF_LINK["ecp5"]) \
         + regroup(8, -(-first.inputs * sent // 8), width)
-
-
-def fed(first):
-    """Look-up tables of what puts together the words that a first layer takes."""
-    if first.pixels == first.simd:
-        return 0
-    bits = first.input_bits
-    return regroup(first.pixels * bits, -(-first.inputs // first.pixels), first.simd * bits)
 
 
 def spram_blocks(folding):
@@ -381,7 +373,6 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
         unit = before and before.lanes
         costs.append(serial_area.layer(folding, resources) if isinstance(folding, SerialFolding)
                      else sums(folding, resources, unit))
-    costs.append((0, fed(layers[0])))
     for folding, following in pairwise(layers):
         bits = 1
         if isinstance(folding, SerialFolding):
@@ -389,6 +380,7 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
         else:
             costs.append(compare(folding, resources))
         if mapping.batch == 1:
-            costs.append((0, regroup(folding.lanes * bits, folding.words, following.simd * bits)))
+            costs.append((0, regroup(folding.lanes * bits, folding.words,
+                                     following.pixels * bits)))
     return Estimate(int(sum(luts for _, luts in costs)), sum(memory for memory, _ in costs),
                     sum(map(spram_blocks, layers)))

@@ -39,8 +39,8 @@ class Compend(wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(folding.input_bits, folding.simd)))`
-        Activations, zeros filling up the last word.
+    i : :py:`In(stream.Signature(data.ArrayLayout(folding.input_bits, folding.pixels)))`
+        Activations, zeros filling up the last of :py:`folding.entering` words.
     o : :py:`Out(stream.Signature(data.ArrayLayout(folding.output_bits, folding.lanes)))`
         Results, zeros filling up the last word; in two's complement if they are sums.
     detect : :py:`In(1)`
@@ -64,7 +64,7 @@ class Compend(wiring.Component):
         if folding.activation == "relu":
             self._buses["shifts"] = folding.shifts
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(folding.input_bits, folding.simd))),
+            "i": In(stream.Signature(data.ArrayLayout(folding.input_bits, folding.pixels))),
             "o": Out(stream.Signature(data.ArrayLayout(folding.output_bits, folding.lanes))),
             **({"detect": In(1)} if folding.detection != "none" else {}),
             **({"factor": In(range(5))} if folding.detection == "speculative" else {}),
@@ -79,7 +79,8 @@ class Compend(wiring.Component):
         folding = self._folding
         m.submodules.ring = ring = Ring(
             simd=folding.simd, bits=folding.input_bits, words=folding.folds,
-            least=folding.least if folding.skip_zeros else folding.folds)
+            pixels=folding.pixels, entering=folding.entering,
+            least=folding.least if folding.skip_zeros else folding.folds, grain=folding.grain)
         wiring.connect(m, wiring.flipped(self.i), ring.i)
         word = ring.word
         for n in range(latency(folding.storage)):

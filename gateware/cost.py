@@ -95,11 +95,8 @@ def _done(mapping, images, taken=None):
             else Layer(folding, sink, passes=1 if n else passes)
         if n:
             before = layers[n - 1]
-            sink = Regroup(before.lanes, folding.simd, before.words, folding.folds, sink)
-    first = layers[0]
-    words = -(-first.inputs // first.pixels)
-    if first.pixels < first.simd:
-        sink = Regroup(first.pixels, first.simd, words, first.folds, sink)
+            sink = Regroup(before.lanes, folding.pixels, before.words, folding.entering, sink)
+    words = layers[0].entering
     offered = 0
     for image in range(images):
         for word in range(words):

@@ -138,8 +138,13 @@ class Folding:
 
     @property
     def pixels(self):
-        """Pixels that come at once where this is the first layer."""
+        """Inputs that come at once."""
         return self.simd
+
+    @property
+    def entering(self):
+        """Words that come for a vector."""
+        return self.folds
 
     @property
     def tile_inputs(self):

@@ -44,10 +44,11 @@ class Lane(wiring.Component):
         The word itself, as many cycles later as the memory of weights takes.
     detect : :py:`In(1)`
         Whether neurons may end early. Only where the folding has detection.
-    low : :py:`In(range(folding.top + 1))`
+    low : :py:`In(range(folding.limit + 1))`
         A neuron is done when its sum is less after a plane. Only where speculation is built.
-    high : :py:`In(range(folding.top + 1))`
-        A neuron is done when its sum is not less after a plane. Only for signs.
+    high : :py:`In(range(folding.limit + 1))`
+        A neuron is done when its sum is not less after a plane. Only for signs. Both are in units
+        of 2^:py:`folding.grain`.
     busy : :py:`Out(1)`
         Whether words are still wanted.
     begun : :py:`Out(1)`
@@ -76,8 +77,8 @@ class Lane(wiring.Component):
             "index": In(range(folding.folds)),
             "word": In(data.ArrayLayout(folding.input_bits, folding.simd)),
             **({"detect": In(1)} if detects else {}),
-            **({"low": In(range(folding.top + 1))} if folding.detection == "speculative" else {}),
-            **({"high": In(range(folding.top + 1))} if detects and folding.activation == "sign"
+            **({"low": In(range(folding.limit + 1))} if folding.detection == "speculative" else {}),
+            **({"high": In(range(folding.limit + 1))} if detects and folding.activation == "sign"
                else {}),
             "busy": Out(1),
             "begun": Out(1),
@@ -184,13 +185,17 @@ class Lane(wiring.Component):
         m.d.comb += counts.eq(sums.valid & (sums.first | ~over))
         m.d.comb += self.begun.eq(counts & sums.begins)
         if folding.detection != "none":
+            # Bits that limits do not have tell without a carry chain, and so does a sum's sign.
+            bits = folding.limit.bit_length()
+            coarse = self.sum >> folding.grain
+            kept, beyond = coarse[:bits], coarse[bits:-1].any()
             compared = sums.ends & ~sums.final & self.detect
             m.d.comb += below.eq(self.sum[-1] & (~sums.rises | sums.ends) & self.detect)
             if folding.detection == "speculative":
-                with m.If(compared & (self.sum < self.low)):
+                with m.If(compared & ~beyond & (kept < self.low)):
                     m.d.comb += below.eq(1)
             if folding.activation == "sign":
-                m.d.comb += above.eq(compared & (self.sum >= self.high))
+                m.d.comb += above.eq(compared & ~self.sum[-1] & (beyond | (kept >= self.high)))
         m.d.comb += [stop.eq(counts & (below | above)), self.done.eq(stop | (counts & sums.final)),
                      self.fires.eq(~below & ~self.sum[-1])]
         with m.If(counts):

@@ -161,7 +161,7 @@ class Ring:
     def push(self, offered, closes=False):
         taken = max(offered, self.free[self.bank])
         self.words += 1
-        if self.words == self.folding.folds:
+        if self.words == self.folding.entering:
             self.words = 0
             self.work(max(taken + 1, self.next, self.room[self.bank]))
         return taken

@@ -51,7 +51,7 @@ class Plan:
     @property
     def words(self):
         """Words of pixels in an image."""
-        return -(-self.shape.inputs // self.mapping.layers[0].pixels)
+        return self.mapping.layers[0].entering
 
     @property
     def samples(self):

@@ -16,9 +16,10 @@ __all__ = ["Ring"]
 class Ring(wiring.Component):
     """Buffer that holds an image while another comes, and sends its words in turn, again and again.
 
-    Words of nothing but zeros are left out as long as :py:`least` words remain. A word is taken in
-    each cycle while there is room. The cycle after the last word of an image is the first in which
-    it can :py:`start`; from the next one on there is a word in every cycle, the first one first,
+    Activations come a few at a time, which words are made of; those that the last word lacks are
+    zeros, and the first of it. Words of nothing but zeros are left out as long as :py:`least` words
+    remain. What comes is taken in each cycle while there is room. The cycle after the last of an
+    image is the first in which it can :py:`start`; from the next one on there is a word in every cycle, the first one first,
     and after the last one the first again, until :py:`end`, after which another image can start.
 
     Parameters
@@ -27,13 +28,19 @@ class Ring(wiring.Component):
         Activations in a word, and bits of each.
     words : :class:`int`
         Words of an image.
+    pixels : :class:`int`, or None
+        Activations that come at once, a divisor of :py:`simd`, which it is if None.
+    entering : :class:`int`, or None
+        How often some come for an image; as often as fill all words if None.
     least : :class:`int`
         Words that are kept at least, at most :py:`words`; all of them are if it is that.
+    grain : :class:`int`
+        Bits by which :py:`total` is too fine to be of use.
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(bits, simd)))`
-        Images.
+    i : :py:`In(stream.Signature(data.ArrayLayout(bits, pixels)))`
+        Images, the first activation of each lowest.
     room : :py:`In(1)`
         Whether an image may start.
     end : :py:`In(1)`
@@ -46,27 +53,38 @@ class Ring(wiring.Component):
         Which of all words it is.
     rounds : :py:`Out(range(words + 1))`
         Words that go round, from :py:`start` to :py:`end`.
-    total : :py:`Out(range(words * simd * (2 ** bits - 1) + 1))`
-        The image's activations added up, as long.
+    total : :py:`Out(range(most + 1))`
+        The image's activations added up, as long; in units of 2^:py:`grain`, rounded up.
     """
 
-    def __init__(self, *, simd, bits, words, least=1):
+    def __init__(self, *, simd, bits, words, pixels=None, entering=None, least=1, grain=0):
         for name, value in (("SIMD", simd), ("Bits", bits), ("Words", words), ("Least", least)):
             check_range(name, value, 1)
+        check_range("Grain", grain, 0)
         if least > words:
             raise ValueError(f"Least must be at most the {words} words of an image, not {least!r}")
+        pixels = simd if pixels is None else pixels
+        check_range("Pixels", pixels, 1, simd)
+        if simd % pixels:
+            raise ValueError(f"Pixels must divide the {simd} activations of a word, not {pixels!r}")
+        parts = simd // pixels
+        entering = words * parts if entering is None else entering
+        check_range("Entering", entering, (words - 1) * parts + 1, words * parts)
         self._simd, self._bits = simd, bits
         self._words, self._least = words, least
+        self._pixels, self._entering = pixels, entering
+        self._grain = grain
         word = data.ArrayLayout(bits, simd)
+        most = -(-entering * pixels * (2 ** bits - 1) >> grain)
         super().__init__({
-            "i": In(stream.Signature(word)),
+            "i": In(stream.Signature(data.ArrayLayout(bits, pixels))),
             "room": In(1),
             "end": In(1),
             "start": Out(1),
             "word": Out(word),
             "index": Out(range(words)),
             "rounds": Out(range(words + 1)),
-            "total": Out(range(words * simd * (2 ** bits - 1) + 1)),
+            "total": Out(range(most + 1)),
         })
 
     def elaborate(self, platform):
@@ -75,7 +93,7 @@ class Ring(wiring.Component):
         place_bits = ceil_log2(self._words)
         m.submodules.cells = cells = memory.Memory(shape=entry, depth=2 << place_bits, init=[])
         w_port, r_port = cells.write_port(), cells.read_port()
-        m.submodules.sum = sum_ = Total(count=self._simd, bits=self._bits)
+        m.submodules.sum = sum_ = Total(count=self._pixels, bits=self._bits)
         rounds = Signal(data.ArrayLayout(self.rounds.shape(), 2))
         totals = Signal(data.ArrayLayout(self.total.shape(), 2))
         full   = Signal(data.ArrayLayout(1, 2))
@@ -85,25 +103,44 @@ class Ring(wiring.Component):
         index = Signal(range(self._words))
         kept  = Signal(range(self._words))                     # before this word
         out   = Signal(range(self._words - self._least + 1))   # words left out
-        added = Signal(range((self._words - 1) * self._simd * (2 ** self._bits - 1) + 1))
+        rounding = (1 << self._grain) - 1
+        added = Signal(range(
+            (self._entering - 1) * self._pixels * (2 ** self._bits - 1) + rounding + 1),
+            init=rounding)
         taken = Signal()
         last  = Signal()
+        # Those of a word that have come, the latest above the others.
+        coming = Value.cast(self.i.payload)
+        parts = self._simd // self._pixels
+        came = Signal(range(self._entering))   # before what comes
+        m.d.comb += last.eq(came == self._entering - 1)
+        whole = C(1)
+        if parts > 1:
+            whole = Signal()   # the word is complete
+            part = Signal(range(parts))
+            held = Signal((self._simd - self._pixels) * self._bits)
+            m.d.comb += whole.eq((part == parts - 1) | last)
+            coming = Cat(held, coming)
+            with m.If(taken):
+                m.d.sync += [part.eq(part + 1), held.eq(coming >> self._pixels * self._bits)]
+                with m.If(whole):
+                    m.d.sync += [part.eq(0), held.eq(0)]
         m.d.comb += [self.i.ready.eq(~full[bank]),
                      taken.eq(self.i.valid & self.i.ready),
-                     last.eq(index == self._words - 1),
                      sum_.i.eq(self.i.payload),
                      w_port.addr.eq(Cat(kept, bank)),
-                     w_port.data.word.eq(self.i.payload), w_port.data.index.eq(index)]
+                     w_port.data.word.eq(coming), w_port.data.index.eq(index)]
         keep = Signal()
-        m.d.comb += keep.eq(Value.cast(self.i.payload).any() | (out == self._words - self._least))
-        m.d.comb += w_port.en.eq(taken & keep)
+        m.d.comb += keep.eq(coming.any() | (out == self._words - self._least))
+        m.d.comb += w_port.en.eq(taken & whole & keep)
         with m.If(taken):
-            m.d.sync += [index.eq(index + 1), kept.eq(kept + keep), out.eq(out + ~keep),
-                         added.eq(added + sum_.o)]
+            m.d.sync += [came.eq(came + 1), added.eq(added + sum_.o)]
+            with m.If(whole):
+                m.d.sync += [index.eq(index + 1), kept.eq(kept + keep), out.eq(out + ~keep)]
             with m.If(last):
-                m.d.sync += [index.eq(0), kept.eq(0), out.eq(0), added.eq(0), bank.eq(~bank),
+                m.d.sync += [came.eq(0), index.eq(0), kept.eq(0), out.eq(0), added.eq(rounding), bank.eq(~bank),
                              full[bank].eq(1), rounds[bank].eq(kept + keep),
-                             totals[bank].eq(added + sum_.o)]
+                             totals[bank].eq(added + sum_.o >> self._grain)]
 
         # Send.
         going = Signal()

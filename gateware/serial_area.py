@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from amaranth.utils import bits_for, ceil_log2
 
-from .blocks import access, buffer, cells, cut, store, tables
+from .blocks import access, buffer, cells, cut, lone, store, tables
 from .compend import MOST_FLIP_FLOPS
 
 
@@ -57,12 +57,12 @@ def lane(folding, pe, resources):
     rows, places = bits_for(region.depth - 1), (folding.folds & -folding.folds).bit_length() - 1
     luts += 2 * rows + 3 * (rows - min(rows, places)) + 2 * bits_for(folding.folds) \
         + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits) + folding.wasted * 4
-    if folding.detection != "none" and folding.activation == "sign":
-        luts += folding.acc_bits + LUTS_OF_DETECTION
-    elif folding.detection != "none":
-        luts += LUTS_OF_DETECTION
+    bits = folding.limit.bit_length()
+    beyond = (folding.acc_bits - folding.grain - bits) / 3
+    if folding.detection != "none":
+        luts += LUTS_OF_DETECTION + (folding.activation == "sign") * (bits + beyond)
     if folding.detection == "speculative":
-        luts += folding.acc_bits
+        luts += bits + beyond
     return memory + kept, luts + LUTS_OF_LANE.get(family, 60)
 
 
@@ -74,9 +74,11 @@ def ring(folding, resources):
     family = resources.family
     width = folding.simd * folding.input_bits + bits_for(folding.folds - 1)
     memory, luts = buffer(width, 2 << ceil_log2(folding.folds), resources)
-    luts += total(folding.simd, folding.input_bits, family)
+    luts += total(folding.pixels, folding.input_bits, family)
+    luts += lone((folding.simd - folding.pixels) * folding.input_bits, family)
     # Words that are all zeros; what is added up, and kept for either bank.
-    luts += folding.simd * folding.input_bits * 0.27 + 4 * bits_for(folding.top)
+    luts += folding.simd * folding.input_bits * 0.27 + bits_for(folding.top)
+    luts += 3 * folding.limit.bit_length()
     return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, 60)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from amaranth.utils import bits_for, ceil_log2
 
 from model.checks import check_range
-from model.compend import DETECTIONS, MOST_FACTOR, Compend
+from model.compend import DETECTIONS, MOST_FACTOR, Compend, grain_of
 from model.packing import pack_fields
 from model.schedule import Schedule
 
@@ -96,13 +96,23 @@ class SerialFolding:
 
     @property
     def pixels(self):
-        """Pixels that come at once where this is the first layer.
+        """Activations that come at once.
 
-        As few as are there in time for planes enough to tell all neurons apart, one of each.
+        As few as take no longer than a plane of each neuron.
         """
         return next(pixels for pixels in range(1, self.simd + 1) if self.simd % pixels == 0
                     and (pixels == self.simd
                          or -(-self.inputs // pixels) <= self.groups * self.folds))
+
+    @property
+    def entering(self):
+        """Words of :py:`pixels` activations that come for an image."""
+        return -(-self.inputs // self.pixels)
+
+    @property
+    def empty(self):
+        """Places of an image's last word that its first activation is behind."""
+        return self.folds * self.simd - self.entering * self.pixels
 
     @property
     def most_cycles(self):
@@ -152,6 +162,16 @@ class SerialFolding:
     def top(self):
         """The greatest sum of an image's activations."""
         return self.inputs * (2 ** self.input_bits - 1)
+
+    @property
+    def grain(self):
+        """Bits of a sum of activations that are rounded up, as the golden model has them."""
+        return grain_of(self.inputs, self.input_bits)
+
+    @property
+    def limit(self):
+        """The greatest that sums are compared with, in units of 2^grain."""
+        return -(-self.top >> self.grain)
 
     @property
     def wasted(self):
@@ -209,6 +229,8 @@ class SerialFolding:
                              f"{self.detection}, not {layer.detection}")
         padded = np.zeros((self.weight_bits, layer.outputs, self.folds * self.simd), dtype=bool)
         padded[:, :, :self.inputs] = layer.planes
+        final = padded[:, :, (self.folds - 1) * self.simd:]
+        final[:] = np.roll(final, self.empty, axis=2)
         image = {}
         for pe in range(self.pe):
             image[f"weights{pe}"] = pack_fields(padded[:, pe::self.pe].swapaxes(0, 1), 1, self.simd)

@@ -11,11 +11,12 @@ from .checks import check_range
 from .products import products
 
 
-__all__ = ["ACTIVATIONS", "Compend", "DETECTIONS", "Serial"]
+__all__ = ["ACTIVATIONS", "Compend", "DETECTIONS", "LIMITS", "Serial", "grain_of"]
 
 
 ACTIVATIONS = ("relu", "sign", "linear")
 DETECTIONS  = ("none", "exact", "speculative")
+LIMITS = 256       # with which sums are compared, and 0
 MOST_FACTOR = 4    # eighths: half of the most that is to come, which is what comes on average
 
 
@@ -50,7 +51,9 @@ class Compend:
 
     So a neuron whose answer is zero is done when S falls below what anything else needs (early
     negative detection). One whose answer is a sign is also done when S cannot fall as far as that:
-    it is compared with 2^p · Σa, which needs no more than the bits of S from p on.
+    it is compared with 2^p · Σa, which needs no more than the bits of S from p on. Fewer will do
+    where Σa is rounded up: to a multiple of 2^:py:`grain`, of which there are at most
+    :data:`LIMITS`.
 
     Of acc = Σ w · a + bias ``"relu"`` gives the floor of acc / 2^shift, but nothing below 0 or
     above 2^output_bits − 1; ``"sign"`` gives 1 where acc ≥ 0, and 0 elsewhere. A threshold t is a
@@ -150,6 +153,11 @@ class Compend:
         return Serial(**{each.name: getattr(self, each.name) for each in fields(Serial)})
 
     @property
+    def grain(self) -> int:
+        """Bits of Σa that are rounded up for comparisons, as :func:`grain_of` has them."""
+        return grain_of(self.inputs, self.input_bits)
+
+    @property
     def top(self) -> int:
         """The greatest that a first plane can add: every bit set, every activation the greatest."""
         return self.inputs * (2 ** self.input_bits - 1) << self.weight_bits - 1
@@ -206,9 +214,9 @@ class Compend:
 
         A neuron is done below the first, and where signs are asked for at the second or above.
         """
-        total = self.check(x).sum(axis=-1)
+        total = -(-self.check(x).sum(axis=-1) >> self.grain)
         low = self.factor * total >> 3 if self.detection == "speculative" else 0 * total
-        return low, total - low
+        return low << self.grain, total - low << self.grain
 
     def run(self, x: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Results, and planes that it took to know them; each … × outputs."""
@@ -237,6 +245,11 @@ class Compend:
     def __call__(self, x: npt.ArrayLike) -> np.ndarray:
         """Results for activations, … × inputs: … × outputs."""
         return self.run(x)[0]
+
+
+def grain_of(inputs: int, input_bits: int) -> int:
+    """Bits by which sums of so many activations are too fine to tell when neurons are done."""
+    return max(0, (inputs * (2 ** input_bits - 1)).bit_length() - LIMITS.bit_length() + 1)
 
 
 def _integers(what: str, values: npt.ArrayLike) -> np.ndarray:

@@ -37,14 +37,14 @@ def images(rng, count, inputs):
 def compend(rng, activation, detection, pe, simd):
     spec, x = layer(rng, 7, 13, activation, detection), images(rng, 5, 13)
     folding = SerialFolding.of(spec, pe=pe, simd=simd)
-    padded = np.zeros((5, folding.folds * simd), dtype=int)
+    padded = np.zeros((5, folding.entering * folding.pixels), dtype=int)
     padded[:, :13] = x
     results = np.zeros((5, folding.groups * pe), dtype=int)
     results[:, :7] = spec(x)
     levels = {"detect": 1} if detection != "none" else {}
     levels |= {"factor": spec.factor} if detection == "speculative" else {}
     return streams(gateware.compend.Compend(folding, image=folding.image(spec)),
-                   pack_fields(padded, spec.input_bits, simd),
+                   pack_fields(padded, spec.input_bits, folding.pixels),
                    pack_fields(results, spec.output_bits, folding.lanes), **levels)
 
 
@@ -86,6 +86,25 @@ def ring():
             script.step({"end": int(n == 6)}, now={"start": 0, "index": index,
                                                    "word": image[index]} | about)
     return script.bench(Ring(simd=2, bits=3, words=3))
+
+
+def ring_of_few(rng):
+    """Activations one by one, which the last word has two of."""
+    script = Script()
+    for image in ([1, 0, 2, 0, 0, 0, 3, 1], [0] * 8):
+        words = [image[:3], image[3:6], [0, *image[6:]]]
+        kept = [n for n, word in enumerate(words) if any(word)] or [2]
+        for pixel in image:
+            script.step({"room": 0, "end": 0, "i__valid": 1, "i__payload": pixel},
+                        now={"i__ready": 1, "start": 0})
+        about = {"rounds": len(kept), "total": -(-sum(image) // 4)}
+        script.step({"room": 1, "i__valid": 0}, now={"start": 1} | about)
+        for n in range(5):
+            index = kept[n % len(kept)]
+            word = sum(each << 3 * place for place, each in enumerate(words[index]))
+            script.step({"end": int(n == 4)}, now={"start": 0, "index": index, "word": word}
+                        | about)
+    return script.bench(Ring(simd=3, bits=3, words=3, pixels=1, entering=8, grain=2))
 
 
 def total(rng, count, levels):
@@ -140,5 +159,6 @@ SERIAL = {
     "lane": (Lane, lambda rng: lane(rng, "exact")),
     "lane_all_planes": (Lane, lambda rng: lane(rng, "none")),
     "ring": (Ring, lambda rng: ring()),
+    "ring_of_few": (Ring, lambda rng: ring_of_few(rng)),
     "total": (Total, lambda rng: total(rng, 5, 1)),
 }

@@ -37,11 +37,12 @@ class StandIn(wiring.Component):
         self.classes = classes
         self.control_address = CONTROL
         self.memories = {"cells": bus.Region(32, CONTROL)}
+        self.counters = {}
         self.data = memory.MemoryData(shape=32, depth=WORDS, init=[])
         # As much of a shape and a mapping as a driver looks at.
         self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
         self.mapping = SimpleNamespace(layers=[SimpleNamespace(
-            folds=words, simd=simd, inputs=words * simd - (words * simd > 1), outputs=classes,
+            folds=words, entering=words, simd=simd, pixels=simd, inputs=words * simd - (words * simd > 1), outputs=classes,
             pe=1, planes=bits, batch=1)])
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(bits, simd))),

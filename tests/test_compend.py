@@ -63,10 +63,11 @@ def test_sums_fall_after_the_first_plane_and_stay_within_their_bits(data, layer)
 def test_planes_run_until_the_answer_is_known(data, layer):
     x = data.draw(activations(layer, 4))
     results, run = layer.run(x)
-    total = x.sum(axis=1)
+    total = -(-x.sum(axis=1) // 2 ** layer.grain)
     for n, o in np.ndindex(run.shape):
         acc, known = int(layer.preload[o]), None
-        low = total[n] * layer.factor // 8 if layer.detection == "speculative" else 0
+        unit = 2 ** layer.grain
+        low = total[n] * layer.factor // 8 * unit if layer.detection == "speculative" else 0
         for plane, bits in enumerate(layer.planes[:, o]):
             left = layer.weight_bits - 1 - plane
             acc += (-1 if plane else 1) * int(x[n] @ bits) * 2 ** left
@@ -74,7 +75,7 @@ def test_planes_run_until_the_answer_is_known(data, layer):
                 continue   # as it is where sums are asked for
             if acc < low * 2 ** left:
                 known = 0
-            elif layer.activation == "sign" and acc >= (total[n] - low) * 2 ** left:
+            elif layer.activation == "sign" and acc >= (total[n] * unit - low) * 2 ** left:
                 known = 1
             if known is not None:
                 break
@@ -175,9 +176,9 @@ def test_bits_of_accumulators():
 
 def beats(folding, x):
     """Words of the images that a component takes."""
-    padded = np.zeros((len(x), folding.folds * folding.simd), dtype=int)
+    padded = np.zeros((len(x), folding.entering * folding.pixels), dtype=int)
     padded[:, :folding.inputs] = x
-    return pack_fields(padded, folding.input_bits, folding.simd)
+    return pack_fields(padded, folding.input_bits, folding.pixels)
 
 
 def run_with(layer, detect=1, factor=None):
@@ -275,10 +276,10 @@ def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, 
     assert (results == layer(x)).all()
     cycles = folding.schedule.counts(layer, x).cycles
     # The first word leaves two cycles after the last lane is done, the others behind it.
-    first = folding.folds + cycles.cumsum() + 1
+    first = folding.entering + cycles.cumsum() + 1
     assert left == [int(n) + k for n in first for k in range(folding.words)]
     # An image comes while the one before is worked on.
-    assert came[:2 * folding.folds] == list(range(2 * folding.folds))
+    assert came[:2 * folding.entering] == list(range(2 * folding.entering))
 
 
 @pytest.mark.parametrize("outputs, inputs, pe, simd", [
@@ -294,7 +295,7 @@ def test_registers_hold_what_they_may_be_and_no_more(outputs, inputs, pe, simd, 
               "run": (folding.outputs * folding.weight_bits).bit_length(),
               "begun": pe.bit_length(), "full": 2, "bank": 1, "turn": 1,
               "group": group, "part": part, "place": place, "idle": folding.wasted + 1,
-              "low": folding.top.bit_length() if layer.detection == "speculative" else 0}
+              "low": folding.limit.bit_length() if layer.detection == "speculative" else 0}
     # Of no bits at all are those that could only be 0.
     assert {name: found for name, found in registers(dut).items() if name in widths} \
         == {name: (width, 0) for name, width in widths.items() if width}
@@ -334,7 +335,7 @@ def test_results_are_offered_unasked():
     layer = random_layer(3, 4, "relu")
     folding = SerialFolding.of(layer, pe=1, simd=2)
     assert offers(gateware.compend.Compend(folding, image=folding.image(layer)),
-                  [0] * folding.folds)
+                  [0] * folding.entering)
 
 
 @pytest.mark.parametrize("detection", ["none", "exact", "speculative"])
@@ -344,7 +345,7 @@ def test_there_are_ports_for_what_is_built(detection, activation):
     folding = SerialFolding.of(layer, pe=2, simd=4)
     found = ports(gateware.compend.Compend(folding))
     lanes = folding.lanes * (1 if activation == "sign" else 5)
-    expected = {"i_payload": 16, "i_valid": 1, "i_ready": 1, "o_payload": lanes, "o_valid": 1,
+    expected = {"i_payload": 4 * folding.pixels, "i_valid": 1, "i_ready": 1, "o_payload": lanes, "o_valid": 1,
                 "o_ready": 1, "counts": 96}
     expected |= {"detect": 1} if detection != "none" else {}
     expected |= {"factor": 3} if detection == "speculative" else {}

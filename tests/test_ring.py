@@ -23,9 +23,15 @@ def kept(image, least):
     return indices
 
 
-def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None):
-    """Start each image after some cycles, let it go round for so many words, and look at them."""
-    words = sum((pack_fields(image, 3, 2) for image in images), [])
+def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None, empty=0, grain=0):
+    """Start each image after some cycles, let it go round for so many words, and look at them.
+
+    So many places of the last word are empty, and nothing comes for them.
+    """
+    words = []
+    for image in images:
+        coming = [*np.ravel(image[:-1]), *image[-1][empty:]]
+        words += pack_fields(coming, 3, len(dut.i.payload))
 
     async def producer(ctx):
         await feed(ctx, dut.i, words, stalls)
@@ -43,7 +49,7 @@ def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None):
                 if start:
                     break
             indices = kept(image, least)
-            expected = [len(indices), sum(map(sum, image))]
+            expected = [len(indices), -(-sum(map(sum, image)) >> grain)]
             assert start and about == expected
             ctx.set(dut.room, turn % 2)   # it does not matter while an image goes round
             for n in range(turn):
@@ -70,6 +76,45 @@ def test_words_that_are_not_zero_go_round(data, images, stalls):
                                        max_size=len(images))) for low in (1, 0))
     held_for(Ring(simd=2, bits=3, words=len(images[0]), least=least), images, least, turns, waits,
              stalls)
+
+
+@given(data=st.data(), simd=st.sampled_from([2, 4, 6]), words=st.integers(1, 4),
+       grain=st.integers(0, 4), stalls=strategies.stalls, seed=st.integers(0, 999))
+def test_words_are_made_of_what_comes_a_little_at_a_time(data, simd, words, grain, stalls, seed):
+    pixels = data.draw(st.sampled_from([each for each in (1, 2, 3) if simd % each == 0]))
+    empty = pixels * data.draw(st.integers(0, simd // pixels - 1))
+    least = data.draw(st.integers(1, words))
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 8, (3, words, simd)) * (rng.random((3, words, 1)) < 0.5)
+    images[:, -1, :empty] = 0
+    dut = Ring(simd=simd, bits=3, words=words, pixels=pixels, least=least, grain=grain,
+               entering=(words * simd - empty) // pixels)
+    held_for(dut, images.tolist(), least, [5, 1, 9], [0, 30, 2], stalls, empty=empty, grain=grain)
+
+
+@pytest.mark.parametrize("given_, message", [
+    ({"pixels": 3}, "Pixels must divide the 4 activations of a word, not 3"),
+    ({"pixels": 5}, "Pixels must be between 1 and 4, not 5"),
+    ({"pixels": 2, "entering": 4}, "Entering must be between 5 and 6, not 4"),
+    ({"pixels": 2, "entering": 7}, "Entering must be between 5 and 6, not 7"),
+    ({"grain": -1}, "Grain must be at least 0, not -1")])
+def test_what_comes_must_fill_the_words(given_, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Ring(simd=4, bits=2, words=3, **given_)
+
+
+@pytest.mark.parametrize("simd, pixels, entering, grain, widths", [
+    (4, 1, 9, 2, {"part": 2, "held": 9, "came": 4, "total": 5}),
+    (4, 2, 5, 0, {"part": 1, "held": 6, "came": 3, "total": 7}),
+    (6, 2, 8, 3, {"part": 2, "held": 12, "came": 3, "total": 4})])
+def test_what_is_held_of_a_word_is_no_more_than_has_come(simd, pixels, entering, grain, widths):
+    dut = Ring(simd=simd, bits=3, words=3, pixels=pixels, entering=entering, grain=grain)
+    found = {name: width for name, (width, _) in registers(dut).items()}
+    assert {name: found[name] for name in ("part", "held", "came")} == {
+        name: widths[name] for name in ("part", "held", "came")}
+    assert ports(dut)["total"] == widths["total"] and found["totals"] == 2 * widths["total"]
+    assert registers(dut)["added"] == (
+        ((entering - 1) * pixels * 7 + 2 ** grain - 1).bit_length(), 2 ** grain - 1)
 
 
 def test_an_image_can_start_the_cycle_after_its_last_word_and_another_be_there():

@@ -16,8 +16,10 @@ def word_by_word(schedule, layer, x):
     for at in reversed(starts):
         if len(used) < schedule.least and at not in used:
             used = sorted([*used, at])
-    total = int(x.sum())
+    unit = 2 ** layer.grain
+    total = -(-int(x.sum()) // unit)
     low = total * layer.factor // 8 if layer.detection == "speculative" else 0
+    total, low = total * unit, low * unit
     busy, planes = [0] * pe, 0
     for o in range(layer.outputs):
         acc, words, done = int(layer.preload[o]), 0, False

@@ -1,7 +1,6 @@
 """Areas of layers of several bits are estimated as synthesis has them."""
 
 import importlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,10 +65,12 @@ def test_spram_is_counted_for_each_pe():
     assert area.spram_blocks(folding(simd=17, pe=2, storage="spram")) == 4
 
 
-def test_words_of_pixels_are_put_together():
-    assert area.fed(folding(simd=16)) == area.regroup(8, 512, 128)
-    wide = replace(folding(), pe=64)
-    assert wide.pixels == wide.simd and area.fed(wide) == 0
+def test_activations_that_come_a_few_at_a_time_need_no_adders():
+    few, all_ = folding(), folding(pe=64)
+    assert (few.pixels, all_.pixels) == (1, 8)
+    found = [serial_area.ring(each, ICE40)[1] for each in (few, all_)]
+    # What is held of a word is in flip-flops, and adders are for eight of them.
+    assert found[0] - found[1] == 7 * 8 - serial_area.total(8, 8, "ice40")
 
 
 @pytest.mark.slow

@@ -127,9 +127,9 @@ def values(h: Harness, *, inputs: int, outputs: int, weight_bits: int, input_bit
     expected = [Cat(*answer[n:n + folding.lanes])
                 for answer in ([*each, *[Const(0, output_bits)] * fill] for each in answers)
                 for n in range(0, len(answer), folding.lanes)]
-    width = folding.simd * input_bits
+    width = folding.pixels * input_bits
     words = [Cat(each, Const(0, width))[n * width:(n + 1) * width]
-             for each in x for n in range(folding.folds)]
+             for each in x for n in range(folding.entering)]
     ready = Cat(*(write(h, getattr(dut, f"{name}_bus"), [Cat(*row) for row in each], name=name)
                   for name, each in rows.items())).all()
     fed = feed(h, dut.i, words, when=ready)
@@ -158,8 +158,8 @@ PROOFS = (
                              "detection": "speculative"}))),
         (Change("gateware.lane", "self.sum[-1] & (~sums.rises | sums.ends) & self.detect",
                 "self.sum[-1] & self.detect"),
-         Change("gateware.lane", "self.sum >= self.high", "self.sum >= 0"),
-         Change("gateware.ring", "totals[bank].eq(added + sum_.o)", "totals[bank].eq(added)",
+         Change("gateware.lane", "kept >= self.high", "kept >= 0"),
+         Change("gateware.ring", "eq(added + sum_.o >> self._grain)", "eq(added >> self._grain)",
                 case=1),
          Change("gateware.serial_folding", "padded[:, pe::self.pe].swapaxes(0, 1)",
                 "padded[:, pe::self.pe]", case=2),

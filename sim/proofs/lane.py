@@ -103,11 +103,11 @@ PROOFS = (
               detection="speculative")),
         (Change("gateware.lane", "self.sum[-1] & (~sums.rises | sums.ends) & self.detect",
                 "self.sum[-1] & self.detect"),
-         Change("gateware.lane", "self.sum >= self.high", "self.sum >= self.high - 1", case=1),
+         Change("gateware.lane", "kept >= self.high", "kept >= self.high - 1", case=1),
          Change("gateware.lane", "counts.eq(sums.valid & (sums.first | ~over))",
                 "counts.eq(sums.valid)", case=2),
          Change("gateware.lane", "(stop & (sums.tag == tag))", "stop", case=3),
          Change("gateware.lane", "falls = ~comes.rises", "falls = comes.rises", case=4),
-         Change("gateware.lane", "self.sum < self.low", "self.sum <= self.low", case=5)),
+         Change("gateware.lane", "kept < self.low", "kept <= self.low", case=5)),
     ),
 )
