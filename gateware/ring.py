@@ -19,8 +19,9 @@ class Ring(wiring.Component):
     Activations come a few at a time, which words are made of; those that the last word lacks are
     zeros, and the first of it. Words of nothing but zeros are left out as long as :py:`least` words
     remain. What comes is taken in each cycle while there is room. The cycle after the last of an
-    image is the first in which it can :py:`start`; from the next one on there is a word in every cycle, the first one first,
-    and after the last one the first again, until :py:`end`, after which another image can start.
+    image is the first in which it can :py:`start`; from the next one on there is a word in every
+    cycle, the first one first, and after the last one the first again, until :py:`end`, after which
+    another image can start.
 
     Parameters
     ----------
@@ -138,7 +139,8 @@ class Ring(wiring.Component):
             with m.If(whole):
                 m.d.sync += [index.eq(index + 1), kept.eq(kept + keep), out.eq(out + ~keep)]
             with m.If(last):
-                m.d.sync += [came.eq(0), index.eq(0), kept.eq(0), out.eq(0), added.eq(rounding), bank.eq(~bank),
+                m.d.sync += [came.eq(0), index.eq(0), kept.eq(0), out.eq(0), added.eq(rounding),
+                             bank.eq(~bank),
                              full[bank].eq(1), rounds[bank].eq(kept + keep),
                              totals[bank].eq(added + sum_.o >> self._grain)]
 

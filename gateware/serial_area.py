@@ -10,15 +10,17 @@ from amaranth.utils import bits_for, ceil_log2
 
 from .blocks import access, buffer, cells, cut, lone, store, tables
 from .compend import MOST_FLIP_FLOPS
+from .total import stages
 
 
 __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
 LUTS_PER_BIT  = {"ice40": 0.94, "ecp5": 0.9}  # of an activation that meets a weight
-LUTS_OF_LANE  = {"ice40": -9, "ecp5": -11}     # of its control, beside counters
+LUTS_OF_LANE  = {"ice40": -1, "ecp5": -3}     # of its control, beside counters
 LUTS_OF_RING  = {"ice40": 71, "ecp5": 35}
 LUTS_OF_UNIT  = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
+LUTS_OF_STAGE  = 24   # of what goes along with a word, for each register between adders
 LUTS_OF_REGION = 20   # of what is on the bus, in the way from there to a host
 
 
@@ -56,7 +58,8 @@ def lane(folding, pe, resources):
     # An address is added up of others, but for bits that are those of a word's place.
     rows, places = bits_for(region.depth - 1), (folding.folds & -folding.folds).bit_length() - 1
     luts += 2 * rows + 3 * (rows - min(rows, places)) + 2 * bits_for(folding.folds) \
-        + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits) + folding.wasted * 4
+        + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits)
+    luts += LUTS_OF_STAGE * stages(folding.simd, folding.levels)
     bits = folding.limit.bit_length()
     beyond = (folding.acc_bits - folding.grain - bits) / 3
     if folding.detection != "none":

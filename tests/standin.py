@@ -42,8 +42,8 @@ class StandIn(wiring.Component):
         # As much of a shape and a mapping as a driver looks at.
         self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
         self.mapping = SimpleNamespace(layers=[SimpleNamespace(
-            folds=words, entering=words, simd=simd, pixels=simd, inputs=words * simd - (words * simd > 1), outputs=classes,
-            pe=1, planes=bits, batch=1)])
+            folds=words, entering=words, simd=simd, pixels=simd,
+            inputs=words * simd - (words * simd > 1), outputs=classes, pe=1, planes=bits, batch=1)])
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(bits, simd))),
             "o": Out(stream.Signature(layout(classes, SCORE_BITS))),

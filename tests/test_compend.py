@@ -345,8 +345,8 @@ def test_there_are_ports_for_what_is_built(detection, activation):
     folding = SerialFolding.of(layer, pe=2, simd=4)
     found = ports(gateware.compend.Compend(folding))
     lanes = folding.lanes * (1 if activation == "sign" else 5)
-    expected = {"i_payload": 4 * folding.pixels, "i_valid": 1, "i_ready": 1, "o_payload": lanes, "o_valid": 1,
-                "o_ready": 1, "counts": 96}
+    expected = {"i_payload": 4 * folding.pixels, "i_valid": 1, "i_ready": 1,
+                "o_payload": lanes, "o_valid": 1, "o_ready": 1, "counts": 96}
     expected |= {"detect": 1} if detection != "none" else {}
     expected |= {"factor": 3} if detection == "speculative" else {}
     assert {name: bits for name, bits in found.items() if "_bus_" not in name} == expected

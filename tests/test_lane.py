@@ -102,7 +102,8 @@ def test_there_are_ports_for_what_is_built(detection, activation):
     assert {name: bits for name, bits in found.items() if "_bus_" not in name} == expected
 
 
-@pytest.mark.parametrize("inputs, simd, input_bits", [(3, 1, 1), (4, 1, 1), (7, 1, 1), (5, 3, 3), (9, 2, 8)])
+@pytest.mark.parametrize("inputs, simd, input_bits", [
+    (3, 1, 1), (4, 1, 1), (7, 1, 1), (5, 3, 3), (9, 2, 8)])
 def test_limits_and_words_are_as_wide_as_they_may_be_great(inputs, simd, input_bits):
     layer = Compend(np.ones((2, inputs), int), np.zeros(2, int), input_bits=input_bits,
                     activation="sign", detection="speculative")

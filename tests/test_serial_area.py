@@ -43,15 +43,16 @@ def test_detection_costs_a_comparison_and_speculation_another():
     none = luts(detection="none")
     assert luts(activation="relu", detection="none") == none
     assert luts(activation="relu") - none == 19
-    assert luts() - none == 27 + 19
-    assert luts(detection="speculative") - luts() == 27
+    # Of 27 bits of a sum 9 are too fine, and 10 greater than any limit.
+    assert luts() - none == pytest.approx(19 + 8 + 10 / 3)
+    assert luts(detection="speculative") - luts() == pytest.approx(8 + 10 / 3)
 
 
 @pytest.mark.parametrize("made, ice40, ecp5", [
-    (folding(), (77, 2_625), (18, 2_359)),
-    (folding("relu", simd=16, pe=2, storage="spram"), (18, 1_887), (6, 2_126)),
-    (folding("linear", detection="none", pe=1, levels=1), (73, 1_061), (20, 894)),
-    (folding(storage="distributed"), (13, 494_049), (2, 45_331)),
+    (folding(), (77, 2_525), (18, 2_194)),
+    (folding("relu", simd=16, pe=2, storage="spram"), (18, 1_834), (6, 1_933)),
+    (folding("linear", detection="none", pe=1, levels=1), (73, 1_083), (20, 851)),
+    (folding(storage="distributed"), (13, 493_949), (2, 45_166)),
 ])
 def test_layers(made, ice40, ecp5):
     for resources, expected in ((ICE40, ice40), (ECP5, ecp5)):
@@ -70,7 +71,7 @@ def test_activations_that_come_a_few_at_a_time_need_no_adders():
     assert (few.pixels, all_.pixels) == (1, 8)
     found = [serial_area.ring(each, ICE40)[1] for each in (few, all_)]
     # What is held of a word is in flip-flops, and adders are for eight of them.
-    assert found[0] - found[1] == 7 * 8 - serial_area.total(8, 8, "ice40")
+    assert found[0] - found[1] == pytest.approx(7 * 8 - serial_area.total(8, 8, "ice40"))
 
 
 @pytest.mark.slow
