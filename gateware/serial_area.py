@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from amaranth.utils import bits_for, ceil_log2
 
-from .blocks import access, buffer, cells, cut, lone, store, tables
+from .blocks import access, buffer, cells, cut, store, tables
 from .compend import MOST_FLIP_FLOPS
 from .total import stages
 
@@ -17,8 +17,8 @@ __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
 LUTS_PER_BIT  = {"ice40": 0.94, "ecp5": 0.9}  # of an activation that meets a weight
-LUTS_OF_LANE  = {"ice40": -1, "ecp5": -3}     # of its control, beside counters
-LUTS_OF_RING  = {"ice40": 71, "ecp5": 35}
+LUTS_OF_LANE  = {"ice40": -1, "ecp5": 9}     # of its control, beside counters
+LUTS_OF_RING  = {"ice40": 84, "ecp5": 72}
 LUTS_OF_UNIT  = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
 LUTS_OF_STAGE  = 24   # of what goes along with a word, for each register between adders
 LUTS_OF_REGION = 20   # of what is on the bus, in the way from there to a host
@@ -78,7 +78,7 @@ def ring(folding, resources):
     width = folding.simd * folding.input_bits + bits_for(folding.folds - 1)
     memory, luts = buffer(width, 2 << ceil_log2(folding.folds), resources)
     luts += total(folding.pixels, folding.input_bits, family)
-    luts += lone((folding.simd - folding.pixels) * folding.input_bits, family)
+    luts += (folding.simd - folding.pixels) * folding.input_bits
     # Words that are all zeros; what is added up, and kept for either bank.
     luts += folding.simd * folding.input_bits * 0.27 + bits_for(folding.top)
     luts += 3 * folding.limit.bit_length()

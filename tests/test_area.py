@@ -155,10 +155,10 @@ EXPECTED = {
     "drawn-apart-batch": (5_132, 14, 0),
     "drawn-xor": (7_272, 35, 0),
     "signs": (3_133, 11, 0),
-    "several-bits": (4_823, 29, 4),
-    "several-bits-small": (4_133, 32, 0),
-    "several-bits-ecp5": (8_069, 109, 0),
-    "several-bits-relu": (9_180, 138, 0),
+    "several-bits": (4_836, 29, 4),
+    "several-bits-small": (4_159, 32, 0),
+    "several-bits-ecp5": (8_258, 109, 0),
+    "several-bits-relu": (9_607, 138, 0),
 }
 
 

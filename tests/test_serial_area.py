@@ -2,7 +2,6 @@
 
 import importlib
 
-import numpy as np
 import pytest
 
 from gateware import area, serial_area
@@ -49,10 +48,10 @@ def test_detection_costs_a_comparison_and_speculation_another():
 
 
 @pytest.mark.parametrize("made, ice40, ecp5", [
-    (folding(), (77, 2_525), (18, 2_194)),
-    (folding("relu", simd=16, pe=2, storage="spram"), (18, 1_834), (6, 1_933)),
-    (folding("linear", detection="none", pe=1, levels=1), (73, 1_083), (20, 851)),
-    (folding(storage="distributed"), (13, 493_949), (2, 45_166)),
+    (folding(), (77, 2_538), (18, 2_335)),
+    (folding("relu", simd=16, pe=2, storage="spram"), (18, 1_847), (6, 2_114)),
+    (folding("linear", detection="none", pe=1, levels=1), (73, 1_096), (20, 956)),
+    (folding(storage="distributed"), (13, 493_962), (2, 45_307)),
 ])
 def test_layers(made, ice40, ecp5):
     for resources, expected in ((ICE40, ice40), (ECP5, ecp5)):
@@ -77,18 +76,22 @@ def test_activations_that_come_a_few_at_a_time_need_no_adders():
 @pytest.mark.slow
 @needs_nextpnr
 @pytest.mark.parametrize("family, simd, activation, detection", [
-    ("ice40", 8, "sign", "none"), ("ice40", 13, "relu", "exact"),
+    ("ice40", 8, "sign", "exact"), ("ice40", 13, "relu", "exact"),
     ("ecp5", 8, "sign", "speculative"), ("ecp5", 16, "relu", "exact")])
 def test_synthesis_makes_of_parts_what_is_estimated(family, simd, activation, detection, tmp_path):
     packed = importlib.import_module("bench.area").packed
     made = folding(activation, detection, simd, storage="spram" if family == "ice40" else "block")
     luts, memories = CELLS[family]
-    for component, expected in (
-            (Total(count=simd, bits=8), (0, serial_area.total(simd, 8, family))),
-            (Lane(made, 0), serial_area.lane(made, 0, RESOURCES[family])),
-            (Ring(simd=simd, bits=8, words=made.folds), serial_area.ring(made, RESOURCES[family])),
-            (Compend(made), serial_area.layer(made, RESOURCES[family]))):
-        found = packed(component, family, tmp_path)
-        assert found[memories] == expected[0]
-        assert found[luts] - 2 == pytest.approx(expected[1], rel=NEAR, abs=8)
-    assert np.isfinite(expected[1])
+    resources, found = RESOURCES[family], {}
+    for part, make, expected in (
+            ("total", lambda: Total(count=simd, bits=8), (0, serial_area.total(simd, 8, family))),
+            ("lane", lambda: Lane(made, 0), serial_area.lane(made, 0, resources)),
+            ("ring", lambda: Ring(simd=simd, bits=8, words=made.folds, pixels=made.pixels,
+                                  entering=made.entering, grain=made.grain),
+             serial_area.ring(made, resources)),
+            ("layer", lambda: Compend(made), serial_area.layer(made, resources))):
+        cells = packed(make(), family, tmp_path)
+        found[part] = cells.get(memories, 0) - expected[0], cells[luts] - 2 - round(expected[1])
+        # A memory too many or too few, or look-up tables.
+        assert found[part][0] == 0, found
+        assert abs(found[part][1]) <= max(8, NEAR * expected[1]), found
