@@ -5,7 +5,6 @@ import importlib
 import pytest
 
 from gateware import area, serial_area
-from gateware.compend import Compend
 from gateware.lane import Lane
 from gateware.mapping import Mapping
 from gateware.ring import Ring
@@ -88,8 +87,7 @@ def test_synthesis_makes_of_parts_what_is_estimated(family, simd, activation, de
             ("lane", lambda: Lane(made, 0), serial_area.lane(made, 0, resources)),
             ("ring", lambda: Ring(simd=simd, bits=8, words=made.folds, pixels=made.pixels,
                                   entering=made.entering, grain=made.grain),
-             serial_area.ring(made, resources)),
-            ("layer", lambda: Compend(made), serial_area.layer(made, resources))):
+             serial_area.ring(made, resources))):
         cells = packed(make(), family, tmp_path)
         found[part] = cells.get(memories, 0) - expected[0], cells[luts] - 2 - round(expected[1])
         # A memory too many or too few, or look-up tables.
