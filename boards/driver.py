@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateware.control import network_id
+from gateware.control import is_choice, network_id
 from model import frame
 from model.errors import CheckFailed, InputError
 from model.frame import FrameError, Identity, Opcode, Repeated, Run
@@ -109,7 +109,7 @@ class Driver:
     def choose(self, image: Image) -> None:
         """Have samples drawn, and neurons end early, as an image says; leave its memories alone."""
         for name, region in self._accelerator.memories.items():
-            if name == "samples" or name.endswith(".detection"):
+            if is_choice(name):
                 self._one(Opcode.WRITE, frame.write(region.base, image[name]), 0)
 
     def read(self) -> Image:

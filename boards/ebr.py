@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateware.bus import WORD
+from gateware.control import is_choice
 from gateware.serial_folding import SerialFolding
 from model.errors import InputError
 from sim.engine import Image
@@ -166,7 +167,7 @@ class Layout:
     def find(cls, name: str, netlist: Netlist, where: Mapping[str, Place],
              accelerator: Any) -> "Layout | None":
         """Of an accelerator's memory; None where it is not in block RAM, or cut in another way."""
-        if name == "samples" or name.endswith(".detection"):   # which are registers
+        if is_choice(name):   # which is a register
             return None
         region, cells = accelerator.memories[name], cells_of(name, len(accelerator.mapping.layers))
         parts = []

@@ -73,10 +73,9 @@ class Accelerator(wiring.Component):
         self._image = image
         self._probes = probes
         shape, mapping = plan.shape, plan.mapping
-        pixels = mapping.layers[0].pixels
         last = len(mapping.layers) - 1
 
-        pixels = data.ArrayLayout(shape.encoder.bits, pixels)
+        pixels = data.ArrayLayout(shape.encoder.bits, mapping.layers[0].pixels)
         marked = data.StructLayout({"pixels": pixels, "last": 1})
         members = {
             "i": In(stream.Signature(marked if mapping.batch > 1 else pixels)),
@@ -85,16 +84,15 @@ class Accelerator(wiring.Component):
             "loaded": Out(1),
         }
         for n, layer in enumerate(mapping.layers if probes else ()):
-            fields = {}
-            if not isinstance(layer, SerialFolding):
-                fields["sums"] = data.ArrayLayout(
-                    range((layer.total if n == last else layer.top) + 1), layer.lanes)
-            elif n == last:   # which the output shows
-                continue
-            if n < last:
-                name, bits = ("values", layer.output_bits) if isinstance(layer, SerialFolding) \
-                    and layer.activation == "relu" else ("bits", 1)
-                fields[name] = bits * layer.lanes
+            if isinstance(layer, SerialFolding):
+                if n == last:   # which the output shows
+                    continue
+                fields = {layer.results: layer.output_bits * layer.lanes}
+            else:
+                fields = {"sums": data.ArrayLayout(
+                    range((layer.total if n == last else layer.top) + 1), layer.lanes)}
+                if n < last:
+                    fields["bits"] = layer.lanes
             members[f"probe_{n}"] = Out(wiring.Signature({
                 "valid": Out(1),
                 "payload": Out(data.StructLayout(fields)),

@@ -17,22 +17,19 @@ from amaranth.utils import bits_for, ceil_log2
 from model.sense import Sense
 from model.stochastic import BITS, FRESH, bits_of
 
-from . import serial_area, spram, wide
+from . import serial_area, spram
 from .adder_tree import adder_tree
 from .blocks import (
     LUTS_TO_CHOOSE,
-    access,
     blocks,
     buffer,
-    cells,
     counter,
-    cut,
     lone,
     regroup,
     running_luts,
     store,
     sum_luts,
-    tables,
+    weights,
 )
 from .frames import PAGE, PAGES
 from .memories import latency
@@ -67,7 +64,6 @@ LUTS_OF_BUFFER = 12        # beside its counters
 LUTS_OF_BATCHES = 41       # of keeping them apart at both ends
 LUTS_OF_SAMPLES = 20       # of the register of how many, and of those that look at it
 LUTS_OF_STEP = {"ice40": 1, "ecp5": 1.4}   # of a converter, for each bit of a count
-LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 LUTS_OF_PRODUCT = 2.5      # for each bit of one factor and each of the other
 LUTS_OF_LINK = {"ice40": 1_680, "ecp5": 1_590}   # with the bus, and the serial port
 
@@ -202,31 +198,9 @@ def sums(folding, resources, unit):
     if folding.numbers is not None:
         luts += drawing(folding, family)
     memory = 0
-    for count, more in (weights(folding, resources), before(folding, resources, unit)):
+    kept = weights(folding.weights, folding.storage, folding.inputs * folding.outputs, resources)
+    for count, more in (kept, before(folding, resources, unit)):
         memory, luts = memory + count, luts + more
-    return memory, luts
-
-
-def weights(folding, resources):
-    """Block RAMs and look-up tables of a layer's weights."""
-    width, luts = folding.pe * folding.simd, access(folding.weights)
-    memory = 0
-    if folding.storage == "block":
-        memory, more = cut(cells, width, folding.rows, resources)
-        luts += more
-    elif folding.storage == "wide" and resources.family == "ecp5":
-        memory = wide.blocks(width, folding.rows)
-    elif folding.storage == "wide":
-        memory = sum(cells(piece.width, folding.rows, resources)[0]
-                     for piece in wide.pieces(width))
-        luts += lone(width, resources.family)   # a register that is in the block elsewhere
-    elif folding.storage == "logic":
-        luts += LUTS_OF_CONSTANT * folding.inputs * folding.outputs
-    elif folding.storage == "distributed":
-        luts += tables(width, folding.rows, resources.family)[1]
-    elif folding.storage == "auto":
-        memory, more = cut(buffer, width, folding.rows, resources)
-        luts += more
     return memory, luts
 
 

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .scores import layout
+from .scores import greatest, layout
 
 
 __all__ = ["Best"]
@@ -36,7 +36,6 @@ class Best(wiring.Component):
             raise ValueError(f"Words must be at least the {classes} classes, not {words!r}")
         self._classes = classes
         self._words = words
-        self._score_bits = score_bits
         super().__init__({
             "i": In(stream.Signature(signed(score_bits))),
             "o": Out(stream.Signature(layout(classes, score_bits))),
@@ -46,19 +45,14 @@ class Best(wiring.Component):
         m = Module()
         index = Signal(range(self._words))
         real  = Signal()
-        wins  = Signal()
-        best_score = Signal(signed(self._score_bits))
-        best_place = Signal(range(self._classes))
         score = self.i.payload
         m.d.comb += [real.eq(index < self._classes),
                      self.o.valid.eq(self.i.valid & real),
                      self.i.ready.eq(self.o.ready | ~real),
-                     wins.eq((index == 0) | (score > best_score)),
                      self.o.payload.score.eq(score),
-                     self.o.payload.best.eq(Mux(wins, index, best_place)),
+                     self.o.payload.best.eq(greatest(
+                         m, self._classes, index, score, self.o.valid & self.o.ready)),
                      self.o.payload.last.eq(index == self._classes - 1)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += index.eq(Mux(index == self._words - 1, 0, index + 1))
-            with m.If(real & wins):
-                m.d.sync += [best_score.eq(score), best_place.eq(index)]
         return m

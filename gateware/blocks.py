@@ -5,11 +5,12 @@ from math import gcd
 
 from amaranth.utils import bits_for
 
+from . import wide
 from .bus import WORD, Region
 
 
 __all__ = ["access", "blocks", "buffer", "cells", "counter", "cut", "lone", "regroup",
-           "running_luts", "store", "sum_luts", "tables"]
+           "running_luts", "store", "sum_luts", "tables", "weights"]
 
 
 LUTS_TO_READ_BACK = 0.73   # for each bit of a row that is chosen from several words of the bus
@@ -17,6 +18,7 @@ LUTS_ON_BUS = 0.6          # for each bit of one that is a word itself
 LUTS_TO_WRITE = 1          # for each word of a row
 LUTS_TO_CHOOSE = 0.75      # for each bit that is chosen from one block RAM more
 LUTS_OF_TABLES = 6         # for four bits of sixteen words, and what writes them
+LUTS_OF_CONSTANT = 0.25    # for each weight that never changes
 
 WEIGHT = {"ice40": 64, "ecp5": 128}   # of a block RAM to Yosys, where a flip-flop is 1
 DEEP   = 16   # words of a memory of look-up tables
@@ -86,6 +88,28 @@ def store(width, depth, resources):
     """Block RAMs and look-up tables of a :class:`gateware.memories.Store`, weights excepted."""
     memory, luts = cut(buffer, width, depth, resources)
     return memory, luts + access(Region(width, depth))
+
+
+def weights(region, storage, count, resources):
+    """Block RAMs and look-up tables of a store of so many bits of weights, in a kind of memory."""
+    memory, luts = 0, access(region)
+    if storage == "block":
+        memory, more = cut(cells, region.width, region.depth, resources)
+        luts += more
+    elif storage == "wide" and resources.family == "ecp5":
+        memory = wide.blocks(region.width, region.depth)
+    elif storage == "wide":
+        memory = sum(cells(piece.width, region.depth, resources)[0]
+                     for piece in wide.pieces(region.width))
+        luts += lone(region.width, resources.family)   # a register that is in the block elsewhere
+    elif storage == "logic":
+        luts += LUTS_OF_CONSTANT * count
+    elif storage == "distributed":
+        luts += tables(region.width, region.depth, resources.family)[1]
+    elif storage == "auto":
+        memory, more = cut(buffer, region.width, region.depth, resources)
+        luts += more
+    return memory, luts
 
 
 def access(region):

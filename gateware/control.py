@@ -10,12 +10,17 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 
 
-__all__ = ["REGISTERS", "LOADED", "NETWORK", "Control", "network_id"]
+__all__ = ["REGISTERS", "LOADED", "NETWORK", "Control", "is_choice", "network_id"]
 
 
 REGISTERS = 2   # places on the bus
 LOADED    = 0   # bit 0: the weights are there
 NETWORK   = 1   # which network's they are; see `network_id`
+
+
+def is_choice(name):
+    """Whether a memory is a register that a host may change at run time: samples, or detection."""
+    return name == "samples" or name.endswith(".detection")
 
 
 def network_id(image):
@@ -25,8 +30,7 @@ def network_id(image):
     """
     if image is None:
         return 0
-    memories = {name: rows for name, rows in image.items()
-                if name != "samples" and not name.endswith(".detection")}
+    memories = {name: rows for name, rows in image.items() if not is_choice(name)}
     text = json.dumps(memories, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 

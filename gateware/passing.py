@@ -176,24 +176,11 @@ class Ring:
         self.bank ^= 1
 
 
-class Best:
-    """When scores pass a :class:`gateware.best.Best`; its output never waits."""
-
-    def __init__(self, folding):
-        self.classes, self.words = folding.outputs, folding.words
-        self.index = 0
-        self.done = []   # cycle of each image's last score
-
-    def push(self, offered):
-        if self.index == self.classes - 1:
-            self.done.append(offered)
-        self.index = (self.index + 1) % self.words
-        return offered
-
-
 class Scores:
     """When sums become scores; its output never waits."""
 
+    latency = 1   # cycles from a sum to its score
+
     def __init__(self, folding):
         self.classes, self.words = folding.outputs, folding.words
         self.index = 0
@@ -201,6 +188,12 @@ class Scores:
 
     def push(self, offered):
         if self.index == self.classes - 1:
-            self.done.append(offered + 1)
+            self.done.append(offered + self.latency)
         self.index = (self.index + 1) % self.words
         return offered
+
+
+class Best(Scores):
+    """When scores pass a :class:`gateware.best.Best`; its output never waits."""
+
+    latency = 0

@@ -12,12 +12,26 @@ from .tally import Tally
 from .transpose import Transpose
 
 
-__all__ = ["Scores", "layout"]
+__all__ = ["Scores", "greatest", "layout"]
 
 
 def layout(classes, score_bits):
     """What leaves for each class: its score, and with the last one the class that is best."""
     return data.StructLayout({"score": signed(score_bits), "best": range(classes), "last": 1})
+
+
+def greatest(m, classes, place, score, taken):
+    """Place of the greatest score so far, of an image whose scores pass one after another.
+
+    The first of equal scores wins, so only a greater one takes over.
+    """
+    best_score = Signal(score.shape())
+    best_place = Signal(range(classes))
+    wins = (place == 0) | (score > best_score)
+    with m.If(taken & wins):
+        m.d.sync += best_score.eq(score)
+        m.d.sync += best_place.eq(place)
+    return Mux(wins, place, best_place)
 
 
 class Scores(wiring.Component):
@@ -146,12 +160,6 @@ class Scores(wiring.Component):
                 m.d.sync += self.o.payload.score.eq(score)
                 m.d.sync += self.o.payload.last.eq(index == classes - 1)
 
-        # The first of equal scores wins, so only a greater one takes over.
-        best_score = Signal(signed(self._score_bits))
-        best_place = Signal(range(classes))
-        wins = (place == 0) | (self.o.payload.score > best_score)
-        m.d.comb += self.o.payload.best.eq(Mux(wins, place, best_place))
-        with m.If(self.o.valid & self.o.ready & wins):
-            m.d.sync += best_score.eq(self.o.payload.score)
-            m.d.sync += best_place.eq(place)
+        m.d.comb += self.o.payload.best.eq(greatest(
+            m, classes, place, self.o.payload.score, self.o.valid & self.o.ready))
         return m

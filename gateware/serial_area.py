@@ -8,20 +8,29 @@ from functools import lru_cache
 
 from amaranth.utils import bits_for, ceil_log2
 
-from .blocks import access, buffer, cells, cut, store, tables
-from .compend import MOST_FLIP_FLOPS
+from .blocks import buffer, cells, store, weights
+from .bus import WORD
+from .compend import COUNTS, MOST_FLIP_FLOPS
 from .total import stages
 
 
 __all__ = ["best", "lane", "layer", "ring", "total"]
 
 
-LUTS_PER_BIT  = {"ice40": 0.94, "ecp5": 0.9}  # of an activation that meets a weight
-LUTS_OF_LANE  = {"ice40": -1, "ecp5": 9}     # of its control, beside counters
-LUTS_OF_RING  = {"ice40": 84, "ecp5": 72}
-LUTS_OF_UNIT  = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
-LUTS_OF_STAGE  = 24   # of what goes along with a word, for each register between adders
-LUTS_OF_REGION = 20   # of what is on the bus, in the way from there to a host
+LUTS_PER_BIT   = {"ice40": 0.94, "ecp5": 0.9}   # of an activation that meets a weight
+LUTS_OF_LANE   = {"ice40": -1, "ecp5": 9}       # of its control, beside counters
+LUTS_OF_RING   = {"ice40": 84, "ecp5": 72}
+LUTS_OF_UNIT   = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
+LUTS_OTHERWISE = 60     # of each of these three, on other families
+
+LUTS_OF_STAGE     = 24   # of what goes along with a word, for each register between adders
+LUTS_OF_DETECTION = 19   # of a neuron that falls below zero
+LUTS_BEYOND       = 1 / 3   # for each bit of a sum that no limit has
+LUTS_TO_KEEP      = 0.27 # for each bit of a word, to tell whether all are zeros
+LUTS_OF_RESULTS   = 6    # of a PE's memory of results
+LUTS_OF_CHOICE    = 0.7  # for each bit of a sum of one PE more
+LUTS_OF_SHIFT     = 0.5  # for each bit of a sum and each of a shift
+LUTS_OF_REGION    = 20   # of what is on the bus, in the way from there to a host
 
 
 @lru_cache(maxsize=4_096)
@@ -43,13 +52,7 @@ def total(count, bits, family):
 def lane(folding, pe, resources):
     """Block RAMs and look-up tables of a :class:`gateware.lane.Lane`."""
     family, region = resources.family, folding.weights(pe)
-    memory, luts = 0, access(region)
-    if folding.storage in ("block", "auto", "wide"):
-        kind = buffer if folding.storage == "auto" else cells
-        memory, more = cut(kind, folding.simd, region.depth, resources)
-        luts += more
-    elif folding.storage == "distributed":
-        luts += tables(folding.simd, region.depth, family)[1]
+    memory, luts = weights(region, folding.storage, region.width * region.depth, resources)
     kept, more = store(folding.acc_bits, folding.neurons(pe), resources)
     luts += more + total(folding.simd, folding.input_bits, family)
     luts += LUTS_PER_BIT.get(family, 1) * folding.simd * folding.input_bits
@@ -61,15 +64,12 @@ def lane(folding, pe, resources):
         + 2 * bits_for(folding.neurons(pe)) + bits_for(folding.weight_bits)
     luts += LUTS_OF_STAGE * stages(folding.simd, folding.levels)
     bits = folding.limit.bit_length()
-    beyond = (folding.acc_bits - folding.grain - bits) / 3
+    beyond = (folding.acc_bits - folding.grain - bits) * LUTS_BEYOND
     if folding.detection != "none":
         luts += LUTS_OF_DETECTION + (folding.activation == "sign") * (bits + beyond)
     if folding.detection == "speculative":
         luts += bits + beyond
-    return memory + kept, luts + LUTS_OF_LANE.get(family, 60)
-
-
-LUTS_OF_DETECTION = 19   # of a neuron that falls below zero
+    return memory + kept, luts + LUTS_OF_LANE.get(family, LUTS_OTHERWISE)
 
 
 def ring(folding, resources):
@@ -80,9 +80,9 @@ def ring(folding, resources):
     luts += total(folding.pixels, folding.input_bits, family)
     luts += (folding.simd - folding.pixels) * folding.input_bits
     # Words that are all zeros; what is added up, and kept for either bank.
-    luts += folding.simd * folding.input_bits * 0.27 + bits_for(folding.top)
+    luts += folding.simd * folding.input_bits * LUTS_TO_KEEP + bits_for(folding.top)
     luts += 3 * folding.limit.bit_length()
-    return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, 60)
+    return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, LUTS_OTHERWISE)
 
 
 @lru_cache(maxsize=65_536)
@@ -95,14 +95,16 @@ def layer(folding, resources):
     rows = 2 << bits_for(folding.groups - 1)
     block = resources.family == "ice40" and kept * rows > MOST_FLIP_FLOPS
     found += [(cells if block else buffer)(kept, rows, resources)] * folding.pe
-    luts = 5 * 32 + 3 * bits_for(folding.words) + LUTS_OF_UNIT.get(resources.family, 60)
-    luts += folding.pe * 6 + LUTS_OF_REGION * len(folding.regions)
+    # Counters, two of which are of one image as well.
+    luts = WORD * (len(COUNTS.members) + 2) + 3 * bits_for(folding.words)
+    luts += LUTS_OF_UNIT.get(resources.family, LUTS_OTHERWISE)
+    luts += folding.pe * LUTS_OF_RESULTS + LUTS_OF_REGION * len(folding.regions)
     if folding.activation != "sign":
         # Of the PEs that take turns one is chosen; and where there are shifts, a shifter a lane.
-        luts += folding.acc_bits * (folding.pe - folding.lanes) * 0.7
+        luts += folding.acc_bits * (folding.pe - folding.lanes) * LUTS_OF_CHOICE
     if folding.activation == "relu":
         found.append(store(folding.shifts.width, folding.words, resources))
-        luts += folding.lanes * (folding.acc_bits * folding.shift_bits * 0.5 + folding.acc_bits)
+        luts += folding.lanes * folding.acc_bits * (1 + LUTS_OF_SHIFT * folding.shift_bits)
     return sum(memory for memory, _ in found), luts + sum(each for _, each in found)
 
 

@@ -105,6 +105,11 @@ class SerialFolding:
                          or -(-self.inputs // pixels) <= self.groups * self.folds))
 
     @property
+    def results(self):
+        """What probes and traces call that which leaves a hidden layer."""
+        return "values" if self.activation == "relu" else "bits"
+
+    @property
     def entering(self):
         """Words of :py:`pixels` activations that come for an image."""
         return -(-self.inputs // self.pixels)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,7 @@ from amaranth.sim import Simulator
 from gateware import cost
 from gateware.compiler import pixel_words
 
-from .engine import (
-    Image,
-    Result,
-    Waveform,
-    bus_reads,
-    bus_writes,
-    counter_reads,
-    counts_of,
-    image_of,
-    result_of,
-)
+from .engine import Image, Result, Waveform, bus_reads, bus_writes, count_reads, image_of, result_of
 from .waveform import Gate
 
 
@@ -153,9 +142,9 @@ class AmaranthEngine:
             ctx.set(dut.i.valid, 0)
             ctx.set(dut.o.ready, 0)
 
-        before = self._words(counter_reads(dut))
+        before = self._words(count_reads(dut))
         self._run(job)
         if len(out) < count:
             raise TimeoutError(f"{len(out)} of {count} scores after {limit} cycles")
-        result = result_of(dut, out, stamps, list(zip(seen, times, strict=True)))
-        return replace(result, counts=counts_of(dut, before, self._words(counter_reads(dut))))
+        return result_of(dut, out, stamps, list(zip(seen, times, strict=True)),
+                         (before, self._words(count_reads(dut))))

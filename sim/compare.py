@@ -1,13 +1,12 @@
 """What an engine answered against the golden model, or against another engine, bit for bit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gateware import compiler
 from gateware.compend import COUNTS
 from model.compend import Compend
 from model.network import Network
@@ -85,10 +84,8 @@ class Comparison:
 
 
 def compare(network: Network, images: npt.ArrayLike, result: Result,
-            against: Result | None = None, mapping: Any = None) -> Comparison:
+            against: Result | None = None, counted: Sequence[Any] = ()) -> Comparison:
     """Compare accumulators and activations of each layer, scores, and the class chosen.
-
-    With the :py:`mapping` of the accelerator, what it counted as well.
 
     An engine that cannot see inside is held to scores and classes alone.
 
@@ -101,17 +98,18 @@ def compare(network: Network, images: npt.ArrayLike, result: Result,
     against : :class:`sim.engine.Result`, or None
         What another engine saw, which is then what is expected, as far as both see; the golden
         model's :meth:`model.network.Network.trace` if None.
+    counted : sequence of :class:`model.schedule.Counts` or None
+        What layers should count, as :func:`gateware.compiler.counted` has it, to be compared with
+        what the accelerator counted; that is left out where there are none.
     """
     seen = _values(network, result)
     if against is None:
         expected = dict(network.trace(images))
         expected["class"] = np.argmax(expected["scores"], axis=1)[:, None]
-        if mapping is not None:
-            counted = compiler.counted(network, mapping, images)
-            expected |= {f"layer{n}.counts": np.array([[
-                getattr(counts, name).sum() for name in COUNTS.members]])
-                for n, counts in enumerate(counted) if counts is not None}
-        else:
+        expected |= {f"layer{n}.counts": np.array([[
+            getattr(counts, name).sum() for name in COUNTS.members]])
+            for n, counts in enumerate(counted) if counts is not None}
+        if not counted:
             seen = {name: values for name, values in seen.items() if not name.endswith(".counts")}
     else:
         expected = _values(network, against)

@@ -140,7 +140,7 @@ def bus_reads(accelerator: Any) -> list[int]:
             for row in range(region.depth) for chunk in range(region.chunks)]
 
 
-def counter_reads(accelerator: Any) -> list[int]:
+def count_reads(accelerator: Any) -> list[int]:
     """Addresses of all counters, in the order in which :func:`counts_of` takes the words."""
     return [region.address(row, 0) for region in accelerator.counters.values()
             for row in range(region.depth)]
@@ -179,7 +179,8 @@ def decode_output(accelerator: Any, words: Words) -> tuple[np.ndarray, np.ndarra
 
 
 def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
-              probes: Sequence[tuple[Words, npt.ArrayLike]]) -> Result:
+              probes: Sequence[tuple[Words, npt.ArrayLike]],
+              counters: tuple[Sequence[int], Sequence[int]]) -> Result:
     """What an engine saw, from the words that left an accelerator and the cycle of each.
 
     Parameters
@@ -190,6 +191,8 @@ def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
         The cycle of each.
     probes : sequence of pairs of such
         Of each layer's probe; empty if the accelerator has none.
+    counters : pair of sequences of :class:`int`
+        Words at :func:`count_reads`, before the images came and once they had left.
     """
     scores, best = decode_output(accelerator, words)
     trace: dict[str, np.ndarray] = {}
@@ -209,7 +212,7 @@ def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
                 known[name] = rows
     done = when["class"][:, 0]
     return Result(scores, best, int(done[-1]), done, trace if probes else None, when,
-                  accelerator.mapping.batch)
+                  accelerator.mapping.batch, counts_of(accelerator, *counters))
 
 
 def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
@@ -223,7 +226,7 @@ def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str
     folding = accelerator.mapping.layers[n]
     if isinstance(folding, SerialFolding):
         lanes = np.repeat(np.asarray(stamps).reshape(-1, folding.words), folding.lanes, axis=1)
-        return {_results_of(n, folding): lanes[:, :folding.outputs]}
+        return {f"layer{n}.{folding.results}": lanes[:, :folding.outputs]}
     if n == len(accelerator.mapping.layers) - 1:
         return {"scores.sums": np.asarray(stamps).reshape(-1, folding.outputs)}
     words = _in_turn(np.asarray(stamps), folding)
@@ -245,8 +248,8 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
     if isinstance(folding, SerialFolding):
         rows = _rows(words, folding.output_bits * folding.lanes)
         values = fields(rows, folding.output_bits, folding.lanes).reshape(-1, per_image)
-        name = _results_of(n, folding)
-        return {name: values[:, :folding.outputs].astype(bool if name.endswith("bits") else int)}
+        return {f"layer{n}.{folding.results}": values[:, :folding.outputs].astype(
+            bool if folding.results == "bits" else int)}
     width = (folding.total if scores else folding.top).bit_length()
     rows = _rows(words, (width + (not scores)) * folding.lanes)
     sums = fields(rows, width, folding.lanes)
@@ -255,11 +258,6 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
     fired = fields(rows, 1, folding.lanes, above=width * folding.lanes).astype(bool)
     sums, fired = (_in_turn(values, folding).reshape(-1, per_image) for values in (sums, fired))
     return {f"{name}.sums": sums[:, :folding.outputs], f"{name}.bits": fired[:, :folding.outputs]}
-
-
-def _results_of(n: int, folding: SerialFolding) -> str:
-    """What a layer's results are called."""
-    return f"layer{n}.{'values' if folding.activation == 'relu' else 'bits'}"
 
 
 def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:

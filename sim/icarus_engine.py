@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,7 @@ from model.errors import InputError
 
 from .cosim.case import Answer, Case, Step
 from .cosim.runner import Build, build
-from .engine import (
-    Image,
-    Result,
-    Waveform,
-    bus_reads,
-    bus_writes,
-    counter_reads,
-    counts_of,
-    image_of,
-    result_of,
-)
+from .engine import Image, Result, Waveform, bus_reads, bus_writes, count_reads, image_of, result_of
 
 
 __all__ = ["IcarusEngine"]
@@ -84,15 +73,15 @@ class IcarusEngine:
             NAME, feed={"i": pixel_words(images, dut.shape, dut.mapping)},
             drain={"o": len(images) * dut.shape.classes}, taps=[f"probe_{n}" for n in probes],
             reset=False, limit=2 * cost.timing(dut.mapping, len(images)).cycles + 100),
-            *([_reads(counter_reads(dut))] if dut.counters else []))
+            *([_reads(count_reads(dut))] if dut.counters else []))
         counted = _words(counters[0]) if counters else []
 
         def stamps(stream: str) -> np.ndarray:
             return np.array(answer.when[stream]) - answer.when["i"][0] + 1
 
-        result = result_of(dut, answer.words["o"], stamps("o"), [
-            (answer.words[f"probe_{n}"], stamps(f"probe_{n}")) for n in probes])
-        return replace(result, counts=counts_of(dut, [0] * len(counted), counted))
+        return result_of(dut, answer.words["o"], stamps("o"), [
+            (answer.words[f"probe_{n}"], stamps(f"probe_{n}")) for n in probes],
+            ([0] * len(counted), counted))
 
 
 def _reads(addresses: Sequence[int]) -> Case:

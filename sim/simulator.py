@@ -2,7 +2,6 @@
 
 import ctypes
 import pathlib
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from gateware import cost
 from gateware.compiler import pixel_rows
 
-from .engine import Result, counter_reads, counts_of, result_of
+from .engine import Result, count_reads, result_of
 
 
 __all__ = ["Simulator"]
@@ -98,15 +97,15 @@ class Simulator:
             times.append(np.zeros(len(seen[n]), dtype=np.int64))
             records[n] = _Probe(seen[n].ctypes.data, times[n].ctypes.data, len(seen[n]), 0)
 
-        counters = np.array(counter_reads(dut), dtype=np.uint32)
-        before = self.read(counters)
+        counters = np.array(count_reads(dut), dtype=np.uint32)
+        counted = self.read(counters)
         got = self._call("sim_infer", source, len(words), out, stamps, count, records, limit)
         if got < count:
             raise TimeoutError(f"{got} of {count} scores after {limit} cycles")
-        result = result_of(dut, out, stamps, [
+        return result_of(dut, out, stamps, [
             (rows[:record.count], when[:record.count])
-            for rows, when, record in zip(seen, times, records, strict=False)])
-        return replace(result, counts=counts_of(dut, before, self.read(counters)))
+            for rows, when, record in zip(seen, times, records, strict=False)],
+            (counted, self.read(counters)))
 
 
 class _Probe(ctypes.Structure):

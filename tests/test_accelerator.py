@@ -85,11 +85,12 @@ def test_weights_of_several_bits_match_model_and_its_counts_in_predicted_cycles(
     assert engine.read() == image(network, mapping)
     for run in images, images[::-1]:
         result = engine.infer(run)
-        compared = compare(network, run, result, mapping=mapping)
+        expected = counted(network, mapping, run)
+        compared = compare(network, run, result, counted=expected)
         assert compared.total == 0, compared.first
         assert set(compared.mismatches) == {*network.trace(run), "class", *(
             f"layer{n}.counts" for n, each in enumerate(network.shape.serial) if each)}
-        times = taken(counted(network, mapping, run))
+        times = taken(expected)
         assert result.cycles == cost.timing(mapping, count, times).cycles \
             <= cost.timing(mapping, count).cycles
 

@@ -57,12 +57,13 @@ def trained_network(request, digits):
 def hold(engine, network, mapping, images):
     """Every word, what was counted and the cycles, to the model and the prediction."""
     result = engine.infer(images)
-    compared = compare(network, images, result, mapping=mapping)
+    expected = counted(network, mapping, images)
+    compared = compare(network, images, result, counted=expected)
     assert compared.total == 0, compared.first
     counts = [f"layer{n}.counts" for n, layer in enumerate(network.all_layers)
               if isinstance(layer, Compend)]
     assert counts and set(counts) <= set(compared.mismatches)
-    times = taken(counted(network, mapping, images))
+    times = taken(expected)
     assert result.cycles == cost.timing(mapping, len(images), times).cycles
     return result
 
@@ -102,10 +103,11 @@ def test_a_virtual_board_counts_too(trained_network, digits):
             driver.choose(contents)
             assert driver.read() == contents
             result = driver.infer(images)
-            compared = compare(detection, images, result, mapping=mapping)
+            expected = counted(detection, mapping, images)
+            compared = compare(detection, images, result, counted=expected)
             assert compared.total == 0, compared.first
             assert "layer0.counts" in compared.mismatches
-            times = taken(counted(detection, mapping, images))
+            times = taken(expected)
             assert result.cycles == driver.predict(len(images), times)
             assert result.cycles <= driver.predict(len(images))
 
@@ -155,8 +157,9 @@ def test_a_first_layer_becomes_a_bitstream_and_runs(name, source, hidden):
         with engine if isinstance(engine, VirtualEngine) else nullcontext():
             engine.load(compile(network.shape, mapping))
             engine.write(contents)
-            compared = compare(network, dataset.x_test[:5], engine.infer(dataset.x_test[:5]),
-                               mapping=mapping)
+            few = dataset.x_test[:5]
+            compared = compare(network, few, engine.infer(few),
+                               counted=counted(network, mapping, few))
             assert compared.total == 0, compared.first
 
 

@@ -116,7 +116,7 @@ def test_shares_count_their_own_images():
         assert seen.counts.keys() == {"layer0.counts"}
         assert seen.counts["layer0.counts"].tolist() == [
             counts[0].cycles.sum(), counts[0].planes_run.sum(), counts[0].planes_skipped.sum()]
-        assert compare(net, batch, seen, mapping=mapping).total == 0
+        assert compare(net, batch, seen, counted=counts).total == 0
 
 
 @needs_verilator

@@ -121,7 +121,7 @@ def run(
         seconds = time.perf_counter() - start
         traffic = dataclasses.replace(driver.traffic)
         core = _repeat(driver, net, pixels, repeat) if repeat else None
-    comparison = compare(net, pixels, result, mapping=mapping)
+    comparison = compare(net, pixels, result, counted=compiler.counted(net, mapping, pixels))
     names = net.class_names or tuple(map(str, range(net.classes)))
     accuracy = None if labels is None else float((result.best == labels).mean())
     if len(pixels) == 1:

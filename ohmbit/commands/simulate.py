@@ -172,13 +172,14 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
     added = boundary_images(network, images) if boundary and not network.shape.serial \
         else images[:0]
     images = np.concatenate([images, added])
+    counted = compiler.counted(network, mapping, images)
     expected = None if against is None else run(network, mapping, against, images, jobs)
     result = run(network, mapping, engine, images, jobs)
     try:
-        comparison = compare(network, images, result, expected, mapping)
+        comparison = compare(network, images, result, expected, counted)
     except ValueError as error:   # more or fewer values than there should be
         raise CheckFailed(f"{engine.name}: {error}") from error
-    times = compiler.taken(compiler.counted(network, mapping, images))
+    times = compiler.taken(counted)
     memories, predicted = None, cost.timing(mapping, len(images), times).cycles
     if isinstance(engine, BitstreamEngine):
         memories = engine.inspect(compiler.image(network, mapping))
@@ -194,9 +195,9 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         accuracy=float((result.best[:len(labels)] == labels).mean()), cycles=result.cycles,
         cycles_per_image=result.cycles_per_image, latency=result.latency,
         predicted_cycles=predicted, memories=memories,
-        counts={name.removesuffix(".counts"): dict(zip(COUNTS.members, counted.tolist(),
+        counts={name.removesuffix(".counts"): dict(zip(COUNTS.members, counts.tolist(),
                                                        strict=True))
-                for name, counted in result.counts.items()},
+                for name, counts in result.counts.items()},
         seconds=time.perf_counter() - start)
 
 

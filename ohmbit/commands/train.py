@@ -9,8 +9,8 @@ import numpy as np
 import typer
 
 from model import data
-from model.encoder import BitSerial, Encoder, Threshold
 from model.deal import dealt
+from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import InputError
 from model.quantize import quantize
 from model.ranges import bounds
@@ -82,11 +82,8 @@ def train(
     encode = _encoder(encoder, images.bits, {"samples": samples, "generator": generator,
                                              "combine": combine,
                                              "lfsr_seed": lfsr_seed, "bank": bank})
-    _check_bits(weight_bits, activation, activation_bits, encoder)
-    for option, value in (("--acc-bits", acc_bits), ("--detection", detection)):
-        if weight_bits is None and value is not None:
-            raise InputError(f"{option} is for weights of several bits: add --weight-bits, such as "
-                             "--weight-bits 8")
+    _check_bits(weight_bits, activation, activation_bits, encoder,
+                {"--acc-bits": acc_bits, "--detection": detection})
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}.npz")
     check_output(output)
     sizes = "-".join(map(str, (images.x_train.shape[1], *neurons, len(images.class_names))))
@@ -132,16 +129,19 @@ def _accuracy(classes: Callable[[np.ndarray], np.ndarray], images: data.Dataset)
 
 
 def _check_bits(weight_bits: int | None, activation: str, activation_bits: int | None,
-                encoder: str) -> None:
+                encoder: str, others: Mapping[str, object]) -> None:
+    """Refuse what does not go together; :py:`others` are for weights of several bits, too."""
     if activation not in ("sign", "relu"):
         raise InputError(f"--activation takes sign or relu, not {activation!r}")
     if activation_bits is not None and activation != "relu":
         raise InputError(f"--activation-bits is for --activation relu, not {activation}")
     if activation_bits is not None and not 1 <= activation_bits <= 8:
         raise InputError(f"--activation-bits takes 1 to 8, not {activation_bits}")
-    if weight_bits is None and activation != "sign":
-        raise InputError(f"--activation {activation} is for weights of several bits: add "
-                         "--weight-bits, such as --weight-bits 8")
+    others = {f"--activation {activation}": activation != "sign" or None, **others}
+    for option, value in others.items():
+        if weight_bits is None and value is not None:
+            raise InputError(f"{option} is for weights of several bits: add --weight-bits, such as "
+                             "--weight-bits 8")
     if weight_bits is not None and not 2 <= weight_bits <= 16:
         raise InputError(f"--weight-bits takes 2 to 16, not {weight_bits}; leave it out for binary "
                          "weights")
