@@ -25,7 +25,7 @@ def greatest(m, classes, place, score, taken):
 
     The first of equal scores wins, so only a greater one takes over.
     """
-    best_score = Signal(score.shape())
+    best_score = Signal.like(score)
     best_place = Signal(range(classes))
     wins = (place == 0) | (score > best_score)
     with m.If(taken & wins):

@@ -23,7 +23,8 @@ def kept(image, least):
     return indices
 
 
-def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None, empty=0, grain=0):
+def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None, empty=0, grain=0,
+             limit=100):
     """Start each image after some cycles, let it go round for so many words, and look at them.
 
     So many places of the last word are empty, and nothing comes for them.
@@ -44,7 +45,7 @@ def held_for(dut, images, least, turns, waits, stalls=(0,), *, vcd=None, empty=0
                 assert not start
             ctx.set(dut.room, 1)
             start = 0
-            for _ in range(100):
+            for _ in range(limit):
                 _, _, start, *about = await ctx.tick().sample(dut.start, dut.rounds, dut.total)
                 if start:
                     break
@@ -89,7 +90,9 @@ def test_words_are_made_of_what_comes_a_little_at_a_time(data, simd, words, grai
     images[:, -1, :empty] = 0
     dut = Ring(simd=simd, bits=3, words=words, pixels=pixels, least=least, grain=grain,
                entering=(words * simd - empty) // pixels)
-    held_for(dut, images.tolist(), least, [5, 1, 9], [0, 30, 2], stalls, empty=empty, grain=grain)
+    # Of 24 activations each may come seven cycles after the one before.
+    held_for(dut, images.tolist(), least, [5, 1, 9], [0, 30, 2], stalls, empty=empty, grain=grain,
+             limit=200)
 
 
 @pytest.mark.parametrize("given_, message", [

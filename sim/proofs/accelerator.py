@@ -89,7 +89,7 @@ PROOFS = (
                 "decoder.add(\"layer0.weights\", scores.weights_bus)"),
          Change("gateware.regroup", "units.payload.eq(self.i.payload)",
                 "units.payload.eq(~self.i.payload)"),
-         Change("gateware.scores", "(self.o.payload.score > best_score)",
-                "(self.o.payload.score >= best_score)")),
+         Change("gateware.scores", "(score > best_score)",
+                "(score >= best_score)")),
     ),
 )
