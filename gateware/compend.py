@@ -7,14 +7,12 @@ from amaranth.lib.wiring import In, Out
 from . import bus
 from .family import family
 from .lane import Lane
-from .memories import Store, latency
+from .memories import Store, attributes, latency
 from .ring import Ring
 
 
 __all__ = ["COUNTS", "Compend"]
 
-
-MOST_FLIP_FLOPS = 32   # of results, rather than a block RAM, on iCE40
 
 COUNTS = data.StructLayout({"cycles": 32, "planes_run": 32, "planes_skipped": 32})
 
@@ -178,10 +176,8 @@ class Compend(wiring.Component):
         found = []
         for pe, lane in enumerate(lanes):
             depth = 2 << len(group)
-            # Yosys makes flip-flops of some that take more look-up tables than a block is worth.
-            block = self._family == "ice40" and depth * Shape.cast(kept).width > MOST_FLIP_FLOPS
-            cells = memory.Memory(shape=kept, depth=depth, init=[],
-                                  attrs={"ram_style": "block"} if block else {})
+            cells = memory.Memory(shape=kept, depth=depth, init=[], attrs=attributes(
+                Shape.cast(kept).width, depth, self._family))
             m.submodules[f"results_{pe}"] = cells
             w_port, r_port = cells.write_port(), cells.read_port()
             row = Signal.like(group, name=f"row_{pe}")

@@ -44,7 +44,7 @@ def fit(shape, resources, *, target=None, effort=EFFORT, batch=1):
         Cycles an image may take.
     effort : :class:`int`
         Look-up tables to stop at even where there are more, because place and route then takes
-        minutes to hours.
+        minutes to hours. Where the smallest mapping takes more, as many as that takes.
     batch : :class:`int`, or None
         Images that share each row of weights. With None, whichever of :data:`BATCHES` is fastest;
         with a target, the least that is fast enough.
@@ -96,8 +96,11 @@ def _search(shape, resources, target, effort, batch, storages):
         candidates = [max((cycles for cycles in candidates if cycles <= target * batch),
                           default=candidates[0])]
         effort = resources.luts
-    room = ROOM if shape.serial else 1
-    bound = replace(resources, luts=min(int(room * resources.luts), effort))
+    smallest_of_all = _slowest(choices, candidates[-1], WEIGHINGS[-1])
+    if smallest_of_all is not None:
+        effort = max(effort, cost.estimate(smallest_of_all, resources).luts)
+    room = int((ROOM if shape.serial else 1) * resources.luts)
+    bound = replace(resources, luts=min(room, effort))
 
     def smallest(cycles):
         """The first of the mappings that fits, or of all; and by how much it does not."""
@@ -120,7 +123,7 @@ def _search(shape, resources, target, effort, batch, storages):
     if fastest > 0:
         limit = next(iter(smallest(candidates[fastest - 1])[1]), limit)
         limit = "layers" if limit == "words" else limit
-        if limit == "luts" and bound.luts < resources.luts:
+        if limit == "luts" and effort < room:
             limit = "effort"
     found, _ = smallest(candidates[fastest])
     if found is None:

@@ -12,10 +12,12 @@ from .spram import Spram
 from .wide import Wide
 
 
-__all__ = ["STORAGE", "Store", "check", "latency"]
+__all__ = ["STORAGE", "Store", "attributes", "check", "latency"]
 
 
 STORAGE = ("auto", "block", "distributed", "logic", "spram", "wide")
+
+MOST_FLIP_FLOPS = 32   # of a memory, rather than a block RAM, on iCE40
 
 PART = 8   # words of a wide row that are chosen from in one cycle
 
@@ -33,6 +35,15 @@ def check(storage, width, depth):
 def latency(storage):
     """Cycles from an address to its row, in a kind of memory."""
     return Wide.latency if storage == "wide" else 1
+
+
+def attributes(width, depth, family):
+    """Those of a memory that the synthesizer puts where it costs less.
+
+    On iCE40 Yosys makes flip-flops of some that take more look-up tables than a block is worth.
+    """
+    block = family == "ice40" and width * depth > MOST_FLIP_FLOPS
+    return {"ram_style": "block"} if block else {}
 
 
 class Store(wiring.Component):

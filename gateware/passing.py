@@ -163,7 +163,7 @@ class Ring:
         self.words += 1
         if self.words == self.folding.entering:
             self.words = 0
-            self.work(max(taken + 1, self.next, self.room[self.bank]))
+            self.work(max(taken + 2, self.next, self.room[self.bank]))
         return taken
 
     def work(self, start):

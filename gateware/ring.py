@@ -7,6 +7,8 @@ from amaranth.utils import ceil_log2
 
 from model.checks import check_range
 
+from .family import family
+from .memories import attributes
 from .total import Total
 
 
@@ -18,10 +20,10 @@ class Ring(wiring.Component):
 
     Activations come a few at a time, which words are made of; those that the last word lacks are
     zeros, and the first of it. Words of nothing but zeros are left out as long as :py:`least` words
-    remain. What comes is taken in each cycle while there is room. The cycle after the last of an
-    image is the first in which it can :py:`start`; from the next one on there is a word in every
-    cycle, the first one first, and after the last one the first again, until :py:`end`, after which
-    another image can start.
+    remain. What comes is taken in each cycle while there is room. The second cycle after the last
+    of an image is the first in which it can :py:`start`; from the next one on there is a word in
+    every cycle, the first one first, and after the last one the first again, until :py:`end`, after
+    which another image can start.
 
     Parameters
     ----------
@@ -90,17 +92,25 @@ class Ring(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        entry = data.StructLayout({"word": self.word.shape(), "index": self.index.shape()})
-        place_bits = ceil_log2(self._words)
-        m.submodules.cells = cells = memory.Memory(shape=entry, depth=2 << place_bits, init=[])
-        w_port, r_port = cells.write_port(), cells.read_port()
         m.submodules.sum = sum_ = Total(count=self._pixels, bits=self._bits)
         rounds = Signal(data.ArrayLayout(self.rounds.shape(), 2))
         totals = Signal(data.ArrayLayout(self.total.shape(), 2))
         full   = Signal(data.ArrayLayout(1, 2))
 
-        # Take.
-        bank  = Signal()
+        # Take, and look at it in the next cycle: where it comes from may be far away.
+        taken, last, bank = Signal(), Signal(), Signal()
+        came = Signal(range(self._entering))   # before what comes
+        m.d.comb += [self.i.ready.eq(~full[bank]), taken.eq(self.i.valid & self.i.ready),
+                     last.eq(taken & (came == self._entering - 1))]
+        seen = Signal(data.StructLayout({"payload": self.i.payload.shape(), "valid": 1, "last": 1,
+                                         "bank": 1}))
+        m.d.sync += [seen.payload.eq(self.i.payload), seen.valid.eq(taken), seen.last.eq(last),
+                     seen.bank.eq(bank)]
+        with m.If(taken):
+            m.d.sync += came.eq(came + 1)
+        with m.If(last):
+            m.d.sync += [came.eq(0), bank.eq(~bank)]
+
         index = Signal(range(self._words))
         kept  = Signal(range(self._words))                     # before this word
         out   = Signal(range(self._words - self._least + 1))   # words left out
@@ -108,55 +118,61 @@ class Ring(wiring.Component):
         added = Signal(range(
             (self._entering - 1) * self._pixels * (2 ** self._bits - 1) + rounding + 1),
             init=rounding)
-        taken = Signal()
-        last  = Signal()
         # Those of a word that have come, the latest above the others.
-        coming = Value.cast(self.i.payload)
+        coming = Value.cast(seen.payload)
+        some = coming.any()   # of them is no zero
+        whole = seen.valid    # the word is complete
         parts = self._simd // self._pixels
-        came = Signal(range(self._entering))   # before what comes
-        m.d.comb += last.eq(came == self._entering - 1)
-        whole = C(1)
         if parts > 1:
-            whole = Signal()   # the word is complete
             part = Signal(range(parts))
             held = Signal((self._simd - self._pixels) * self._bits)
-            m.d.comb += whole.eq((part == parts - 1) | last)
+            held_some = Signal()
             coming = Cat(held, coming)
-            with m.If(taken):
-                m.d.sync += [part.eq(part + 1), held.eq(coming >> self._pixels * self._bits)]
-                with m.If(whole):
-                    m.d.sync += [part.eq(0), held.eq(0)]
-        m.d.comb += [self.i.ready.eq(~full[bank]),
-                     taken.eq(self.i.valid & self.i.ready),
-                     sum_.i.eq(self.i.payload),
-                     w_port.addr.eq(Cat(kept, bank)),
-                     w_port.data.word.eq(coming), w_port.data.index.eq(index)]
-        keep = Signal()
-        m.d.comb += keep.eq(coming.any() | (out == self._words - self._least))
-        m.d.comb += w_port.en.eq(taken & whole & keep)
-        with m.If(taken):
-            m.d.sync += [came.eq(came + 1), added.eq(added + sum_.o)]
+            some |= held_some
+            whole &= (part == parts - 1) | seen.last
+            with m.If(seen.valid):
+                m.d.sync += [part.eq(part + 1), held.eq(coming >> self._pixels * self._bits),
+                             held_some.eq(some)]
             with m.If(whole):
-                m.d.sync += [index.eq(index + 1), kept.eq(kept + keep), out.eq(out + ~keep)]
-            with m.If(last):
-                m.d.sync += [came.eq(0), index.eq(0), kept.eq(0), out.eq(0), added.eq(rounding),
-                             bank.eq(~bank),
-                             full[bank].eq(1), rounds[bank].eq(kept + keep),
-                             totals[bank].eq(added + sum_.o >> self._grain)]
+                m.d.sync += [part.eq(0), held.eq(0), held_some.eq(0)]
+        keep = Signal()
+        m.d.comb += [keep.eq(some | (out == self._words - self._least)),
+                     sum_.i.eq(seen.payload)]
+        with m.If(seen.valid):
+            m.d.sync += added.eq(added + sum_.o)
+        with m.If(whole):
+            m.d.sync += [index.eq(index + 1), kept.eq(kept + keep), out.eq(out + ~keep)]
+        with m.If(seen.last):
+            m.d.sync += [index.eq(0), kept.eq(0), out.eq(0), added.eq(rounding),
+                         full[seen.bank].eq(1), rounds[seen.bank].eq(kept + keep),
+                         totals[seen.bank].eq(added + sum_.o >> self._grain)]
 
         # Send.
         going = Signal()
         turn  = Signal()
-        place = Signal(place_bits)
+        place = Signal(ceil_log2(self._words))
         m.d.comb += [self.start.eq(~going & full[turn] & self.room),
                      self.rounds.eq(rounds[turn]),
-                     self.total.eq(totals[turn]),
-                     r_port.addr.eq(Cat(place, turn)),
-                     self.word.eq(r_port.data.word), self.index.eq(r_port.data.index)]
+                     self.total.eq(totals[turn])]
         with m.If(self.start):
             m.d.sync += going.eq(1)
         with m.If(self.start | going):
             m.d.sync += place.eq(Mux(place + 1 == self.rounds, 0, place + 1))
         with m.If(self.end):
             m.d.sync += [going.eq(0), place.eq(0), turn.eq(~turn), full[turn].eq(0)]
+
+        # Kept apart, since what is small need not be in a block RAM, which takes long to answer:
+        # from an index there is an adder to go, and then all the way to where the weights are.
+        depth = 2 << len(place)
+        small = attributes(len(self.index), depth, family(platform))
+        for name, out, into, attrs in (("words", self.word, coming, {}),
+                                       ("indices", self.index, index, small)):
+            if not len(Value.cast(out)):
+                continue   # there is one word, and Yosys would stumble over a memory of no bits
+            m.submodules[name] = cells = memory.Memory(
+                shape=out.shape(), depth=depth, init=[], attrs=attrs)
+            w_port, r_port = cells.write_port(), cells.read_port()
+            m.d.comb += [w_port.en.eq(whole & keep), w_port.addr.eq(Cat(kept, seen.bank)),
+                         w_port.data.eq(into),
+                         r_port.addr.eq(Cat(place, turn)), out.eq(r_port.data)]
         return m

@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from amaranth.utils import bits_for, ceil_log2
 
-from .blocks import buffer, cells, store, weights
+from .blocks import buffer, cells, lone, store, weights
 from .bus import WORD
-from .compend import COUNTS, MOST_FLIP_FLOPS
+from .compend import COUNTS
+from .memories import attributes
 from .total import stages
 
 
@@ -19,18 +20,24 @@ __all__ = ["best", "lane", "layer", "ring", "total"]
 
 LUTS_PER_BIT   = {"ice40": 0.94, "ecp5": 0.9}   # of an activation that meets a weight
 LUTS_OF_LANE   = {"ice40": -1, "ecp5": 9}       # of its control, beside counters
-LUTS_OF_RING   = {"ice40": 84, "ecp5": 72}
+LUTS_OF_RING   = {"ice40": 88, "ecp5": 38}
 LUTS_OF_UNIT   = {"ice40": 120, "ecp5": 60}     # of what keeps lanes together, and of counters
 LUTS_OTHERWISE = 60     # of each of these three, on other families
 
 LUTS_OF_STAGE     = 24   # of what goes along with a word, for each register between adders
 LUTS_OF_DETECTION = 19   # of a neuron that falls below zero
 LUTS_BEYOND       = 1 / 3   # for each bit of a sum that no limit has
-LUTS_TO_KEEP      = 0.27 # for each bit of a word, to tell whether all are zeros
+LUTS_TO_KEEP      = 0.27 # for each bit that comes, to tell whether all are zeros
 LUTS_OF_RESULTS   = 6    # of a PE's memory of results
 LUTS_OF_CHOICE    = 0.7  # for each bit of a sum of one PE more
 LUTS_OF_SHIFT     = 0.5  # for each bit of a sum and each of a shift
 LUTS_OF_REGION    = 20   # of what is on the bus, in the way from there to a host
+
+
+def small(width, depth, resources):
+    """Block RAMs and look-up tables of a memory with :func:`gateware.memories.attributes`."""
+    block = attributes(width, depth, resources.family)
+    return (cells if block else buffer)(width, depth, resources)
 
 
 @lru_cache(maxsize=4_096)
@@ -75,12 +82,15 @@ def lane(folding, pe, resources):
 def ring(folding, resources):
     """Block RAMs and look-up tables of a :class:`gateware.ring.Ring`."""
     family = resources.family
-    width = folding.simd * folding.input_bits + bits_for(folding.folds - 1)
-    memory, luts = buffer(width, 2 << ceil_log2(folding.folds), resources)
-    luts += total(folding.pixels, folding.input_bits, family)
-    luts += (folding.simd - folding.pixels) * folding.input_bits
+    depth, entering = 2 << ceil_log2(folding.folds), folding.pixels * folding.input_bits
+    memory, luts = buffer(folding.simd * folding.input_bits, depth, resources)
+    if folding.folds > 1:
+        more, others = small(bits_for(folding.folds - 1), depth, resources)
+        memory, luts = memory + more, luts + others
+    luts += lone(entering, family) + total(folding.pixels, folding.input_bits, family)
+    luts += lone((folding.simd - folding.pixels) * folding.input_bits, family)
     # Words that are all zeros; what is added up, and kept for either bank.
-    luts += folding.simd * folding.input_bits * LUTS_TO_KEEP + bits_for(folding.top)
+    luts += entering * LUTS_TO_KEEP + bits_for(folding.top)
     luts += 3 * folding.limit.bit_length()
     return memory, luts + 6 * bits_for(folding.folds) + LUTS_OF_RING.get(family, LUTS_OTHERWISE)
 
@@ -93,8 +103,7 @@ def layer(folding, resources):
     kept = {"relu": folding.acc_bits + 1, "sign": 1,
             "linear": folding.acc_bits}[folding.activation]
     rows = 2 << bits_for(folding.groups - 1)
-    block = resources.family == "ice40" and kept * rows > MOST_FLIP_FLOPS
-    found += [(cells if block else buffer)(kept, rows, resources)] * folding.pe
+    found += [small(kept, rows, resources)] * folding.pe
     # Counters, two of which are of one image as well.
     luts = WORD * (len(COUNTS.members) + 2) + 3 * bits_for(folding.words)
     luts += LUTS_OF_UNIT.get(resources.family, LUTS_OTHERWISE)

@@ -80,7 +80,8 @@ def ring():
             script.step({"room": 0, "end": 0, "i__valid": 1, "i__payload": word},
                         now={"i__ready": 1, "start": 0})
         about = {"rounds": len(kept), "total": sum((word & 7) + (word >> 3) for word in image)}
-        script.step({"room": 1, "i__valid": 0}, now={"start": 1} | about)
+        script.step({"room": 1, "i__valid": 0}, now={"start": 0})
+        script.step(now={"start": 1} | about)
         for n in range(7):
             index = kept[n % len(kept)]
             script.step({"end": int(n == 6)}, now={"start": 0, "index": index,
@@ -98,7 +99,8 @@ def ring_of_few(rng):
             script.step({"room": 0, "end": 0, "i__valid": 1, "i__payload": pixel},
                         now={"i__ready": 1, "start": 0})
         about = {"rounds": len(kept), "total": -(-sum(image) // 4)}
-        script.step({"room": 1, "i__valid": 0}, now={"start": 1} | about)
+        script.step({"room": 1, "i__valid": 0}, now={"start": 0})
+        script.step(now={"start": 1} | about)
         for n in range(5):
             index = kept[n % len(kept)]
             word = sum(each << 3 * place for place, each in enumerate(words[index]))

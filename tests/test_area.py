@@ -155,10 +155,10 @@ EXPECTED = {
     "drawn-apart-batch": (5_132, 14, 0),
     "drawn-xor": (7_272, 35, 0),
     "signs": (3_133, 11, 0),
-    "several-bits": (4_836, 29, 4),
-    "several-bits-small": (4_159, 32, 0),
-    "several-bits-ecp5": (8_258, 109, 0),
-    "several-bits-relu": (9_607, 138, 0),
+    "several-bits": (4_820, 29, 4),
+    "several-bits-small": (4_161, 32, 0),
+    "several-bits-ecp5": (8_153, 110, 0),
+    "several-bits-relu": (9_423, 138, 0),
 }
 
 

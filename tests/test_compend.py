@@ -276,7 +276,7 @@ def test_one_image_follows_another_as_soon_as_the_schedule_says(activation, pe, 
     assert (results == layer(x)).all()
     cycles = folding.schedule.counts(layer, x).cycles
     # The first word leaves two cycles after the last lane is done, the others behind it.
-    first = folding.entering + cycles.cumsum() + 1
+    first = folding.entering + cycles.cumsum() + 2
     assert left == [int(n) + k for n in first for k in range(folding.words)]
     # An image comes while the one before is worked on.
     assert came[:2 * folding.entering] == list(range(2 * folding.entering))

@@ -37,10 +37,7 @@ def brute_force(shape, resources, target, effort, batch=1):
               for pe in worth(outputs)]
              for n, (inputs, outputs, gains) in enumerate(sizes(shape))]
     every[-1] = [folding for folding in every[-1] if folding.lanes == 1]
-    luts = min(resources.luts, effort)
-    slowest = None
-    previous = None
-    able = []
+    steps = []
     for cycles in sorted({folding.interval for layer in every for folding in layer}):
         if cycles < shape.classes:
             continue
@@ -64,8 +61,15 @@ def brute_force(shape, resources, target, effort, batch=1):
                     break
                 chosen.append(min(keeping or fast, key=size))
             options.append(chosen)
-        if len(options[0]) < len(every):
-            continue
+        if len(options[0]) == len(every):
+            steps.append((cycles, options))
+
+    smallest_of_all = cost.estimate(Mapping(tuple(steps[-1][1][-1])), resources)
+    luts = min(resources.luts, max(effort, smallest_of_all.luts))
+    slowest = None
+    previous = None
+    able = []
+    for cycles, options in steps:
         most = luts if target is None else resources.luts
         needs = [cost.estimate(Mapping(tuple(chosen)), resources) for chosen in options]
         shorts = [{"luts": need.luts > most, "memory": need.memory_blocks > resources.memory_blocks}
@@ -289,6 +293,20 @@ def test_weights_of_several_bits_go_where_there_is_room():
     with pytest.raises(ValueError, match="^Batch must be 1 where weights have several bits$"):
         fit(SERIAL, UP5K, batch=2)
     assert fit(SERIAL, UP5K, batch=None) == mapping
+
+
+def test_effort_is_what_the_smallest_takes_where_that_is_more():
+    shape = Shape(BitSerial(8), (784, 300, 10), 0, 16,
+                  serial=(Serial(8, 8, 1, 28, "sign", "exact"), None))
+    large = replace(ECP5, memory_blocks=208, luts=83_640)
+    mapping = fit(shape, large)
+    luts = cost.estimate(mapping, large).luts
+    assert luts > EFFORT and mapping.limit == "effort"
+    # No other of the slow ones takes fewer, and what is faster takes more.
+    assert fit(shape, large, effort=luts) == mapping == fit(shape, large, effort=1)
+    faster = fit(shape, large, target=mapping.cycles_per_image - 1)
+    assert cost.estimate(faster, large).luts > luts
+    assert fit(shape, replace(large, luts=luts - 1)).limit == "luts"
 
 
 def test_scores_of_several_bits_leave_one_at_a_time():

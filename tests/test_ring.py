@@ -120,14 +120,14 @@ def test_what_is_held_of_a_word_is_no_more_than_has_come(simd, pixels, entering,
         ((entering - 1) * pixels * 7 + 2 ** grain - 1).bit_length(), 2 ** grain - 1)
 
 
-def test_an_image_can_start_the_cycle_after_its_last_word_and_another_be_there():
+def test_an_image_can_start_two_cycles_after_its_last_word_and_another_be_there():
     dut, seen = Ring(simd=1, bits=1, words=3), []
 
     async def producer(ctx):
         await feed(ctx, dut.i, [1] * 9)
 
     async def tb(ctx):
-        for cycle in range(14):
+        for cycle in range(15):
             ctx.set(dut.room, cycle != 10)
             ctx.set(dut.end, cycle in (9, 12))
             _, _, taken, start = await ctx.tick().sample(dut.i.valid & dut.i.ready, dut.start)
@@ -136,14 +136,14 @@ def test_an_image_can_start_the_cycle_after_its_last_word_and_another_be_there()
     simulate(dut, tb, producer)
     taken, started = zip(*seen, strict=True)
     assert [n for n, each in enumerate(taken) if each] == [0, 1, 2, 3, 4, 5, 10, 11, 12]
-    assert [n for n, each in enumerate(started) if each] == [3, 11, 13]
+    assert [n for n, each in enumerate(started) if each] == [4, 11, 14]
 
 
 def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     dut = Ring(simd=2, bits=3, words=5)
     assert ports(dut) == {"i_payload": 6, "i_valid": 1, "i_ready": 1, "room": 1, "end": 1,
                           "start": 1, "word": 6, "index": 3, "rounds": 3, "total": 7}
-    assert memories(dut) == {"cells": (9, 16)}
+    assert memories(dut) == {"words": (6, 16), "indices": (3, 16)}
     rng = np.random.default_rng(0)
     words = (rng.integers(0, 8, (40, 5, 2)) * (rng.random((40, 5, 1)) < 0.5)).tolist()
     held_for(dut, [[[0, 0]] * 5, *words, *[[[7, 7]] * 5] * 3], 1, [9] * 44, [9, 0] * 22,
@@ -160,8 +160,8 @@ def test_registers_hold_what_they_may_be_and_no_more(simd, bits, words, least):
     index, rounds, total = (top.bit_length() for top in (words - 1, words, words * most))
     assert [found[name] for name in ("index", "rounds", "total")] == [index, rounds, total]
     widths = {"rounds": 2 * rounds, "totals": 2 * total, "full": 2, "bank": 1, "turn": 1,
-              "going": 1, "kept": index, "out": (words - least).bit_length(),
-              "added": ((words - 1) * most).bit_length()}
+              "seen": simd * bits + 3, "going": 1, "kept": index,
+              "out": (words - least).bit_length(), "added": ((words - 1) * most).bit_length()}
     # Of no bits at all are those that could only be 0.
     assert {name: width for name, (width, start) in registers(dut).items()
             if name in widths and not start} == {

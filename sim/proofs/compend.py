@@ -137,7 +137,7 @@ def values(h: Harness, *, inputs: int, outputs: int, weight_bits: int, input_bit
     holds(h, dut.o)
     progress(h, (dut.i.valid & dut.i.ready) | (dut.o.valid & dut.o.ready),
              ready & (dut.i.valid | (fed == len(words))) & dut.o.ready & (out != len(expected)),
-             folding.groups * weight_bits * folding.folds + folding.overhead + 3)
+             folding.groups * weight_bits * folding.folds + folding.overhead + 4)
 
 
 PROOFS = (
@@ -164,7 +164,8 @@ PROOFS = (
          Change("gateware.serial_folding", "padded[:, pe::self.pe].swapaxes(0, 1)",
                 "padded[:, pe::self.pe]", case=2),
          Change("gateware.compend", "Mux(shifted > top, top, shifted)", "shifted", case=2),
-         Change("gateware.ring", "rounds[bank].eq(kept + keep)", "rounds[bank].eq(kept)", case=3),
+         Change("gateware.ring", "rounds[seen.bank].eq(kept + keep)",
+                "rounds[seen.bank].eq(kept)", case=3),
          Change("gateware.compend", "w_port.addr.eq(Cat(row, bank))",
                 "w_port.addr.eq(Cat(row, turn))", case=6)),
     ),

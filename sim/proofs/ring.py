@@ -61,7 +61,7 @@ def order(h: Harness, *, simd: int, bits: int, words: int, least: int, images: i
                                     & (dut.total == Array(totals)[ended])))
     in_range(h, dut)
     progress(h, dut.start | (dut.i.valid & dut.i.ready),
-             dut.room & ~going & (dut.i.valid | (fed == images * words)) & (ended != images), 2)
+             dut.room & ~going & (dut.i.valid | (fed == images * words)) & (ended != images), 3)
     h.cover("the last image has gone round", (ended == images - 1) & going & (place + 1 == rounds)
             & (rounds == words) & dut.end)
 
@@ -81,8 +81,7 @@ PROOFS = (
                 "(out > self._words - self._least)", case=2),
          Change("gateware.ring", "kept.eq(kept + keep), out", "kept.eq(kept + 1), out", case=1),
          Change("gateware.ring", "self.i.ready.eq(~full[bank])", "self.i.ready.eq(1)", case=2),
-         Change("gateware.ring", "w_port.data.index.eq(index)", "w_port.data.index.eq(kept)",
-                case=1),
+         Change("gateware.ring", "self.index, index, small)", "self.index, kept, small)", case=1),
          Change("gateware.ring", "[going.eq(0), place.eq(0),", "[going.eq(0),", case=2)),
     ),
 )
