@@ -160,12 +160,16 @@ def test_registers_hold_what_they_may_be_and_no_more(simd, bits, words, least):
     index, rounds, total = (top.bit_length() for top in (words - 1, words, words * most))
     assert [found[name] for name in ("index", "rounds", "total")] == [index, rounds, total]
     widths = {"rounds": 2 * rounds, "totals": 2 * total, "full": 2, "bank": 1, "turn": 1,
-              "seen": simd * bits + 3, "going": 1, "kept": index,
+              "seen": simd * bits + 3, "going": 1, "index": index, "kept": index,
               "out": (words - least).bit_length(), "added": ((words - 1) * most).bit_length()}
     # Of no bits at all are those that could only be 0.
     assert {name: width for name, (width, start) in registers(dut).items()
             if name in widths and not start} == {
                 name: width for name, width in widths.items() if width}
+
+
+def test_a_single_word_has_no_index_to_keep():
+    assert memories(Ring(simd=2, bits=3, words=1)) == {"words": (6, 2)}
 
 
 @pytest.mark.parametrize("name, said", [("simd", "SIMD"), ("bits", "Bits"), ("words", "Words"),
