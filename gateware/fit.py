@@ -11,7 +11,7 @@ from .mapping import Mapping, sampling, sizes, tiling
 from .serial_folding import SerialFolding
 
 
-__all__ = ["BATCHES", "EFFORT", "LEVELS", "ROOM", "SERIAL_LEVELS", "fit"]
+__all__ = ["BATCHES", "DEEPEST", "EFFORT", "LEVELS", "ROOM", "SERIAL_LEVELS", "fit"]
 
 
 BATCHES = (1, 2, 4, 8, 16)   # images at once that are worth a try

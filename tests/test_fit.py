@@ -6,9 +6,10 @@ from hypothesis import given, strategies as st
 
 from gateware import area, cost
 from gateware.bus import WORD
-from gateware.fit import BATCHES, EFFORT, ROOM, fit
+from gateware.fit import BATCHES, DEEPEST, EFFORT, ROOM, fit
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, sampling, sizes
+from gateware.mapping import Mapping, Resources, sampling, sizes, uniform
+from gateware.serial_folding import SerialFolding
 from model.compend import Serial
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
@@ -32,7 +33,14 @@ def brute_force(shape, resources, target, effort, batch=1):
     def worth(count):   # what one less would take more rounds than
         return [n for n in range(1, count + 1) if n == 1 or -(-count // (n - 1)) > -(-count // n)]
 
-    every = [[Folding(inputs, outputs, gains, pe, simd, batch=batch, **sampling(shape, n))
+    def folded(n, inputs, outputs, gains, pe, simd):
+        serial = shape.serial_of(n)
+        if serial is None:
+            return Folding(inputs, outputs, gains, pe, simd, batch=batch, **sampling(shape, n))
+        return SerialFolding(inputs, outputs, **vars(serial), pe=pe, simd=simd,
+                             levels=2 if resources.family == "ice40" else 0)
+
+    every = [[folded(n, inputs, outputs, gains, pe, simd)
               for simd in worth(inputs) if -(-inputs // simd) * len(gains) >= batch
               for pe in worth(outputs)]
              for n, (inputs, outputs, gains) in enumerate(sizes(shape))]
@@ -65,12 +73,13 @@ def brute_force(shape, resources, target, effort, batch=1):
             steps.append((cycles, options))
 
     smallest_of_all = cost.estimate(Mapping(tuple(steps[-1][1][-1])), resources)
-    luts = min(resources.luts, max(effort, smallest_of_all.luts))
+    room = int(ROOM * resources.luts) if shape.serial else resources.luts
+    luts = min(room, max(effort, smallest_of_all.luts))
     slowest = None
     previous = None
     able = []
     for cycles, options in steps:
-        most = luts if target is None else resources.luts
+        most = luts if target is None else room
         needs = [cost.estimate(Mapping(tuple(chosen)), resources) for chosen in options]
         shorts = [{"luts": need.luts > most, "memory": need.memory_blocks > resources.memory_blocks}
                   for need in needs]
@@ -90,7 +99,7 @@ def brute_force(shape, resources, target, effort, batch=1):
             previous = None
         else:
             previous = "memory" if not short["luts"] else \
-                "effort" if luts < resources.luts else "luts"
+                "effort" if luts < room else "luts"
     return able or [slowest]
 
 
@@ -278,6 +287,21 @@ SERIAL = Shape(BitSerial(8), (784, 128, 10), 0, 16,
                serial=(Serial(8, 8, 1, 28, "sign", "exact"), None))
 
 
+@given(data=st.data(), chain=st.tuples(*[st.integers(1, 9)] * 3), target=st.one_of(
+    st.none(), st.none(), st.integers(20, 300)))
+def test_fit_of_several_bits_is_the_fastest_that_fits_nearby(data, chain, target):
+    family = data.draw(st.sampled_from(["ice40", "gowin"]))
+    luts = data.draw(st.integers(1_500, 4_000))
+    resources = Resources(luts, data.draw(st.integers(1, 60)), 4_096, 16, family)
+    effort = data.draw(st.sampled_from([luts - 1_000, int(ROOM * luts), luts]))
+    kinds = data.draw(st.sampled_from([
+        (Serial(4, 8, 1, 16, "sign", "exact"), None),
+        (Serial(4, 8, 8, 16, "relu", "exact"), Serial(4, 8, 20, 20, "linear", "none"))]))
+    shape = Shape(BitSerial(8), chain, 0, 20, serial=kinds)
+    assert fit(shape, resources, target=target, effort=effort) \
+        in brute_force(shape, resources, target, effort)
+
+
 def test_weights_of_several_bits_go_where_there_is_room():
     mapping = fit(SERIAL, UP5K)
     first = mapping.layers[0]
@@ -303,10 +327,22 @@ def test_effort_is_what_the_smallest_takes_where_that_is_more():
     luts = cost.estimate(mapping, large).luts
     assert luts > EFFORT and mapping.limit == "effort"
     # No other of the slow ones takes fewer, and what is faster takes more.
+    others = [uniform(shape, pe=(pe, 1), simd=(simd, 1), levels=2, serial_levels=1)
+              for pe in range(1, 9) for simd in range(98 // pe, 150)]
+    assert mapping.layers[0] == min((other.layers[0] for other in others
+                                     if other.layers[0].weights(0).depth <= DEEPEST),
+                                    key=lambda layer: cost.layer(layer, large)[1])
     assert fit(shape, large, effort=luts) == mapping == fit(shape, large, effort=1)
     faster = fit(shape, large, target=mapping.cycles_per_image - 1)
     assert cost.estimate(faster, large).luts > luts
     assert fit(shape, replace(large, luts=luts - 1)).limit == "luts"
+
+
+def test_memories_of_weights_have_no_more_rows_than_a_block_can_choose_from():
+    shape = Shape(BitSerial(8), (784, 256, 10), 0, 16,
+                  serial=(Serial(8, 8, 1, 28, "sign", "exact"), None))
+    first = fit(shape, replace(ECP5, memory_blocks=208, luts=83_640)).layers[0]
+    assert first.weights(0).depth == DEEPEST == 16_384
 
 
 def test_scores_of_several_bits_leave_one_at_a_time():
