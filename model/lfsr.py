@@ -72,6 +72,17 @@ class Lfsr:
         """The state so many steps after :py:`state`, or after the seed."""
         return _apply(self.matrix(steps), self.seed if state is None else state)
 
+    def run(self, count: int, state: int | None = None) -> np.ndarray:
+        """So many states, one step apart: :py:`state`, or the seed, and those that follow."""
+        found = np.empty(count, dtype=np.uint64)
+        found[:1] = self.seed if state is None else state
+        known = 1
+        while known < count:
+            more = min(known, count - known)
+            found[known:known + more] = _apply_to_all(self.matrix(known), found[:more])
+            known += more
+        return found
+
     def states(self, steps: npt.ArrayLike) -> np.ndarray:
         """The states so many steps after the seed, each number of steps by itself."""
         steps = np.asarray(steps, dtype=object) % self.period
@@ -90,6 +101,17 @@ def _apply(matrix: tuple[int, ...], state: int) -> int:
     for bit, image in enumerate(matrix):
         if state >> bit & 1:
             result ^= image
+    return result
+
+
+def _apply_to_all(matrix: tuple[int, ...], states: np.ndarray) -> np.ndarray:
+    """What becomes of each state: that of each of its bytes, by a table."""
+    result = np.zeros_like(states)
+    for place in range(0, len(matrix), 8):
+        images = matrix[place:place + 8]
+        table = np.array([_apply(images, byte) for byte in range(1 << len(images))],
+                         dtype=np.uint64)
+        result ^= table[states >> np.uint64(place) & np.uint64(len(table) - 1)]
     return result
 
 
