@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .checks import check_range
 
 
-__all__ = ["ALWAYS", "LEVELS", "Convergence", "Control", "rates"]
+__all__ = ["ALWAYS", "CONTROLS", "LEVELS", "Convergence", "Control", "rates"]
 
 
 ALWAYS = 256   # what a rate is out of: the rate of what is always done
@@ -72,6 +72,9 @@ class Convergence:
         for part in parts:
             ends.append(max(round(part * samples), 1 + max(ends, default=0)))
         return cls(rates(decay, len(parts) + 1), tuple(ends))
+
+
+CONTROLS = 5   # registers of a :class:`Control`
 
 
 @dataclass

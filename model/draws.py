@@ -8,7 +8,7 @@ from .lfsr import Lfsr
 __all__ = ["Draws"]
 
 
-BLOCK = 1 << 18   # states that are made at once
+BLOCK = 1 << 18   # states that are made at once, or more if more are asked for
 
 
 class Draws:
@@ -24,7 +24,7 @@ class Draws:
 
     def __init__(self, lfsr: Lfsr) -> None:
         self._lfsr = lfsr
-        self.state = lfsr.seed
+        self._fill(lfsr.seed, BLOCK)
 
     @property
     def state(self) -> int:
@@ -33,16 +33,19 @@ class Draws:
 
     @state.setter
     def state(self, state: int) -> None:
-        self._states = self._lfsr.run(BLOCK + 1, state)
+        if not 0 < state <= self._lfsr.period:
+            raise ValueError(f"State must be between 1 and {self._lfsr.period}, not {state!r}")
+        self._fill(state, BLOCK)
+
+    def _fill(self, state: int, count: int) -> None:
+        self._states = self._lfsr.run(count + 1, state)
         self._bytes = self._states.astype(np.uint8)
         self._place = 0
 
     def take(self, count: int) -> np.ndarray:
         """So many bytes, the first one first."""
-        if self._place + count > BLOCK:
-            self.state = self.state
-        if count > BLOCK:
-            raise ValueError(f"Bytes must be at most {BLOCK}, not {count!r}")
+        if self._place + count >= len(self._states):
+            self._fill(self.state, max(BLOCK, count))
         found = self._bytes[self._place:self._place + count]
         self._place += count
         return found

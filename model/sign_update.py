@@ -1,7 +1,7 @@
 """Training on chip: two layers of counters, learned by the signs of their errors alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .checks import check_range
-from .convergence import ALWAYS, Control, Convergence
+from .convergence import ALWAYS, CONTROLS, Control, Convergence
 from .draws import Draws
 from .lfsr import Lfsr
 
@@ -22,6 +22,7 @@ FORWARDS = ("integer", "sign-first", "sign")
 WIDTH = 32                          # of the LFSRs
 DRAWS = ("bits", "rows", "pulses", "faults")
 STEPS = 1_000_003                   # of the LFSR between one seed and the next
+AT_ONCE = 32                        # images
 START_FIRST, START_SECOND = 16, 8   # counters begin between these and their opposites
 
 
@@ -193,6 +194,54 @@ class Learner:
         """Learn images one after another."""
         for pixels, label in zip(np.asarray(images), np.asarray(labels).tolist(), strict=True):
             yield self.step(pixels, label)
+
+    def scores(self, images: npt.ArrayLike, samples: int) -> np.ndarray:
+        """Scores of images by what was learned so far: those of so many draws of each, added up.
+
+        Bytes are drawn anew, from where learning began, for an image's samples one after another.
+        Nothing is learned.
+        """
+        spec, images = self.spec, np.asarray(images)
+        draws = Draws(spec.lfsrs["bits"])
+        first = np.where(self.first < 0, -1, 1) if spec.forward != "integer" else self.first
+        # Floating-point numbers are exact up to 2^24, which no sum can reach.
+        first = first.astype(np.float32)
+        second = self._seen(self.second).astype(np.float32)
+        found = []
+        for n in range(0, len(images), AT_ONCE):
+            block = np.repeat(images[n:n + AT_ONCE], samples, axis=0)
+            bits = (block > draws.take(block.size).reshape(block.shape)).astype(np.float32)
+            sums = bits @ first[:spec.inputs] + first[spec.inputs:].sum(axis=0)
+            signs = np.ones((len(block), spec.hidden + spec.bias), dtype=np.float32)
+            signs[:, :spec.hidden][sums < 0] = -1
+            scores = (signs @ second).astype(np.int64)
+            found.append(scores.reshape(-1, samples, spec.classes).sum(axis=1))
+        return np.concatenate(found)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that images have changed."""
+        return {"first": self.first, "second": self.second, "copy": self.copy,
+                "draws": np.array([draws.state for draws in self.draws.values()], dtype=np.uint64),
+                "control": np.array(astuple(self.control)[1:], dtype=np.int64)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what :meth:`state` said of a learner by the same rule."""
+        for name in ("first", "second", "copy"):
+            counters = np.asarray(state[name])
+            if counters.dtype != np.int16 or counters.shape != getattr(self, name).shape:
+                raise ValueError(f"Counters must be {getattr(self, name).shape} of int16, not "
+                                 f"{counters.shape} of {counters.dtype}")
+            if abs(counters.astype(np.int32)).max() > self.spec.top:
+                raise ValueError(f"Counters must be at most {self.spec.top}, not "
+                                 f"{abs(counters.astype(np.int32)).max()}")
+            setattr(self, name, counters.copy())
+        level, *others = map(int, state["control"])
+        if not 0 <= level < len(self.control.spec.rates) or len(others) != CONTROLS - 1:
+            raise ValueError(f"Control must be a level and {CONTROLS - 1} counts, "
+                             f"not {state['control']}")
+        for draws, found in zip(self.draws.values(), state["draws"], strict=True):
+            draws.state = int(found)
+        self.control = Control(self.control.spec, level, *others)
 
     def _pulse_second(self, label: int, rival: int, signs: np.ndarray, rate: int) -> None:
         spec = self.spec

@@ -8,6 +8,7 @@ from .demo import demo
 from .doctor import doctor
 from .eval import eval
 from .flash import flash
+from .learn import learn
 from .run import run
 from .sensitivity import sensitivity
 from .simulate import simulate
@@ -20,7 +21,7 @@ __all__ = ["COMMANDS", "SETTINGS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, eval, tile, simulate, sensitivity, cost, verilog, build, flash, run, boards,
+    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, flash, run, boards,
     doctor, bench)}
 
 # Of how arguments are read, where that is not as usual.

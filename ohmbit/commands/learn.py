@@ -1,0 +1,150 @@
+"""``ohmbit learn``: training by the rule that the hardware has."""
+
+import math
+import pathlib
+import time
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from model import checkpoint, data
+from model.convergence import ALWAYS, Convergence, rates
+from model.dataset import Dataset
+from model.errors import InputError
+from model.learned import PIXEL, learned, scaled, unit_of
+from model.sign_update import FORWARDS, Learner, SignUpdate
+
+from ..console import console
+from ..inputs import DataDir, blame, check_output
+
+
+__all__ = ["learn"]
+
+
+ENGINES = ("model",)
+LEVELS  = 4
+
+# What is won by less than the margin, and what is above the filter, are multiples of how far sums
+# of so many counters lie from zero: these are for the MNIST images of 300 hidden neurons.
+MARGIN = {"integer": 600, "sign-first": 600, "sign": 60}
+FILTER = {"integer": 512, "sign-first": 12, "sign": 12}
+HIDDEN, ACTIVE = 300, 107
+
+TOLD = 10   # epochs, or with -v all of them
+
+
+def learn(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="digits, iris, mnist, "
+        "fashion-mnist, cifar10, or FILE.npz with x_train, y_train, x_test, y_test.")],
+    output: Annotated[pathlib.Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Network file to write.",
+        show_default="DATASET-learned.npz")] = None,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden neurons, in one layer.")] = 128,
+    epochs: Annotated[int, typer.Option(min=1, help="Times to go through the training set.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Start of all that is random.")] = 1,
+    engine: Annotated[str, typer.Option(
+        metavar="|".join(ENGINES), help="What learns.")] = "model",
+    bits: Annotated[int, typer.Option(help="Bits of a counter, 4 to 12.")] = 8,
+    forward: Annotated[str, typer.Option(
+        metavar="|".join(FORWARDS), help="What crossbars see of counters: themselves, or signs, in "
+                                         "the first layer or in both.")] = "integer",
+    noise: Annotated[float, typer.Option(
+        help="Share of the pulses that do not reach the copy.")] = 0,
+    margin: Annotated[int | None, typer.Option(
+        help="By which the right class has to win, or an image is learned.",
+        show_default="by the number of hidden neurons")] = None,
+    filter_: Annotated[int | None, typer.Option(
+        "--filter", help="Below which a hidden sum must be for its neuron to learn.",
+        show_default="by the number of active inputs")] = None,
+    decay: Annotated[float, typer.Option(
+        help="Factor by which the convergence rate becomes less, three times in all.")] = 2,
+    window: Annotated[int | None, typer.Option(
+        metavar="N", help="Lower it when N images bring no fewer errors than the N before.",
+        show_default="after 34, 67 and 90 % of the images")] = None,
+    samples: Annotated[int, typer.Option(
+        min=1, max=256, metavar="T", help="Bits drawn of each pixel to tell the accuracy.")] = 8,
+    every: Annotated[int, typer.Option(
+        min=1, metavar="N", help="Images between checkpoints.")] = 10_000,
+    data_dir: DataDir = None,
+) -> None:
+    """Train a network as the hardware does, by signs of errors, and write it to a file.
+
+    Interrupted, it goes on from its last checkpoint, beside the network, when told to do the same.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"--engine takes {', '.join(ENGINES)}, not {engine!r}")
+    with blame(f"dataset {dataset}"):
+        images = data.load(dataset, data_dir)
+        if not len(images.x_train):
+            raise ValueError("it has no training images; add x_train and y_train")
+    output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}-learned.npz")
+    check_output(output)
+    unit = unit_of(images.x_train)
+    x_train, x_test = (scaled(x, unit) for x in (images.x_train, images.x_test))
+    count = epochs * len(x_train)
+    if not 0 <= noise < 1:
+        raise InputError(f"--noise takes a share from 0 to 1, which is not one, not {noise:g}")
+    with blame("--forward"):
+        spec = SignUpdate(images.inputs, hidden, images.classes, seed=seed, forward=forward)
+    active = x_train.mean() / 2 ** PIXEL * images.inputs + spec.bias
+    if margin is None:
+        margin = round(MARGIN[forward] * math.sqrt(hidden / HIDDEN))
+    if filter_ is None:
+        filter_ = round(FILTER[forward] * math.sqrt(active / ACTIVE))
+    with blame("options"):
+        spec = SignUpdate(images.inputs, hidden, images.classes, bits=bits, margin=margin,
+                          filter=filter_, forward=forward, noise=round(ALWAYS * noise), seed=seed)
+        convergence = Convergence.scheduled(decay, count) if window is None else \
+            Convergence(rates(decay, LEVELS), window=window)
+    console.stage(f"learning {images.inputs}-{hidden}-{images.classes} on {len(x_train):,} images "
+                  f"of {images.name}: {bits} bits, {forward}, margin {margin}, filter {filter_}, "
+                  f"rates {', '.join(map(str, convergence.rates))} of {ALWAYS}")
+
+    learner = Learner(spec, convergence)
+    kept = output.with_suffix(".learning.npz")
+    about = {"dataset": images.name, "images": len(x_train), "unit": unit}
+    if kept.exists():
+        checkpoint.restore(kept, learner, about)
+        console.stage(f"{kept}: going on after {learner.control.samples:,} of {count:,} images")
+    start = time.perf_counter()
+    updates = _learn(learner, x_train, images, count, every, kept, about)
+    seconds = time.perf_counter() - start
+
+    network = learned(learner, dataset=images.name, class_names=images.class_names,
+                      bits=images.bits, unit=unit)
+    network.save(output)
+    kept.unlink(missing_ok=True)
+    right = (learner.scores(x_test, samples).argmax(axis=1) == images.y_test).mean()
+    exact = (network(images.x_test) == images.y_test).mean()
+    console.show(f"{output}: {network.shape}, {right:.2%} of {len(x_test):,} test images right, "
+                 f"with {samples} bits drawn of each pixel; {exact:.2%} on pixels as they are, "
+                 f"{seconds:.1f} s")
+    console.result(network=output, dataset=images.name, sizes=network.shape.sizes, accuracy=right,
+                   exact_accuracy=exact, images=len(x_test), learned=count, updates=updates,
+                   seconds=round(seconds, 2))
+
+
+def _learn(learner: Learner, x_train: np.ndarray, images: Dataset, count: int, every: int,
+           kept: pathlib.Path, about: dict[str, Any]) -> int:
+    """Learn what is left of so many images, in an order of their own in each epoch."""
+    updates = right = seen = 0
+    apart = math.ceil(count / len(x_train) / TOLD)   # epochs from one that is told to the next
+    with console.progress("learning") as advance:
+        while learner.control.samples < count:
+            epoch, place = divmod(learner.control.samples, len(x_train))
+            order = np.random.default_rng([learner.spec.seed, epoch]).permutation(len(x_train))
+            part = order[place:place + every]
+            for step, label in zip(learner.learn(x_train[part], images.y_train[part]),
+                                   images.y_train[part].tolist(), strict=True):
+                updates += step.learned
+                right += int(step.scores.argmax()) == label
+                seen += 1
+            checkpoint.save(kept, learner, about)
+            advance(learner.control.samples, count)
+            if place + len(part) == len(x_train):
+                tell = console.detail if (epoch + 1) % apart else console.stage
+                tell(f"epoch {epoch + 1}: {right / seen:.2%} right when they came, "
+                     f"{updates:,} learned; rate {learner.control.rate} of {ALWAYS}")
+                right = seen = 0
+    return updates
