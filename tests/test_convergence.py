@@ -1,7 +1,13 @@
+# amaranth: UnusedElaboratable=no
+
 import pytest
 from hypothesis import given, strategies as st
 
+import gateware.convergence
+from gateware.convergence import BEFORE, LEVEL, REGION, words
 from model.convergence import Control, Convergence, rates
+
+from .traffic import memories, ports, read, simulate, write
 
 
 @pytest.mark.parametrize("decay, found", [
@@ -72,3 +78,110 @@ def test_bad_convergences(given_, message):
 def test_bad_rates(decay, levels, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         rates(decay, levels)
+
+
+convergences = st.lists(st.integers(1, 256), min_size=1, max_size=8).flatmap(
+    lambda rates: st.one_of(
+        st.builds(Convergence, st.just(tuple(rates)), window=st.integers(1, 5)),
+        st.lists(st.integers(1, 25), min_size=len(rates) - 1, max_size=len(rates) - 1,
+                 unique=True).map(lambda ends: Convergence(tuple(rates), tuple(sorted(ends))))))
+
+
+@given(spec=convergences, errors=st.lists(st.booleans(), max_size=30), data=st.data())
+def test_gateware_matches_model(spec, errors, data):
+    """At any sample a host may read all there is, or write what another has come to."""
+    control, waits = Control(spec), data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=5))
+    switch = data.draw(st.integers(0, 30))
+    other = Control(data.draw(convergences))
+    for error in data.draw(st.lists(st.booleans(), max_size=9)):
+        other.after(error)
+    dut = gateware.convergence.Convergence(init=words(control))
+
+    async def all_words(ctx):
+        return [await read(ctx, dut.bus, n) for n in range(REGION.depth)]
+
+    async def tb(ctx):
+        now = control
+        for n, error in enumerate(errors):
+            await until_idle(ctx)
+            if n == switch:
+                now = other
+                for address, word in enumerate(words(now)):
+                    await until_idle(ctx)
+                    await write(ctx, dut.bus, address, word)
+                await until_idle(ctx)
+            assert ctx.get(dut.rate) == now.rate
+            for _ in range(waits[n % len(waits)]):
+                await ctx.tick()
+            await sample(ctx, error)
+            now.after(error)
+        await until_idle(ctx)
+        assert ctx.get(dut.rate) == now.rate
+        assert await all_words(ctx) == words(now)
+
+    async def until_idle(ctx):
+        for _ in range(12):
+            if ctx.get(dut.idle):
+                return
+            await ctx.tick()
+        raise AssertionError("It is never idle")
+
+    async def sample(ctx, error):
+        ctx.set(dut.sample, 1)
+        ctx.set(dut.error, error)
+        await ctx.tick()
+        ctx.set(dut.sample, 0)
+        ctx.set(dut.error, not error)   # it does not matter any more
+
+    simulate(dut, tb)
+
+
+@pytest.mark.parametrize("spec, errors, cycles", [
+    (Convergence(), [0, 1], [4, 4]), (Convergence((256, 8), (1,)), [0, 1], [6, 4]),
+    (Convergence((256, 8), window=2), [0, 0, 1, 0, 0, 1], [6, 7, 6, 9, 6, 8])])
+def test_cycles_of_a_sample(spec, errors, cycles):
+    """Of two windows with no fewer errors the second ends a level, and of others there is none."""
+    dut, found = gateware.convergence.Convergence(init=words(Control(spec))), []
+
+    async def tb(ctx):
+        await ctx.tick().repeat(4)
+        for error in errors:
+            ctx.set(dut.sample, 1)
+            ctx.set(dut.error, error)
+            count = 0
+            while not count or not ctx.get(dut.idle):
+                await ctx.tick()
+                ctx.set(dut.sample, 0)
+                count += 1
+            found.append(count)
+
+    simulate(dut, tb)
+    assert found == cycles
+
+
+def test_it_has_its_rate_some_cycles_after_power_up():
+    dut = gateware.convergence.Convergence(init=words(Control(Convergence((77,)))))
+    assert ports(dut) == {"sample": 1, "error": 1, "idle": 1, "rate": 9, "bus_addr": 5,
+                          "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32,
+                          "bus_r_valid": 1}
+    assert memories(dut) == {"cells": (32, 32)}
+    seen = []
+
+    async def tb(ctx):
+        for _ in range(4):
+            seen.append((ctx.get(dut.idle), ctx.get(dut.rate)))
+            await ctx.tick()
+
+    simulate(dut, tb)
+    assert seen == [(0, 0), (0, 0), (0, 0), (1, 77)]
+
+
+def test_memory_begins_with_rates_and_ends_with_errors():
+    control = Control(Convergence((9, 8, 7), (5, 6)), level=1, samples=5)
+    found = words(control)
+    assert (LEVEL, BEFORE) == (18, 22)
+    assert found == [9, 8, 7, *[0] * 5, 5, 6, *[0] * 6, 0, 2, 1, 5, 0, 0, 2 ** 32 - 1, *[0] * 9]
+    assert words(Control(Convergence((9, 8), window=4), counted=3, errors=2, before=1))[16:23] \
+        == [4, 1, 0, 0, 3, 2, 1]
+    with pytest.raises(ValueError, match="^Rows at power-up must be 32, not 31$"):
+        gateware.convergence.Convergence(init=found[1:])

@@ -30,6 +30,7 @@ from .batch_benches import BATCHES
 from .benches import DATAPATH
 from .link_benches import LINK
 from .input_benches import INPUTS
+from .learning_benches import LEARNING
 from .memory_benches import MEMORIES
 from .serial_benches import SERIAL
 from .system_benches import SYSTEM
@@ -42,7 +43,7 @@ needs_verilator = pytest.mark.skipif(bool(missing("verilator")),
                                      reason=f"cocotb with Verilator: {missing('verilator')}")
 
 
-BENCHES = {**DATAPATH, **INPUTS, **MEMORIES, **SERIAL, **BATCHES, **LINK, **SYSTEM}
+BENCHES = {**DATAPATH, **INPUTS, **MEMORIES, **SERIAL, **LEARNING, **BATCHES, **LINK, **SYSTEM}
 
 
 def made(names):
