@@ -7,6 +7,7 @@ from . import (
     batches,
     cobs,
     compend,
+    conductance,
     control,
     dense,
     encoder,
@@ -34,7 +35,7 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
-          dense, compend, lane, ring, scores, tally, memories, control, uart, cobs, image_buffer,
-          results, result_bytes, frames, access, link, accelerator)
+          dense, compend, lane, ring, conductance, scores, tally, memories, control, uart, cobs,
+          image_buffer, results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
