@@ -60,8 +60,10 @@ class Conductance(wiring.Component):
         The word that was read.
     pulse : :py:`In(1)`
         Whether that gets pulses; only in the cycle after it was asked for.
-    up, down : :py:`In(count)`
-        Which counters get one; none gets both.
+    up : :py:`In(count)`
+        Which counters get one up.
+    down : :py:`In(count)`
+        Which get one down; none gets both.
     bus : :py:`In(bus.Signature(addr_width))`
         The host's access while nothing is read; reads are answered one cycle later.
     """
