@@ -8,7 +8,8 @@ from .lfsr import Lfsr
 __all__ = ["Draws"]
 
 
-BLOCK = 1 << 18   # states that are made at once, or more if more are asked for
+FIRST = 1 << 8    # states that are made at once, at first; twice as many each time
+BLOCK = 1 << 18   # up to these, or more if more are asked for
 
 
 class Draws:
@@ -24,7 +25,7 @@ class Draws:
 
     def __init__(self, lfsr: Lfsr) -> None:
         self._lfsr = lfsr
-        self._fill(lfsr.seed, BLOCK)
+        self.state = lfsr.seed
 
     @property
     def state(self) -> int:
@@ -35,7 +36,8 @@ class Draws:
     def state(self, state: int) -> None:
         if not 0 < state <= self._lfsr.period:
             raise ValueError(f"State must be between 1 and {self._lfsr.period}, not {state!r}")
-        self._fill(state, BLOCK)
+        self._block = FIRST
+        self._fill(state, self._block)
 
     def _fill(self, state: int, count: int) -> None:
         self._states = self._lfsr.run(count + 1, state)
@@ -45,7 +47,8 @@ class Draws:
     def take(self, count: int) -> np.ndarray:
         """So many bytes, the first one first."""
         if self._place + count >= len(self._states):
-            self._fill(self.state, max(BLOCK, count))
+            self._block = min(2 * self._block, BLOCK)
+            self._fill(self.state, max(self._block, count))
         found = self._bytes[self._place:self._place + count]
         self._place += count
         return found

@@ -2,10 +2,15 @@
 
 import numpy as np
 
+import model.draws
+from gateware.active_rows import ActiveRows
 from gateware.conductance import Conductance
 from gateware.convergence import Convergence, words
+from gateware.draws import Draws
 from model import convergence
+from model.lfsr import Lfsr
 from model.packing import pack_fields
+from model.sign_update import SignUpdate
 
 from .benches import Script
 
@@ -64,8 +69,53 @@ def conductance(rng, storage):
     return script.bench(dut)
 
 
+def active_rows(rng):
+    """Images of which many words are dark, each gone through twice."""
+    spec, pixels = SignUpdate(21, 1, 2, bias=3), 4
+    dut, twin, script = ActiveRows(spec, pixels=pixels), model.draws.Draws(spec.lfsrs["bits"]), \
+        Script()
+    for image in rng.integers(0, 256, (3, 21)) * np.repeat(rng.random((3, 7)) < 0.4, 3, axis=1):
+        rows = [*np.flatnonzero(image > twin.take(21)).tolist(), 24, 25, 26]
+        padded = np.zeros((1, 24), dtype=int)
+        padded[0, :21] = image
+        for word in pack_fields(padded, 8, pixels):
+            script.step({"end": 0, "i__valid": 1, "i__payload": word}, now={"i__ready": 1})
+        script.step({"i__valid": 0}, now={"full": 0}, after={"full": 1})
+        for _ in range(2):
+            script.step({"start": 1})
+            script.step({"start": 0}, now={"o__valid": 0})
+            for n, row in enumerate(rows):
+                told = row | (n == len(rows) - 1) << 5
+                script.step({"o__ready": 0}, now={"o__valid": 1, "o__payload": told})
+                script.step({"o__ready": 1}, now={"o__valid": 1, "o__payload": told})
+        script.step({"end": 1, "o__ready": 0}, now={"full": 1}, after={"full": 0})
+    script.step({"end": 0})
+    return script.bench(dut)
+
+
+def draws():
+    """All bytes, or but a few; and a host that reads the state, and writes another."""
+    lfsr, script = Lfsr(32, seed=0xACE1), Script()
+    twin = model.draws.Draws(lfsr)
+    for few in (0, 1, 1, 0, 0):
+        state = twin.state
+        script.step({"en": 1, "few": few},
+                    now={"o": pack_fields(twin.take(5)[None], 8, 5)[0]})
+        twin.state = state
+        twin.take(3 if few else 5)
+    script.step({"en": 0})
+    script.read(0, twin.state)
+    script.write(0, 0)
+    script.read(0, twin.state)
+    script.write(0, 77)
+    script.read(0, 77)
+    return script.bench(Draws(lfsr, count=5, fewer=3))
+
+
 # Of what, and how it is made.
 LEARNING = {
+    "active_rows": (ActiveRows, active_rows),
+    "draws": (Draws, lambda rng: draws()),
     "conductance": (Conductance, lambda rng: conductance(rng, "block")),
     "conductance_spram": (Conductance, lambda rng: conductance(rng, "spram")),
     "convergence": (Convergence, convergence_by_itself),
