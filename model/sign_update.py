@@ -46,7 +46,8 @@ class SignUpdate:
        δ_j is the sign of e_j where −:py:`filter` < a_j < :py:`filter`, and 0 elsewhere.
     6. Counters of t and of m get a pulse of d_k · h_j in both the second crossbar and its copy,
        each with a probability of p/256.
-    7. Counters of active rows get a pulse of δ_j, each row with a probability of p/256.
+    7. Counters of active rows get a pulse of δ_j, each row with a probability of p/256, unless all
+       δ are 0.
 
     A pulse is a step of one; no counter goes beyond ±(2^(bits − 1) − 1). p is the rate of
     :class:`model.convergence.Convergence`. Errors go only through signs (the Manhattan rule), and
@@ -55,7 +56,7 @@ class SignUpdate:
     What is drawn are low bytes of LFSRs of 32 bits, each with a cycle's part of its own, a step a
     byte: one for each input, of the image's first to its last; for each row of the second crossbar
     one for t and one for m, unless p is 256; for each active row one, bias rows last, unless p is
-    256. A pulse, or a row's, is given where the byte is less than p. Where :py:`noise` is not 0,
+    256 or all δ are 0. A pulse, or a row's, is given where the byte is less than p. Where :py:`noise` is not 0,
     a pulse is lost on its way to the copy where another byte, drawn for each as those are, is less
     than that.
 
@@ -185,7 +186,9 @@ class Learner:
         errors = np.sign(seen[:, 0] - seen[:, 1])
         changes = np.where(abs(sums) < spec.filter, errors, 0).astype(np.int16)
         self._pulse_second(label, rival, self._signs(sums), rate)
-        if rate < ALWAYS:
+        if not changes.any():
+            active = active[:0]
+        elif rate < ALWAYS:
             active = active[self.draws["rows"].take(len(active)) < rate]
         self.first[active] = self._saturated(self.first[active] + changes)
         return Step(scores, count, True, len(active), changes)

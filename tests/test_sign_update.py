@@ -59,7 +59,7 @@ class Plain:
                     self.pulse(row, k, step)
                 if given and not lost:
                     self.pulse(copied, k, step)
-        for row in active:
+        for row in active if any(changes) else ():
             if rate == 256 or self.drawn("rows") < rate:
                 for j, change in enumerate(changes):
                     self.pulse(self.first[row], j, change)
