@@ -56,9 +56,9 @@ class SignUpdate:
     What is drawn are low bytes of LFSRs of 32 bits, each with a cycle's part of its own, a step a
     byte: one for each input, of the image's first to its last; for each row of the second crossbar
     one for t and one for m, unless p is 256; for each active row one, bias rows last, unless p is
-    256 or all δ are 0. A pulse, or a row's, is given where the byte is less than p. Where :py:`noise` is not 0,
-    a pulse is lost on its way to the copy where another byte, drawn for each as those are, is less
-    than that.
+    256 or all δ are 0. A pulse, or a row's, is given where the byte is less than p. Where
+    :py:`noise` is not 0, a pulse is lost on its way to the copy where another byte, drawn for each
+    as those are, is less than that.
 
     In the mode ``"sign-first"`` the first crossbar sees signs of counters only, +1 where one is at
     least 0 and −1 elsewhere; in ``"sign"`` so do both, and the copy. What was learned is then a
