@@ -43,7 +43,7 @@ class SignUpdate:
        s_t − s_m ≥ :py:`margin` nothing is learned, and nothing below is drawn. Otherwise d_t = +1,
        d_m = −1, and all other d are 0.
     5. The copy gives e_j = Σ_k d_k times its counters, that of t less that of m; and
-       δ_j is the sign of e_j where −:py:`filter` < a_j < :py:`filter`, and 0 elsewhere.
+       δ_j is the sign of e_j where −:py:`filter` ≤ a_j < :py:`filter`, and 0 elsewhere.
     6. Counters of t and of m get a pulse of d_k · h_j in both the second crossbar and its copy,
        each with a probability of p/256.
     7. Counters of active rows get a pulse of δ_j, each row with a probability of p/256, unless all
@@ -78,7 +78,8 @@ class SignUpdate:
     margin : :class:`int`
         By which the right class has to win.
     filter : :class:`int`
-        Below which a hidden sum must be for its neuron to learn.
+        How far from zero a hidden sum may be for its neuron to learn: a power of two, so that this
+        is seen from a few bits.
     forward : :class:`str`
         One of :data:`FORWARDS`.
     noise : :class:`int`
@@ -101,8 +102,10 @@ class SignUpdate:
     def __post_init__(self) -> None:
         for name, low, high in (("inputs", 1, 4_096), ("hidden", 1, 4_096), ("classes", 2, 256),
                                 ("bits", 4, 12), ("bias", 0, 64), ("margin", 0, None),
-                                ("filter", 0, None), ("noise", 0, ALWAYS - 1), ("seed", 0, None)):
+                                ("filter", 1, None), ("noise", 0, ALWAYS - 1), ("seed", 0, None)):
             check_range(name.capitalize(), getattr(self, name), low, high)
+        if self.filter.bit_count() != 1:
+            raise ValueError(f"Filter must be a power of two, not {self.filter!r}")
         if self.forward not in FORWARDS:
             raise ValueError(f"Forward must be one of {', '.join(FORWARDS)}, not {self.forward!r}")
 
@@ -184,7 +187,8 @@ class Learner:
 
         seen = self._seen(self.copy[:spec.hidden, [label, rival]])
         errors = np.sign(seen[:, 0] - seen[:, 1])
-        changes = np.where(abs(sums) < spec.filter, errors, 0).astype(np.int16)
+        near = (sums >= -spec.filter) & (sums < spec.filter)
+        changes = np.where(near, errors, 0).astype(np.int16)
         self._pulse_second(label, rival, self._signs(sums), rate)
         if not changes.any():
             active = active[:0]

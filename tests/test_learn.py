@@ -94,6 +94,7 @@ def test_rates_that_fall_by_themselves(ohmbit_):
     (["--noise", "1"], "--noise takes a share from 0 to 1, which is not one, not 1"),
     (["--decay", "1"], "options: Decay must be above 1, and at most 256, not 1.0"),
     (["--window", "0"], "options: Window must be between 1 and 4294967295, not 0"),
+    (["--filter", "12"], "options: Filter must be a power of two, not 12"),
     (["--margin", "-1"], "options: Margin must be at least 0, not -1")])
 def test_bad_options(ohmbit_, options, message):
     outcome = ohmbit_("learn", "digits", "-o", "net.npz", *options)

@@ -10,7 +10,7 @@ from model.sign_update import FORWARDS, Learner, SignUpdate
 @pytest.mark.parametrize("forward", FORWARDS)
 @pytest.mark.parametrize("bias", [0, 3])
 def test_scores_are_those_of_what_is_expected_of_drawn_bits(forward, bias, tmp_path):
-    spec = SignUpdate(7, 6, 3, bits=6, bias=bias, margin=50, filter=60, forward=forward)
+    spec = SignUpdate(7, 6, 3, bits=6, bias=bias, margin=50, filter=64, forward=forward)
     learner = Learner(spec, Convergence((200,)))
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (400, 7)), rng.integers(0, 3, 400)

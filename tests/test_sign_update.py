@@ -50,7 +50,8 @@ class Plain:
         changes = []
         for row, each in zip(self.copy, sums, strict=False):
             right, wrong = (self.seen(row[k], spec.forward == "sign") for k in (label, rival))
-            changes.append((right > wrong) - (right < wrong) if abs(each) < spec.filter else 0)
+            changes.append((right > wrong) - (right < wrong) if -spec.filter <= each < spec.filter
+                           else 0)
         for row, copied, sign in zip(self.second, self.copy, signs, strict=True):
             for k, step in ((label, sign), (rival, -sign)):
                 given = rate == 256 or self.drawn("pulses") < rate
@@ -69,8 +70,8 @@ class Plain:
 specs = st.builds(
     SignUpdate, inputs=st.integers(1, 9), hidden=st.integers(1, 7), classes=st.integers(2, 4),
     bits=st.integers(4, 6), bias=st.integers(0, 3), margin=st.integers(0, 60),
-    filter=st.integers(0, 40), forward=st.sampled_from(FORWARDS), noise=st.sampled_from([0, 90]),
-    seed=st.integers(0, 9))
+    filter=st.sampled_from([1, 2, 4, 8, 16, 32]), forward=st.sampled_from(FORWARDS),
+    noise=st.sampled_from([0, 90]), seed=st.integers(0, 9))
 
 
 @given(spec=specs, data=st.data())
@@ -127,15 +128,17 @@ def test_a_margin_that_is_met_exactly_is_enough():
         assert found.step(np.full(6, 255), 0).learned == learned
 
 
-@pytest.mark.parametrize("filter_, learns", [(69, False), (70, False), (71, True)])
-def test_neurons_far_from_zero_do_not_learn(filter_, learns):
-    """Ten rows of sevens."""
-    found = learner(filter=filter_)
-    found.first[:], found.second[:] = 7, 0
-    found.copy[:] = [[1, 0, 0]] * 9
+@pytest.mark.parametrize("counter, bias, learns", [
+    (7, 3, True), (7, 4, False), (8, 2, False), (9, 1, True), (9, 2, False), (-8, 2, True),
+    (-8, 3, False), (-9, 1, True), (-5, 7, False), (-16, 0, False), (16, 0, False)])
+def test_neurons_far_from_zero_do_not_learn(counter, bias, learns):
+    """Six rows of inputs and some of the bias, and a filter of 64."""
+    found = learner(filter=64, bits=6, bias=bias)
+    found.first[:], found.second[:] = counter, 0
+    found.copy[:] = [[1, 0, 0]] * (5 + bias)
     step = found.step(np.full(6, 255), 0)
     # A pixel of 255 is drawn as 1, but for one byte in 256, and none of these six is that.
-    assert step.active == 10 and (step.changes == learns).all()
+    assert step.active == 6 + bias and (step.changes == learns).all()
 
 
 def test_counters_start_at_random_and_within_their_range():
@@ -166,7 +169,8 @@ GOOD = SignUpdate(4, 3, 2)
     ("bits", 13, "Bits must be between 4 and 12, not 13"),
     ("bias", -1, "Bias must be between 0 and 64, not -1"),
     ("margin", -1, "Margin must be at least 0, not -1"),
-    ("filter", -1, "Filter must be at least 0, not -1"),
+    ("filter", 0, "Filter must be at least 1, not 0"),
+    ("filter", 12, "Filter must be a power of two, not 12"),
     ("noise", 256, "Noise must be between 0 and 255, not 256"),
     ("seed", -1, "Seed must be at least 0, not -1"),
     ("forward", "float", "Forward must be one of integer, sign-first, sign, not 'float'")])

@@ -55,7 +55,8 @@ def learn(
         help="By which the right class has to win, or an image is learned.",
         show_default="by the number of hidden neurons")] = None,
     filter_: Annotated[int | None, typer.Option(
-        "--filter", help="Below which a hidden sum must be for its neuron to learn.",
+        "--filter", help="How far from zero a hidden sum may be for its neuron to learn: a power "
+                         "of two.",
         show_default="by the number of active inputs")] = None,
     decay: Annotated[float, typer.Option(
         help="Factor by which the convergence rate becomes less, three times in all.")] = 2,
@@ -91,7 +92,7 @@ def learn(
     if margin is None:
         margin = round(MARGIN[forward] * math.sqrt(hidden / HIDDEN))
     if filter_ is None:
-        filter_ = round(FILTER[forward] * math.sqrt(active / ACTIVE))
+        filter_ = 2 ** max(round(math.log2(FILTER[forward] * math.sqrt(active / ACTIVE))), 0)
     with blame("options"):
         spec = SignUpdate(images.inputs, hidden, images.classes, bits=bits, margin=margin,
                           filter=filter_, forward=forward, noise=round(ALWAYS * noise), seed=seed)
