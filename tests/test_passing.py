@@ -7,15 +7,19 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from hypothesis import given, strategies as st
 
-from gateware import passing
+from gateware import cost, passing
 from gateware.accumulate import Accumulate
 from gateware.encoder import encoder
 from gateware.folding import Folding
+from gateware.mapping import uniform
 from gateware.replay import Replay
 from gateware.transpose import Transpose
 from model.encoder import BitSerial
+from model.network import Shape
+from model.stochastic import Stochastic
 
 from . import strategies
+from .test_cost import BITS, mapping_of, serial
 from .traffic import transfers
 
 
@@ -75,3 +79,31 @@ def test_layer_takes_and_gives_words_when_the_gateware_does(data, planes, inputs
         offered = taken[-1] + 1
     assert transfers(m, replay.i, accumulate.o, len(taken), len(consumer.taken), stalls
                      ) == (taken, consumer.taken)
+
+
+# What simulations of such accelerators take: tests/test_cost.py and tests/test_accelerator.py hold
+# others to them.
+@pytest.mark.parametrize("mapping, cycles", [
+    (mapping_of(BITS, (12, 24, 3), ((6, 12), (1, 4))), [44, 62, 80, 98, 116, 134, 152, 170]),
+    (mapping_of(BITS, (16, 19, 5, 7, 11), ((10, 2), (2, 3), (1, 3), (2, 6))),
+     [110, 134, 158, 182, 206, 230, 254, 278]),
+    (mapping_of(BitSerial(3), (5, 3, 11, 5), ((2, 4), (1, 1), (1, 9)), 2),
+     [85, 92, 120, 125, 153, 158, 186, 191]),
+    (mapping_of(BITS, (11, 13, 8), ((4, 1), (6, 1)), 2),
+     [119, 142, 174, 186, 218, 230, 262, 274]),
+    (uniform(Shape(Stochastic(4, combine="scores"), (6, 7, 4), 0, 16), pe=2, simd=3),
+     [54, 86, 118, 150, 182, 214, 246, 278]),
+    (serial(pe=2, simd=4), [128, 181, 234, 287, 340, 393, 446, 499]),
+    (serial(pe=8, simd=12), [73, 118, 163, 208, 253, 298, 343, 388])])
+def test_words_pass_one_component_after_another(mapping, cycles):
+    assert [cost.timing(mapping, n + 1).cycles for n in range(8)] == cycles
+
+
+@pytest.mark.parametrize("mapping, taken, cycles", [
+    (serial(pe=2, simd=4), ((30, 53, 9, 9, 40, 11), None), [105, 158, 203, 248, 293, 338]),
+    (serial(pe=8, simd=12), ((30, 12, 9, 9, 40, 11), (45, 20, 45, 13, 13, 30)),
+     [94, 114, 159, 172, 185, 215])])
+def test_images_that_take_less_pass_sooner(mapping, taken, cycles):
+    for n, expected in enumerate(cycles):
+        first = tuple(each and each[:n + 1] for each in taken)
+        assert cost.timing(mapping, n + 1, first).cycles == expected
