@@ -31,6 +31,8 @@ class ActiveRows(wiring.Component):
         The rule, with a bias of at least 1.
     pixels : :class:`int`
         Pixels in a word, a power of two.
+    lfsr : :class:`model.lfsr.Lfsr`, or None
+        What bits are drawn from, with another seed than the rule's.
 
     Members
     -------
@@ -48,12 +50,13 @@ class ActiveRows(wiring.Component):
         The host's access to the state of the LFSR that draws, while no image comes.
     """
 
-    def __init__(self, spec, *, pixels):
+    def __init__(self, spec, *, pixels, lfsr=None):
         check_range("Bias", spec.bias, 1)
         check_range("Pixels at once", pixels, 1, 64)
         if pixels.bit_count() != 1:
             raise ValueError(f"Pixels at once must be a power of two, not {pixels!r}")
         self._spec = spec
+        self._lfsr = spec.lfsrs["bits"] if lfsr is None else lfsr
         self._pixels = pixels
         self._words = -(-spec.inputs // pixels)
         self.rows = self._words * pixels + spec.bias
@@ -72,7 +75,7 @@ class ActiveRows(wiring.Component):
         biases = -(-spec.bias // pixels)
         words = self._words + biases
         m.submodules.draws = draws = Draws(
-            spec.lfsrs["bits"], count=pixels, fewer=spec.inputs - (self._words - 1) * pixels)
+            self._lfsr, count=pixels, fewer=spec.inputs - (self._words - 1) * pixels)
         wiring.connect(m, wiring.flipped(self.draws_bus), draws.bus)
         word = data.StructLayout({"bits": pixels, "index": range(words), "last": 1})
         place_bits = ceil_log2(words)

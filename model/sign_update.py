@@ -171,19 +171,22 @@ class Learner:
         return sums, self._signs(sums).astype(np.int32) @ self._seen(self.second)
 
     def step(self, pixels: np.ndarray, label: int) -> Step:
-        """Learn an image."""
+        """Learn an image, or with a label that no class has, do no more than add up its scores."""
         spec = self.spec
         bits = pixels > self.draws["bits"].take(spec.inputs)
         active = np.concatenate([np.flatnonzero(bits), spec.inputs + np.arange(spec.bias)])
         count = len(active)
         sums, scores = self.forward(active)
+        rest = Step(scores, count, False, 0, np.empty(0, dtype=np.int16))
+        if label >= spec.classes:
+            return rest
         others = scores.copy()
         others[label] = np.iinfo(others.dtype).min
         rival = int(others.argmax())
         rate = self.control.rate
         self.control.after(bool(scores.argmax() != label))
         if scores[label] - scores[rival] >= spec.margin:
-            return Step(scores, count, False, 0, np.empty(0, dtype=np.int16))
+            return rest
 
         seen = self._seen(self.copy[:spec.hidden, [label, rival]])
         errors = np.sign(seen[:, 0] - seen[:, 1])

@@ -1,12 +1,20 @@
+# amaranth: UnusedElaboratable=no
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+import gateware.sign_update
+from gateware.learning import Learning
 from model.convergence import Convergence
 from model.lfsr import Lfsr
+from model.packing import pack_fields
 from model.sign_update import FORWARDS, Learner, SignUpdate
+from sim.bench import feed
+
+from .traffic import read, simulate, write
 
 
 class Plain:
@@ -32,10 +40,6 @@ class Plain:
 
     def step(self, pixels, label):
         spec = self.spec
-        rate = self.control.rates[self.level]
-        self.samples += 1
-        if self.samples in self.control.until:
-            self.level += 1
         active = [n for n, pixel in enumerate(pixels) if pixel > self.drawn("bits")]
         active += range(spec.inputs, spec.inputs + spec.bias)
         sums = [sum(self.seen(self.first[row][j], spec.forward != "integer") for row in active)
@@ -44,6 +48,12 @@ class Plain:
         scores = [sum(sign * self.seen(row[k], spec.forward == "sign")
                       for sign, row in zip(signs, self.second, strict=True))
                   for k in range(spec.classes)]
+        if label >= spec.classes:
+            return scores
+        rate = self.control.rates[self.level]
+        self.samples += 1
+        if self.samples in self.control.until:
+            self.level += 1
         rival = max((k for k in range(spec.classes) if k != label), key=lambda k: (scores[k], -k))
         if scores[label] - scores[rival] >= spec.margin:
             return scores
@@ -81,7 +91,7 @@ def test_each_image_does_what_the_rule_says(spec, data):
     plain = Plain(learner)
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     images = rng.integers(0, 256, (20, spec.inputs), dtype=np.uint8)
-    labels = rng.integers(0, spec.classes, 20)
+    labels = rng.integers(0, spec.classes + 1, 20)
     for step, pixels, label in zip(learner.learn(images, labels), images.tolist(),
                                    labels.tolist(), strict=True):
         assert step.scores.tolist() == plain.step(pixels, label)
@@ -180,3 +190,154 @@ def test_bad_rules(name, value, message):
     if name != "forward":
         with pytest.raises(TypeError, match="must be an integer, not 1.5$"):
             replace(GOOD, **{name: 1.5})
+
+
+def stream(learning, images, labels):
+    """Words of images and labels."""
+    pixels, words = learning.pixels, []
+    for image, label in zip(images, labels, strict=True):
+        padded = np.zeros((1, learning.entering * pixels), dtype=int)
+        padded[0, :learning.spec.inputs] = image
+        words += [*pack_fields(padded, 8, pixels), label]
+    return words
+
+
+async def contents(ctx, dut, learning):
+    """All that a host can read."""
+    found = {}
+    for name, region in learning.regions.items():
+        bus = getattr(dut, f"{name}_bus")
+        found[name] = [sum([await read(ctx, bus, region.address(row, chunk)) << 32 * chunk
+                            for chunk in range(region.chunks)]) for row in range(region.depth)]
+    return found
+
+
+async def fill(ctx, dut, learning, image):
+    for name, region in learning.regions.items():
+        for row, value in enumerate(image[name]):
+            for chunk in range(region.chunks):
+                await write(ctx, getattr(dut, f"{name}_bus"), region.address(row, chunk),
+                            value >> 32 * chunk & 0xffff_ffff)
+                if name == "convergence":   # which takes a rate that was written
+                    await ctx.tick().repeat(4)
+
+
+def learns(learner, learning, images, labels, *, i_stalls=(0,), o_stalls=(0,), written=False):
+    """Have hardware learn images, and compare all there is after each of them.
+
+    What is in its memories at power-up, or what a host writes, is what the learner has come to.
+    """
+    start, spec = learning.image(learner), learning.spec
+    empty = written or learning.storage == "spram"
+    dut = gateware.sign_update.SignUpdate(learning, image={} if empty else start)
+    words, each, left = stream(learning, images, labels), learning.entering + 1, 0
+
+    async def producer(ctx):
+        nonlocal left
+        for n in range(len(images)):
+            while not left:
+                await ctx.tick()
+            await feed(ctx, dut.i, words[n * each:(n + 1) * each], i_stalls)
+            left -= 1
+
+    async def tb(ctx):
+        nonlocal left
+        await ctx.tick().repeat(4)
+        if empty:
+            await fill(ctx, dut, learning, start)
+        for image, label in zip(images, labels, strict=True):
+            step = learner.step(image, label)
+            left += 1
+            for k in range(spec.classes):
+                ctx.set(dut.o.ready, 0)
+                await ctx.tick().repeat(1 + o_stalls[k % len(o_stalls)])
+                ctx.set(dut.o.ready, 1)
+                payload = await ctx.tick().sample(dut.o.payload).until(dut.o.valid)
+                assert payload[0].score == step.scores[k]
+                assert payload[0].last == (k == spec.classes - 1)
+            assert payload[0].best == step.scores.argmax()
+            ctx.set(dut.o.ready, 0)
+            await ctx.tick().until(dut.idle)
+            await ctx.tick().repeat(12)   # the rate is the next one's
+            found = await contents(ctx, dut, learning)
+            for name, rows in learning.image(learner).items():
+                assert found[name] == rows, name
+
+    simulate(dut, tb, producer)
+
+
+SPEC = SignUpdate(9, 8, 3, bits=4, bias=2, margin=30, filter=16)
+
+
+@pytest.mark.parametrize("given_, layout, written", [
+    ({}, {"pe": 4, "rows": 2, "pixels": 2}, False), ({}, {"pe": 8, "rows": 1, "pixels": 4}, True),
+    ({"bits": 7, "margin": 200, "filter": 64}, {"pe": 2, "rows": 2, "pixels": 1}, True),
+    ({"noise": 90}, {"pe": 2, "rows": 1, "pixels": 1}, False),
+    ({"noise": 90, "bias": 5}, {"pe": 4, "rows": 4, "pixels": 2, "storage": "spram"}, True),
+    ({"forward": "sign", "margin": 6, "filter": 4}, {"pe": 8, "rows": 4, "pixels": 4}, False),
+    ({"forward": "sign", "margin": 9}, {"pe": 1, "rows": 1, "pixels": 8}, True),
+    ({"forward": "sign-first", "filter": 2}, {"pe": 4, "rows": 4, "storage": "spram"}, True),
+    ({"inputs": 1, "hidden": 1, "classes": 2, "bias": 1}, {"pe": 1, "pixels": 4}, False),
+    ({"inputs": 5, "hidden": 6, "classes": 5}, {"pe": 2, "rows": 2, "pixels": 1}, False)])
+def test_gateware_matches_model(given_, layout, written):
+    spec = replace(SPEC, **given_)
+    rng = np.random.default_rng(len(str(given_)))
+    found = Learner(spec, Convergence((256, 120, 60), (4, 9)))
+    images = rng.integers(0, 256, (14, spec.inputs)) * (rng.random((14, spec.inputs)) < 0.7)
+    labels = rng.integers(0, spec.classes, 14).tolist()
+    labels[5] = 200   # no class
+    learns(found, Learning(spec, **layout), images, labels, i_stalls=rng.integers(0, 3, 7).tolist(),
+           o_stalls=rng.integers(0, 3, 5).tolist(), written=written)
+    # All three rates were in use, and some of the images were learned.
+    assert found.control.rate == 60
+    assert (found.first != Learner(spec).first).any() and (found.copy != Learner(spec).copy).any()
+
+
+def test_rates_by_themselves():
+    rng = np.random.default_rng(3)
+    found = Learner(SPEC, Convergence((256, 30), window=3))
+    images, labels = rng.integers(0, 256, (9, 9)), rng.integers(0, 3, 9).tolist()
+    learns(found, Learning(SPEC, pe=4), images, labels)
+    assert found.control.rate == 30
+
+
+@pytest.mark.parametrize("given_, layout, learned", [
+    ({"margin": 9}, {"pe": 4, "rows": 2, "pixels": 2}, {False, True}),
+    ({"margin": 1}, {"pe": 2, "rows": 1, "pixels": 4}, {False, True}),
+    ({"margin": 9_999}, {"pe": 8, "rows": 8, "pixels": 4}, {True}),
+    ({"filter": 1, "margin": 9}, {"pe": 2, "rows": 2, "pixels": 8}, {False, True}),
+    ({"margin": 9_999}, {"pe": 4, "rows": 2, "pixels": 8, "storage": "spram"}, {True})])
+@pytest.mark.parametrize("rate", [256, 100])
+def test_cycles_are_those_that_are_predicted(given_, layout, learned, rate):
+    """From the first score of an image to that of the next one, when images press."""
+    spec = replace(SPEC, **given_)
+    learning, learner = Learning(spec, **layout), Learner(spec, Convergence((rate,)))
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (12, 9)), rng.integers(0, 3, 12).tolist()
+    start, seen = learning.image(learner), []
+    empty = learning.storage == "spram"
+    dut = gateware.sign_update.SignUpdate(learning, image={} if empty else start)
+
+    async def producer(ctx):
+        if empty:
+            await fill(ctx, dut, learning, start)
+        await feed(ctx, dut.i, stream(learning, images, labels))
+
+    async def tb(ctx):
+        ctx.set(dut.o.ready, 1)
+        cycle = 0
+        async for _, _, valid, last in ctx.tick().sample(dut.o.valid, dut.o.payload.last):
+            cycle += 1
+            if valid and last:
+                seen.append(cycle)
+            if len(seen) == 12:
+                return
+
+    simulate(dut, tb, producer)
+    steps = list(learner.learn(images, labels))
+    cycles = [learning.cycles(step) for step in steps]
+    assert {step.learned for step in steps} == learned
+    # What comes behind the scores of one comes before those of the next.
+    ahead = [learning.groups * (step.active + 1) + learning.words + spec.classes + 6
+             for step in steps]
+    assert np.diff(seen).tolist() == [cycles[n] - ahead[n] + ahead[n + 1] for n in range(11)]

@@ -1,0 +1,192 @@
+"""The first crossbar of a network that learns: rows that images drive, their sums, their pulses."""
+
+from dataclasses import replace
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.convergence import ALWAYS
+
+from . import bus
+from .active_rows import ActiveRows
+from .conductance import Conductance
+from .draws import Draws
+from .hidden_sums import HiddenSums
+
+
+__all__ = ["FirstCrossbar"]
+
+
+class FirstCrossbar(wiring.Component):
+    """Adds up the counters of active rows, group after group, and gives them pulses, row after row.
+
+    Forward, a group takes a cycle for each active row, and one more; :py:`done` comes two cycles
+    after all of these, with the last group's signs. An update takes a cycle for each row that is
+    masked, and for each other one a cycle for each group that changes, or two in SPRAM;
+    :py:`done` comes two cycles after those.
+
+    Parameters
+    ----------
+    learning : :class:`gateware.learning.Learning`
+        The rule, and how it is laid out.
+    image : dict of list of :class:`int`
+        Rows at power-up of ``"first"``, ``"draws_bits"`` and ``"draws_rows"``, if they are there.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(data.ArrayLayout(8, learning.pixels)))`
+        Images, zeros filling up the last word of each.
+    full : :py:`Out(1)`
+        Whether an image is there; it stays until :py:`end`.
+    end : :py:`In(1)`
+        Let go of it, while nothing is done with it.
+    forward : :py:`In(1)`
+        Begin to add up.
+    update : :py:`In(1)`
+        Begin to give pulses, where any group changes.
+    done : :py:`Out(1)`
+        High for one cycle when that is done.
+    rate : :py:`In(range(ALWAYS + 1))`
+        Of 256, how many rows get pulses; stays through an update.
+    sums_en : :py:`Out(1)`
+        Whether a group's sums are complete.
+    sums_group : :py:`Out(range(learning.groups))`
+        Which group's.
+    signs : :py:`Out(learning.pe)`
+        Which of them are not negative.
+    near : :py:`Out(learning.pe)`
+        And which are near zero. Both stay until the next sums begin.
+    changed : :py:`In(learning.groups)`
+        Which groups change; stays through an update.
+    group : :py:`Out(range(learning.groups))`
+        A group whose changes are wanted in the next cycle.
+    up : :py:`In(learning.pe)`
+        Which counters of its get pulses up.
+    down : :py:`In(learning.pe)`
+        And which get them down.
+    first_bus : :py:`In(bus.Signature(learning.regions["first"].addr_width))`
+        The host's access to the counters.
+    draws_bits_bus : :py:`In(bus.Signature(0))`
+        To the state that bits are drawn from.
+    draws_rows_bus : :py:`In(bus.Signature(0))`
+        To that which masks of rows are.
+    """
+
+    def __init__(self, learning, *, image):
+        self._learning = learning
+        self._image = image
+        super().__init__({
+            "i": In(stream.Signature(data.ArrayLayout(8, learning.pixels))),
+            "full": Out(1),
+            "end": In(1),
+            "forward": In(1),
+            "update": In(1),
+            "done": Out(1),
+            "rate": In(range(ALWAYS + 1)),
+            "sums_en": Out(1),
+            "sums_group": Out(range(learning.groups)),
+            "signs": Out(learning.pe),
+            "near": Out(learning.pe),
+            "changed": In(learning.groups),
+            "group": Out(range(learning.groups)),
+            "up": In(learning.pe),
+            "down": In(learning.pe),
+            "first_bus": In(bus.Signature(learning.regions["first"].addr_width)),
+            "draws_bits_bus": In(bus.Signature(0)),
+            "draws_rows_bus": In(bus.Signature(0)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        learning, spec = self._learning, self._learning.spec
+        seeds = {name: rows[0] for name, rows in self._image.items() if name != "first"}
+        lfsrs = {name: replace(lfsr, seed=seeds.get(f"draws_{name}", lfsr.seed))
+                 for name, lfsr in spec.lfsrs.items()}
+        m.submodules.active = active = ActiveRows(spec, pixels=learning.pixels, lfsr=lfsrs["bits"])
+        m.submodules.cells = cells = Conductance(
+            count=learning.pe, bits=spec.bits, depth=learning.groups * learning.lines,
+            init=self._image.get("first"), storage=learning.storage)
+        m.submodules.sums = sums = HiddenSums(
+            count=learning.pe, bits=spec.bits, sum_bits=learning.sum_bits, filter=spec.filter,
+            signs=spec.forward != "integer")
+        m.submodules.draws = draws = Draws(lfsrs["rows"], count=1)
+        wiring.connect(m, wiring.flipped(self.i), active.i)
+        for flipped, own in ((self.first_bus, cells.bus), (self.draws_rows_bus, draws.bus),
+                             (self.draws_bits_bus, active.draws_bus)):
+            wiring.connect(m, wiring.flipped(flipped), own)
+
+        group = Signal(range(learning.groups))
+        row, last = active.o.payload.row, active.o.payload.last
+        taken = active.o.valid & active.o.ready
+        bases = Array(n * learning.lines for n in range(learning.groups))
+        m.d.comb += [self.full.eq(active.full), active.end.eq(self.end),
+                     cells.addr.eq(bases[self.group] + row), sums.counters.eq(cells.data),
+                     cells.up.eq(self.up), cells.down.eq(self.down),
+                     self.signs.eq(sums.signs), self.near.eq(sums.near)]
+
+        # What was read is there in the next cycle, and in the sums one later.
+        adds, fresh, begins, ends = Signal(), Signal(), Signal(), Signal(2)
+        groups = [Signal.like(group, name=f"group_{n}") for n in range(2)]
+        m.d.sync += [adds.eq(0), ends.eq(Cat(0, ends)), groups[0].eq(group),
+                     groups[1].eq(groups[0])]
+        m.d.comb += [sums.en.eq(adds), sums.first.eq(begins),
+                     self.sums_en.eq(ends[1]), self.sums_group.eq(groups[1])]
+        with m.If(taken):
+            m.d.sync += [begins.eq(fresh), fresh.eq(0)]
+        with m.If(active.start):
+            m.d.sync += fresh.eq(1)
+
+        left = Signal(learning.groups)       # groups of this row that are still to change
+        masked = Signal()
+        pulses = Signal()                    # what was read gets pulses now
+        able  = ~pulses if learning.storage == "spram" else C(1)
+        only  = (left & (left - 1)) == 0
+        lowest = Signal.like(group)
+        for n in reversed(range(learning.groups)):
+            with m.If(left[n]):
+                m.d.comb += lowest.eq(n)
+        m.d.comb += [masked.eq((self.rate != ALWAYS) & (draws.o[0] >= self.rate)),
+                     cells.pulse.eq(pulses)]
+        m.d.sync += pulses.eq(0)
+
+        with m.FSM():
+            with m.State("WAIT"):
+                m.d.sync += [group.eq(0), left.eq(self.changed)]
+                with m.If(self.forward):
+                    m.d.comb += active.start.eq(1)
+                    m.next = "FORWARD"
+                with m.Elif(self.update):
+                    m.d.comb += active.start.eq(1)
+                    m.next = "UPDATE"
+
+            with m.State("FORWARD"):
+                m.d.comb += [self.group.eq(group), active.o.ready.eq(1), cells.en.eq(taken)]
+                m.d.sync += adds.eq(taken)
+                with m.If(taken & last):
+                    m.d.sync += ends[0].eq(1)
+                    m.next = "SUM"
+                    with m.If(group != learning.groups - 1):
+                        m.d.comb += active.start.eq(1)
+                        m.d.sync += group.eq(group + 1)
+                        m.next = "FORWARD"
+            with m.State("SUM"):
+                with m.If(ends[1]):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "WAIT"
+
+            with m.State("UPDATE"):
+                m.d.comb += [self.group.eq(lowest),
+                             cells.en.eq(active.o.valid & ~masked & able),
+                             active.o.ready.eq(able & (masked | only)),
+                             draws.en.eq(taken & (self.rate != ALWAYS))]
+                m.d.sync += pulses.eq(cells.en)
+                with m.If(cells.en):
+                    m.d.sync += left.eq(Mux(only, self.changed, left & (left - 1)))
+                with m.If(taken & last):
+                    m.next = "PULSE"
+            with m.State("PULSE"):
+                with m.If(able):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "WAIT"
+        return m

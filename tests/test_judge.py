@@ -1,0 +1,82 @@
+# amaranth: UnusedElaboratable=no
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from gateware.judge import LABEL, Judge
+from sim.bench import drain
+
+from . import strategies
+from .traffic import ports, simulate
+
+
+@given(classes=st.integers(2, 6), margin=st.integers(0, 9), data=st.data(),
+       stalls=strategies.stalls)
+def test_it_finds_the_rival_and_whether_the_right_class_wins(classes, margin, data, stalls):
+    images = data.draw(st.lists(st.tuples(
+        st.lists(st.integers(-6, 6), min_size=classes, max_size=classes),
+        st.one_of(st.integers(0, classes - 1), st.integers(0, 255))), min_size=1, max_size=5))
+    dut, left = Judge(classes=classes, score_bits=4, margin=margin), []
+
+    async def consumer(ctx):
+        left.extend(await drain(ctx, dut.o, classes * len(images), stalls))
+
+    async def tb(ctx):
+        for scores, label in images:
+            ctx.set(dut.scores, scores)
+            ctx.set(dut.label, label)
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            await ctx.tick().until(dut.done)
+            others = np.array(scores)
+            if known := label < classes:
+                others[label] = -9
+                assert ctx.get(dut.rival) == others.argmax()
+            assert ctx.get(dut.learns) == (known and scores[label] - others.max() < margin)
+            if known:
+                assert ctx.get(dut.wrong) == (np.argmax(scores) != label)
+            ctx.set(dut.scores, [0] * classes)   # they are not looked at any more
+            await ctx.tick()
+            assert not ctx.get(dut.done)
+
+    simulate(dut, tb, consumer)
+    fields = [dut.o.payload.shape().from_bits(word) for word in left]
+    assert [field.score for field in fields] == [score for scores, _ in images for score in scores]
+    assert [field.best for field in fields] \
+        == [int(np.argmax(scores[:n + 1])) for scores, _ in images for n in range(classes)]
+    assert [field.last for field in fields] == ([0] * (classes - 1) + [1]) * len(images)
+
+
+def test_a_score_leaves_in_each_cycle():
+    dut, seen = Judge(classes=4, score_bits=4, margin=1), []
+
+    async def tb(ctx):
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(16):
+            ctx.set(dut.start, cycle in (1, 8))
+            _, _, *now = await ctx.tick().sample(dut.o.valid, dut.done)
+            seen.append(now)
+
+    simulate(dut, tb)
+    valid, done = ([n for n, each in enumerate(column) if each]
+                   for column in zip(*seen, strict=True))
+    assert valid == [2, 3, 4, 5, 9, 10, 11, 12] and done == [6, 13]
+
+
+def test_what_there_is():
+    assert LABEL == 8
+    assert ports(Judge(classes=5, score_bits=9, margin=1)) == {
+        "start": 1, "label": 8, "scores": 45, "o_payload": 13, "o_valid": 1, "o_ready": 1,
+        "done": 1, "learns": 1, "wrong": 1, "rival": 3}
+
+
+@pytest.mark.parametrize("given_, message", [
+    ({"classes": 1}, "Classes must be between 2 and 256, not 1"),
+    ({"classes": 257}, "Classes must be between 2 and 256, not 257"),
+    ({"score_bits": 0}, "Bits of a score must be at least 1, not 0"),
+    ({"margin": -1}, "Margin must be at least 0, not -1")])
+def test_bad_judges(given_, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Judge(**{"classes": 3, "score_bits": 4, "margin": 2} | given_)

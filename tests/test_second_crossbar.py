@@ -1,0 +1,96 @@
+# amaranth: UnusedElaboratable=no
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gateware.learning import Learning
+from gateware.second_crossbar import SecondCrossbar
+from model.sign_update import Learner, SignUpdate
+
+from .test_first_crossbar import bits
+from .test_sign_update import contents
+from .traffic import ports, simulate
+
+
+SPEC = SignUpdate(3, 8, 3, bits=5, bias=2)
+
+
+class Only:
+    """A layout's regions, of this crossbar alone."""
+
+    def __init__(self, learning):
+        self.regions = {name: region for name, region in learning.regions.items()
+                        if name in ("second", "copy", "draws_pulses", "draws_faults")}
+
+
+@pytest.mark.parametrize("given_, layout", [
+    ({}, {"pe": 4, "rows": 2}), ({}, {"pe": 8, "rows": 1}), ({}, {"pe": 2, "rows": 2}),
+    ({"bias": 5}, {"pe": 8, "rows": 8}), ({"noise": 99}, {"pe": 4, "rows": 4}),
+    ({"forward": "sign"}, {"pe": 4, "rows": 2}), ({"forward": "sign-first"}, {"pe": 1}),
+    ({"hidden": 6, "classes": 5}, {"pe": 2})])
+def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
+    spec = replace(SPEC, **given_)
+    learning, learner = Learning(spec, **layout), Learner(spec)
+    rng = np.random.default_rng(2)
+    # Counters that lost some pulses, so that errors are seen to go through the copy.
+    learner.copy[:] = rng.integers(-spec.top, spec.top + 1, learner.copy.shape)
+    image, only = learning.image(learner), Only(learning)
+    dut = SecondCrossbar(learning, image={name: image[name] for name in only.regions})
+    each = learning.pe
+
+    async def runs(ctx, port, signs, near):
+        """Groups that were asked for are there in the next cycle; cycles, and changes."""
+        cycles, found = 0, np.zeros(spec.hidden, dtype=int)
+        ctx.set(port, 1)
+        while not cycles or not ctx.get(dut.done):
+            group = min(ctx.get(dut.group), learning.groups - 1)
+            await ctx.tick()
+            ctx.set(port, 0)
+            ctx.set(dut.signs, bits(signs[group * each:(group + 1) * each]))
+            ctx.set(dut.near, bits(near[group * each:(group + 1) * each]))
+            cycles += 1
+            if ctx.get(dut.changes_en):
+                for n in range(each):
+                    found[ctx.get(dut.changes_group) * each + n] = \
+                        (ctx.get(dut.up) >> n & 1) - (ctx.get(dut.down) >> n & 1)
+        return cycles, found
+
+    async def tb(ctx):
+        for rate in (256, 150, 20, 256, 200, 90):
+            signs, near = (rng.random(spec.hidden) < 0.5 for _ in range(2))
+            label, rival = rng.permutation(spec.classes)[:2].tolist()
+            ctx.set(dut.label, label)
+            ctx.set(dut.rival, rival)
+            ctx.set(dut.rate, rate)
+            plus = np.ones(spec.hidden + spec.bias, dtype=np.int16)
+            plus[:spec.hidden][~signs] = -1
+            cycles, _ = await runs(ctx, dut.scoring, signs, near)
+            assert cycles == learning.words + 3
+            seen = learner.second.astype(int) if spec.forward != "sign" else \
+                np.where(learner.second < 0, -1, 1)
+            assert list(ctx.get(dut.scores)) == (plus @ seen).tolist()
+
+            copy = learner.copy.astype(int) if spec.forward != "sign" else \
+                np.where(learner.copy < 0, -1, 1)
+            errors = np.sign(copy[:spec.hidden, label] - copy[:spec.hidden, rival]) * near
+            cycles, changes = await runs(ctx, dut.learning, signs, near)
+            assert cycles == learning.words + 3 and changes.tolist() == errors.tolist()
+            learner._pulse_second(label, rival, plus, rate)
+        expected = learning.image(learner)
+        assert await contents(ctx, dut, only) == {name: expected[name] for name in only.regions}
+
+    simulate(dut, tb)
+
+
+@pytest.mark.parametrize("noise", [0, 1])
+def test_what_there_is(noise):
+    faults = {"draws_faults": 0} if noise else {}
+    assert ports(SecondCrossbar(Learning(replace(SPEC, noise=noise), pe=4, rows=2), image={})) == {
+        "scoring": 1, "learning": 1, "done": 1, "group": 1, "signs": 4, "near": 4, "label": 2,
+        "rival": 2, "rate": 9, "scores": 27, "changes_en": 1, "changes_group": 1, "up": 4,
+        "down": 4, **{f"{name}_bus_{port}": width for name, addr in (
+            {"second": 3, "copy": 3, "draws_pulses": 0} | faults).items() for port, width in (
+                ("addr", addr), ("w_en", 1), ("w_data", 32), ("r_en", 1), ("r_data", 32),
+                ("r_valid", 1))}}
