@@ -5,8 +5,6 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from model.checks import check_range
-
 from . import bus
 from .draws import REGION, Draws
 
@@ -27,16 +25,14 @@ class ActiveRows(wiring.Component):
 
     Parameters
     ----------
-    spec : :class:`model.sign_update.SignUpdate`
-        The rule, with a bias of at least 1.
-    pixels : :class:`int`
-        Pixels in a word, a power of two.
-    lfsr : :class:`model.lfsr.Lfsr`, or None
-        What bits are drawn from, with another seed than the rule's.
+    folding : :class:`gateware.learning_folding.LearningFolding`
+        The rule, and how it is laid out.
+    lfsr : :class:`model.lfsr.Lfsr`
+        What bits are drawn from.
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(8, pixels)))`
+    i : :py:`In(stream.Signature(data.ArrayLayout(8, folding.pixels)))`
         Images, zeros filling up the last word of each.
     full : :py:`Out(1)`
         Whether an image is there.
@@ -44,38 +40,32 @@ class ActiveRows(wiring.Component):
         Begin a pass; while there is an image, and no pass goes on.
     end : :py:`In(1)`
         Let go of the image; as long.
-    o : :py:`Out(stream.Signature(data.StructLayout({"row": rows, "last": 1})))`
+    o : :py:`Out(stream.Signature(data.StructLayout({"row": range(folding.lines), "last": 1})))`
         Active rows, and whether that is the last one of the pass.
     draws_bus : :py:`In(bus.Signature(0))`
         The host's access to the state of the LFSR that draws, while no image comes.
     """
 
-    def __init__(self, spec, *, pixels, lfsr=None):
-        check_range("Bias", spec.bias, 1)
-        check_range("Pixels at once", pixels, 1, 64)
-        if pixels.bit_count() != 1:
-            raise ValueError(f"Pixels at once must be a power of two, not {pixels!r}")
-        self._spec = spec
-        self._lfsr = spec.lfsrs["bits"] if lfsr is None else lfsr
-        self._pixels = pixels
-        self._words = -(-spec.inputs // pixels)
-        self.rows = self._words * pixels + spec.bias
+    def __init__(self, folding, *, lfsr):
+        self._folding = folding
+        self._lfsr = lfsr
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(8, pixels))),
+            "i": In(stream.Signature(data.ArrayLayout(8, folding.pixels))),
             "full": Out(1),
             "start": In(1),
             "end": In(1),
-            "o": Out(stream.Signature(data.StructLayout({"row": range(self.rows), "last": 1}))),
+            "o": Out(stream.Signature(data.StructLayout({"row": range(folding.lines), "last": 1}))),
             "draws_bus": In(bus.Signature(REGION.addr_width)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        spec, pixels = self._spec, self._pixels
+        spec, pixels = self._folding.spec, self._folding.pixels
+        entering = self._folding.entering
         biases = -(-spec.bias // pixels)
-        words = self._words + biases
+        words = entering + biases
         m.submodules.draws = draws = Draws(
-            self._lfsr, count=pixels, fewer=spec.inputs - (self._words - 1) * pixels)
+            self._lfsr, count=pixels, fewer=spec.inputs - (entering - 1) * pixels)
         wiring.connect(m, wiring.flipped(self.draws_bus), draws.bus)
         word = data.StructLayout({"bits": pixels, "index": range(words), "last": 1})
         place_bits = ceil_log2(words)
@@ -87,14 +77,14 @@ class ActiveRows(wiring.Component):
         bank  = Signal()
         index = Signal(range(words))
         kept  = Signal(range(words))   # before this one
-        ours  = index >= self._words   # it is a word of the bias
+        ours  = index >= entering   # it is a word of the bias
         last  = index == words - 1
         drawn = Cat(self.i.payload[n] > draws.o[n] for n in range(pixels))
         bits  = Mux(ours, Mux(last, (1 << spec.bias - (biases - 1) * pixels) - 1, -1), drawn)
         moves = ~full.bit_select(bank, 1) & (self.i.valid | ours)
         m.d.comb += [self.i.ready.eq(~full.bit_select(bank, 1) & ~ours),
                      draws.en.eq(self.i.valid & self.i.ready),
-                     draws.few.eq(index == self._words - 1),
+                     draws.few.eq(index == entering - 1),
                      w_port.addr.eq(Cat(kept, bank)),
                      w_port.data.bits.eq(bits), w_port.data.index.eq(index),
                      w_port.data.last.eq(last)]

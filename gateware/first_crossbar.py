@@ -1,7 +1,5 @@
 """The first crossbar of a network that learns: rows that images drive, their sums, their pulses."""
 
-from dataclasses import replace
-
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -28,14 +26,14 @@ class FirstCrossbar(wiring.Component):
 
     Parameters
     ----------
-    learning : :class:`gateware.learning.Learning`
+    folding : :class:`gateware.learning_folding.LearningFolding`
         The rule, and how it is laid out.
     image : dict of list of :class:`int`
         Rows at power-up of ``"first"``, ``"draws_bits"`` and ``"draws_rows"``, if they are there.
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(8, learning.pixels)))`
+    i : :py:`In(stream.Signature(data.ArrayLayout(8, folding.pixels)))`
         Images, zeros filling up the last word of each.
     full : :py:`Out(1)`
         Whether an image is there; it stays until :py:`end`.
@@ -51,21 +49,21 @@ class FirstCrossbar(wiring.Component):
         Of 256, how many rows get pulses; stays through an update.
     sums_en : :py:`Out(1)`
         Whether a group's sums are complete.
-    sums_group : :py:`Out(range(learning.groups))`
+    sums_group : :py:`Out(range(folding.groups))`
         Which group's.
-    signs : :py:`Out(learning.pe)`
+    signs : :py:`Out(folding.pe)`
         Which of them are not negative.
-    near : :py:`Out(learning.pe)`
+    near : :py:`Out(folding.pe)`
         And which are near zero. Both stay until the next sums begin.
-    changed : :py:`In(learning.groups)`
+    changed : :py:`In(folding.groups)`
         Which groups change; stays through an update.
-    group : :py:`Out(range(learning.groups))`
+    group : :py:`Out(range(folding.groups))`
         A group whose changes are wanted in the next cycle.
-    up : :py:`In(learning.pe)`
+    up : :py:`In(folding.pe)`
         Which counters of its get pulses up.
-    down : :py:`In(learning.pe)`
+    down : :py:`In(folding.pe)`
         And which get them down.
-    first_bus : :py:`In(bus.Signature(learning.regions["first"].addr_width))`
+    first_bus : :py:`In(bus.Signature(folding.regions["first"].addr_width))`
         The host's access to the counters.
     draws_bits_bus : :py:`In(bus.Signature(0))`
         To the state that bits are drawn from.
@@ -73,11 +71,11 @@ class FirstCrossbar(wiring.Component):
         To that which masks of rows are.
     """
 
-    def __init__(self, learning, *, image):
-        self._learning = learning
+    def __init__(self, folding, *, image):
+        self._folding = folding
         self._image = image
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(8, learning.pixels))),
+            "i": In(stream.Signature(data.ArrayLayout(8, folding.pixels))),
             "full": Out(1),
             "end": In(1),
             "forward": In(1),
@@ -85,41 +83,38 @@ class FirstCrossbar(wiring.Component):
             "done": Out(1),
             "rate": In(range(ALWAYS + 1)),
             "sums_en": Out(1),
-            "sums_group": Out(range(learning.groups)),
-            "signs": Out(learning.pe),
-            "near": Out(learning.pe),
-            "changed": In(learning.groups),
-            "group": Out(range(learning.groups)),
-            "up": In(learning.pe),
-            "down": In(learning.pe),
-            "first_bus": In(bus.Signature(learning.regions["first"].addr_width)),
+            "sums_group": Out(range(folding.groups)),
+            "signs": Out(folding.pe),
+            "near": Out(folding.pe),
+            "changed": In(folding.groups),
+            "group": Out(range(folding.groups)),
+            "up": In(folding.pe),
+            "down": In(folding.pe),
+            "first_bus": In(bus.Signature(folding.regions["first"].addr_width)),
             "draws_bits_bus": In(bus.Signature(0)),
             "draws_rows_bus": In(bus.Signature(0)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        learning, spec = self._learning, self._learning.spec
-        seeds = {name: rows[0] for name, rows in self._image.items() if name != "first"}
-        lfsrs = {name: replace(lfsr, seed=seeds.get(f"draws_{name}", lfsr.seed))
-                 for name, lfsr in spec.lfsrs.items()}
-        m.submodules.active = active = ActiveRows(spec, pixels=learning.pixels, lfsr=lfsrs["bits"])
+        folding, spec = self._folding, self._folding.spec
+        m.submodules.active = active = ActiveRows(folding, lfsr=folding.lfsr("bits", self._image))
         m.submodules.cells = cells = Conductance(
-            count=learning.pe, bits=spec.bits, depth=learning.groups * learning.lines,
-            init=self._image.get("first"), storage=learning.storage)
+            count=folding.pe, bits=spec.bits, depth=folding.groups * folding.lines,
+            init=self._image.get("first"), storage=folding.storage)
         m.submodules.sums = sums = HiddenSums(
-            count=learning.pe, bits=spec.bits, sum_bits=learning.sum_bits, filter=spec.filter,
+            count=folding.pe, bits=spec.bits, sum_bits=folding.sum_bits, filter=spec.filter,
             signs=spec.forward != "integer")
-        m.submodules.draws = draws = Draws(lfsrs["rows"], count=1)
+        m.submodules.draws = draws = Draws(folding.lfsr("rows", self._image), count=1)
         wiring.connect(m, wiring.flipped(self.i), active.i)
         for flipped, own in ((self.first_bus, cells.bus), (self.draws_rows_bus, draws.bus),
                              (self.draws_bits_bus, active.draws_bus)):
             wiring.connect(m, wiring.flipped(flipped), own)
 
-        group = Signal(range(learning.groups))
+        group = Signal(range(folding.groups))
         row, last = active.o.payload.row, active.o.payload.last
         taken = active.o.valid & active.o.ready
-        bases = Array(n * learning.lines for n in range(learning.groups))
+        bases = Array(n * folding.lines for n in range(folding.groups))
         m.d.comb += [self.full.eq(active.full), active.end.eq(self.end),
                      cells.addr.eq(bases[self.group] + row), sums.counters.eq(cells.data),
                      cells.up.eq(self.up), cells.down.eq(self.down),
@@ -137,13 +132,13 @@ class FirstCrossbar(wiring.Component):
         with m.If(active.start):
             m.d.sync += fresh.eq(1)
 
-        left = Signal(learning.groups)       # groups of this row that are still to change
+        left = Signal(folding.groups)       # groups of this row that are still to change
         masked = Signal()
         pulses = Signal()                    # what was read gets pulses now
-        able  = ~pulses if learning.storage == "spram" else C(1)
+        able  = ~pulses if folding.storage == "spram" else C(1)
         only  = (left & (left - 1)) == 0
         lowest = Signal.like(group)
-        for n in reversed(range(learning.groups)):
+        for n in reversed(range(folding.groups)):
             with m.If(left[n]):
                 m.d.comb += lowest.eq(n)
         m.d.comb += [masked.eq((self.rate != ALWAYS) & (draws.o[0] >= self.rate)),
@@ -166,7 +161,7 @@ class FirstCrossbar(wiring.Component):
                 with m.If(taken & last):
                     m.d.sync += ends[0].eq(1)
                     m.next = "SUM"
-                    with m.If(group != learning.groups - 1):
+                    with m.If(group != folding.groups - 1):
                         m.d.comb += active.start.eq(1)
                         m.d.sync += group.eq(group + 1)
                         m.next = "FORWARD"

@@ -35,7 +35,8 @@ class Judge(wiring.Component):
     start : :py:`In(1)`
         Begin.
     label : :py:`In(LABEL)`
-        The right class; if there is none of that number, nothing is learned.
+        The right class; if there is none of that number, nothing is learned. It stays until all is
+        done.
     scores : :py:`In(data.ArrayLayout(signed(score_bits), classes))`
         They stay until all is done.
     o : :py:`Out(stream.Signature(layout(classes, score_bits)))`
@@ -44,8 +45,10 @@ class Judge(wiring.Component):
         High for one cycle; from then on until the next start the others say what was found.
     learns : :py:`Out(1)`
         Whether the right class does not win by the margin.
+    known : :py:`Out(1)`
+        Whether there is a right class; with :py:`label`.
     wrong : :py:`Out(1)`
-        Whether there is a right class, and another was chosen.
+        Whether another class was chosen.
     rival : :py:`Out(range(classes))`
         The first of the greatest of all others.
     """
@@ -63,6 +66,7 @@ class Judge(wiring.Component):
             "o": Out(stream.Signature(layout(classes, score_bits))),
             "done": Out(1),
             "learns": Out(1),
+            "known": Out(1),
             "wrong": Out(1),
             "rival": Out(range(classes)),
         })
@@ -71,7 +75,6 @@ class Judge(wiring.Component):
         m = Module()
         place = Signal(range(self._classes))
         going = Signal()
-        known = Signal()                           # there is a right class
         begun = Signal()                           # there was another
         score = Signal.like(self.o.payload.score)
         right, rival_score = Signal.like(score), Signal.like(score)
@@ -83,15 +86,16 @@ class Judge(wiring.Component):
                      self.o.payload.score.eq(score), self.o.payload.best.eq(best),
                      self.o.payload.last.eq(last)]
         with m.If(self.start):
-            m.d.sync += [going.eq(1), place.eq(0), known.eq(0), begun.eq(0)]
+            m.d.sync += [going.eq(1), place.eq(0), begun.eq(0)]
         with m.If(taken):
             m.d.sync += place.eq(place + 1)
             with m.If(ours):
-                m.d.sync += [known.eq(1), right.eq(score)]
+                m.d.sync += right.eq(score)
             with m.Elif(~begun | (score > rival_score)):
                 m.d.sync += [begun.eq(1), self.rival.eq(place), rival_score.eq(score)]
             with m.If(last):
                 m.d.sync += [going.eq(0), self.wrong.eq(best != self.label)]
         m.d.sync += self.done.eq(taken & last)
-        m.d.comb += self.learns.eq(known & (right - rival_score < self._margin))
+        m.d.comb += self.known.eq(self.label < self._classes)
+        m.d.comb += self.learns.eq(self.known & (right - rival_score < self._margin))
         return m

@@ -1,7 +1,5 @@
 """The second crossbar of a network that learns, and its copy: scores, errors, pulses."""
 
-from dataclasses import replace
-
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -25,7 +23,7 @@ class SecondCrossbar(wiring.Component):
 
     Parameters
     ----------
-    learning : :class:`gateware.learning.Learning`
+    folding : :class:`gateware.learning_folding.LearningFolding`
         The rule, and how it is laid out.
     image : dict of list of :class:`int`
         Rows at power-up of ``"second"``, ``"copy"``, ``"draws_pulses"`` and ``"draws_faults"``, if
@@ -39,11 +37,11 @@ class SecondCrossbar(wiring.Component):
         Begin to tell changes and to give pulses.
     done : :py:`Out(1)`
         High for one cycle when that is done.
-    group : :py:`Out(range(learning.groups))`
+    group : :py:`Out(range(folding.groups))`
         A group of hidden neurons that is wanted in the next cycle.
-    signs : :py:`In(learning.pe)`
+    signs : :py:`In(folding.pe)`
         Which of them are not negative.
-    near : :py:`In(learning.pe)`
+    near : :py:`In(folding.pe)`
         And which are near zero.
     label : :py:`In(range(classes))`
         The right class.
@@ -51,15 +49,15 @@ class SecondCrossbar(wiring.Component):
         The other one that errors are of.
     rate : :py:`In(range(ALWAYS + 1))`
         Of 256, how many pulses are given. These three stay through all of it.
-    scores : :py:`Out(data.ArrayLayout(signed(learning.score_bits), classes))`
+    scores : :py:`Out(data.ArrayLayout(signed(folding.score_bits), classes))`
         From :py:`done` on.
     changes_en : :py:`Out(1)`
         Whether a group's changes are complete.
-    changes_group : :py:`Out(range(learning.groups))`
+    changes_group : :py:`Out(range(folding.groups))`
         Which group's.
-    up : :py:`Out(learning.pe)`
+    up : :py:`Out(folding.pe)`
         Whose counters are to get pulses up.
-    down : :py:`Out(learning.pe)`
+    down : :py:`Out(folding.pe)`
         And whose down.
     second_bus : :py:`In(bus.Signature(addr_width))`
         The host's access to counters.
@@ -71,26 +69,26 @@ class SecondCrossbar(wiring.Component):
         To that which losses are; only where the rule has noise.
     """
 
-    def __init__(self, learning, *, image):
-        self._learning = learning
+    def __init__(self, folding, *, image):
+        self._folding = folding
         self._image = image
-        spec = learning.spec
-        addr_width = learning.regions["second"].addr_width
+        spec = folding.spec
+        addr_width = folding.regions["second"].addr_width
         super().__init__({
             "scoring": In(1),
             "learning": In(1),
             "done": Out(1),
-            "group": Out(range(learning.groups)),
-            "signs": In(learning.pe),
-            "near": In(learning.pe),
+            "group": Out(range(folding.groups)),
+            "signs": In(folding.pe),
+            "near": In(folding.pe),
             "label": In(range(spec.classes)),
             "rival": In(range(spec.classes)),
             "rate": In(range(ALWAYS + 1)),
-            "scores": Out(data.ArrayLayout(signed(learning.score_bits), spec.classes)),
+            "scores": Out(data.ArrayLayout(signed(folding.score_bits), spec.classes)),
             "changes_en": Out(1),
-            "changes_group": Out(range(learning.groups)),
-            "up": Out(learning.pe),
-            "down": Out(learning.pe),
+            "changes_group": Out(range(folding.groups)),
+            "up": Out(folding.pe),
+            "down": Out(folding.pe),
             "second_bus": In(bus.Signature(addr_width)),
             "copy_bus": In(bus.Signature(addr_width)),
             "draws_pulses_bus": In(bus.Signature(0)),
@@ -99,35 +97,33 @@ class SecondCrossbar(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        learning, spec = self._learning, self._learning.spec
-        rows, classes = learning.rows, spec.classes
+        folding, spec = self._folding, self._folding.spec
+        rows, classes = folding.rows, spec.classes
 
         def cells(name):
             m.submodules[name] = found = Conductance(
-                count=rows * classes, bits=spec.bits, depth=learning.words,
+                count=rows * classes, bits=spec.bits, depth=folding.words,
                 init=self._image.get(name))
             wiring.connect(m, wiring.flipped(getattr(self, f"{name}_bus")), found.bus)
             return found
 
         def draws(name):
-            lfsr = spec.lfsrs[name]
-            seed, = self._image.get(f"draws_{name}", [lfsr.seed])
-            m.submodules[name] = found = Draws(
-                replace(lfsr, seed=seed), count=2 * rows, fewer=2 * learning.few)
+            m.submodules[name] = found = Draws(folding.lfsr(name, self._image), count=2 * rows,
+                                               fewer=2 * folding.few)
             wiring.connect(m, wiring.flipped(getattr(self, f"draws_{name}_bus")), found.bus)
             return found
 
         second, copy, pulses = cells("second"), cells("copy"), draws("pulses")
         m.submodules.sums = sums = ClassSums(
-            rows=rows, classes=classes, bits=spec.bits, few=learning.few,
-            score_bits=learning.score_bits, signs=spec.forward == "sign")
+            rows=rows, classes=classes, bits=spec.bits, few=folding.few,
+            score_bits=folding.score_bits, signs=spec.forward == "sign")
 
         # Ask for a word, and for the group that it meets.
         going, learns = Signal(), Signal()
-        word  = Signal(range(learning.words))
-        part  = Signal(range(learning.parts))
+        word  = Signal(range(folding.words))
+        part  = Signal(range(folding.parts))
         group = Signal.like(self.group)
-        last  = word == learning.words - 1
+        last  = word == folding.words - 1
         m.d.comb += [self.group.eq(group), *(each.en.eq(going) for each in (second, copy)),
                      *(each.addr.eq(word) for each in (second, copy))]
         with m.If(self.scoring | self.learning):
@@ -135,7 +131,7 @@ class SecondCrossbar(wiring.Component):
                          group.eq(0)]
         with m.If(going):
             m.d.sync += [word.eq(word + 1), part.eq(part + 1)]
-            with m.If(part == learning.parts - 1):
+            with m.If(part == folding.parts - 1):
                 m.d.sync += [part.eq(0), group.eq(group + 1)]
             with m.If(last):
                 m.d.sync += going.eq(0)
@@ -145,7 +141,7 @@ class SecondCrossbar(wiring.Component):
         begins, whole, done = Signal(), Signal(), Signal()
         now_part, now_group = Signal.like(part), Signal.like(group)
         m.d.sync += [there.eq(going), few.eq(last), begins.eq(word == 0), now_part.eq(part),
-                     now_group.eq(group), whole.eq(part == learning.parts - 1),
+                     now_group.eq(group), whole.eq(part == folding.parts - 1),
                      ours.eq(word >= spec.hidden // rows),   # rows of the bias
                      done.eq(there & few), self.done.eq(done)]
         signs = Signal(rows)
@@ -161,8 +157,8 @@ class SecondCrossbar(wiring.Component):
 
     def _pulse(self, m, now, few, signs, second, copy, pulses, draws):
         """Pulses of the right class and of its rival, in a word of rows."""
-        learning, spec = self._learning, self._learning.spec
-        rows, classes = learning.rows, spec.classes
+        folding, spec = self._folding, self._folding.spec
+        rows, classes = folding.rows, spec.classes
         m.d.comb += [second.pulse.eq(now), copy.pulse.eq(now), pulses.few.eq(few),
                      pulses.en.eq(now & (self.rate != ALWAYS))]
         if spec.noise:
@@ -171,7 +167,7 @@ class SecondCrossbar(wiring.Component):
         right, rival = (Signal(classes, name=name) for name in ("right", "wrong"))
         m.d.comb += [right.eq(1 << self.label), rival.eq(1 << self.rival)]
         for row in range(rows):
-            there = ~few if row >= learning.few else C(1)
+            there = ~few if row >= folding.few else C(1)
             given = [there & (pulses.o[2 * row + n] < self.rate) for n in range(2)]
             for each in second, copy:
                 reach = given
@@ -185,8 +181,8 @@ class SecondCrossbar(wiring.Component):
 
     def _send(self, m, now, ours, whole, part, group, copy):
         """Changes of hidden neurons, by which of two counters of the copy is greater."""
-        learning, spec = self._learning, self._learning.spec
-        rows, classes = learning.rows, spec.classes
+        folding, spec = self._folding, self._folding.spec
+        rows, classes = folding.rows, spec.classes
         near = Signal(rows)
         m.d.comb += near.eq(self.near.word_select(part, rows))
         ups, downs = Signal(rows), Signal(rows)
@@ -201,7 +197,7 @@ class SecondCrossbar(wiring.Component):
                 up, down = right > rival, right < rival
             m.d.comb += [ups[row].eq(near[row] & up), downs[row].eq(near[row] & down)]
         for name, latest, out in ("up", ups, self.up), ("down", downs, self.down):
-            held = Signal(learning.pe - rows, name=f"held_{name}")
+            held = Signal(folding.pe - rows, name=f"held_{name}")
             m.d.comb += out.eq(Cat(held, latest))
             with m.If(now):
                 m.d.sync += held.eq(Cat(held, latest)[rows:])

@@ -21,54 +21,54 @@ class SignUpdate(wiring.Component):
     Does what :class:`model.sign_update.Learner` does, one image after another, while the next one
     comes; :class:`model.sign_update.SignUpdate` has the rule. Of each image the scores leave, as
     they were before it was learned. An image with a label that no class has is classified, and
-    nothing is learned. :meth:`gateware.learning.Learning.cycles` says how long each takes.
+    nothing is learned. :meth:`folding.cycles` says how long each takes.
 
     Parameters
     ----------
-    learning : :class:`gateware.learning.Learning`
+    folding : :class:`gateware.learning_folding.LearningFolding`
         The rule, and how it is laid out.
     image : dict of list of :class:`int`, or None
-        Rows at power-up, by name, as :meth:`learning.image` has them; none for a memory that is not
+        Rows at power-up, by name, as :meth:`folding.image` has them; none for a memory that is not
         in it.
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(8, learning.pixels)))`
-        Images: :py:`learning.entering` words of pixels, zeros filling up the last one, then a word
+    i : :py:`In(stream.Signature(data.ArrayLayout(8, folding.pixels)))`
+        Images: :py:`folding.entering` words of pixels, zeros filling up the last one, then a word
         with the label lowest.
-    o : :py:`Out(stream.Signature(layout(classes, learning.score_bits)))`
+    o : :py:`Out(stream.Signature(layout(classes, folding.score_bits)))`
         The scores of each.
     idle : :py:`Out(1)`
         Whether no image is worked on. A host accesses memories then, and while none comes.
     first_bus, second_bus, copy_bus, convergence_bus, draws_…_bus : :py:`In(bus.Signature(…))`
-        The host's access to each that :py:`learning.regions` names.
+        The host's access to each that :py:`folding.regions` names.
     """
 
-    def __init__(self, learning, *, image=None):
-        self._learning = learning
+    def __init__(self, folding, *, image=None):
+        self._folding = folding
         self._image = image or {}
         super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(8, learning.pixels))),
-            "o": Out(stream.Signature(layout(learning.spec.classes, learning.score_bits))),
+            "i": In(stream.Signature(data.ArrayLayout(8, folding.pixels))),
+            "o": Out(stream.Signature(layout(folding.spec.classes, folding.score_bits))),
             "idle": Out(1),
             **{f"{name}_bus": In(bus.Signature(region.addr_width))
-               for name, region in learning.regions.items()},
+               for name, region in folding.regions.items()},
         })
 
     def elaborate(self, platform):
         m = Module()
-        learning, spec = self._learning, self._learning.spec
+        folding, spec = self._folding, self._folding.spec
         parts = {"first": ("first", "draws_bits", "draws_rows"),
                  "second": ("second", "copy", "draws_pulses", "draws_faults")}
         images = {part: {name: self._image[name] for name in names if name in self._image}
                   for part, names in parts.items()}
-        m.submodules.first = first = FirstCrossbar(learning, image=images["first"])
-        m.submodules.second = second = SecondCrossbar(learning, image=images["second"])
+        m.submodules.first = first = FirstCrossbar(folding, image=images["first"])
+        m.submodules.second = second = SecondCrossbar(folding, image=images["second"])
         m.submodules.judge = judge = Judge(
-            classes=spec.classes, score_bits=learning.score_bits, margin=spec.margin)
+            classes=spec.classes, score_bits=folding.score_bits, margin=spec.margin)
         m.submodules.convergence = convergence = Convergence(init=self._image.get("convergence"))
         for part, names in (first, parts["first"]), (second, parts["second"]):
-            for name in learning.regions.keys() & names:
+            for name in folding.regions.keys() & names:
                 wiring.connect(m, wiring.flipped(getattr(self, f"{name}_bus")),
                                getattr(part, f"{name}_bus"))
         wiring.connect(m, wiring.flipped(self.convergence_bus), convergence.bus)
@@ -78,8 +78,8 @@ class SignUpdate(wiring.Component):
         labels = Signal(data.ArrayLayout(LABEL, 2))
         there  = Signal(2)   # labels
         bank, turn = Signal(), Signal()
-        word  = Signal(range(learning.entering + 1))
-        ours  = word == learning.entering
+        word  = Signal(range(folding.entering + 1))
+        ours  = word == folding.entering
         m.d.comb += [first.i.payload.eq(self.i.payload), first.i.valid.eq(self.i.valid & ~ours),
                      self.i.ready.eq(Mux(ours, ~there.bit_select(bank, 1), first.i.ready))]
         with m.If(self.i.valid & self.i.ready):
@@ -87,8 +87,8 @@ class SignUpdate(wiring.Component):
             with m.If(ours):
                 m.d.sync += [word.eq(0), bank.eq(~bank), labels[bank].eq(self.i.payload[0]),
                              there.bit_select(bank, 1).eq(1)]
-        label, known = labels[turn], Signal()
-        m.d.comb += [known.eq(label < spec.classes), judge.label.eq(label),
+        label = labels[turn]
+        m.d.comb += [judge.label.eq(label),
                      judge.scores.eq(second.scores), second.label.eq(label),
                      second.rival.eq(judge.rival)]
 
@@ -115,7 +115,8 @@ class SignUpdate(wiring.Component):
                 # What the image before had to say is long in the rate.
                 m.d.sync += rate.eq(convergence.rate)
                 with m.If(judge.done):
-                    m.d.comb += [convergence.sample.eq(known), convergence.error.eq(judge.wrong),
+                    m.d.comb += [convergence.sample.eq(judge.known),
+                                 convergence.error.eq(judge.wrong),
                                  second.learning.eq(judge.learns)]
                     m.next = "END"
                     with m.If(judge.learns):
@@ -137,26 +138,26 @@ class SignUpdate(wiring.Component):
 
     def _hidden(self, m, first, second):
         """Keep signs of hidden sums; of a single group they are where they have been added up."""
-        if self._learning.groups == 1:
+        if self._folding.groups == 1:
             m.d.comb += [second.signs.eq(first.signs), second.near.eq(first.near)]
             return
-        _keep(m, "hidden", self._learning.groups, (first.signs, first.near), first.sums_en,
+        _keep(m, "hidden", self._folding.groups, (first.signs, first.near), first.sums_en,
               first.sums_group, second.group, (second.signs, second.near))
 
     def _changes(self, m, first, second):
         """Keep changes of hidden neurons, and tell which groups have any."""
-        changed = Signal(self._learning.groups)
+        changed = Signal(self._folding.groups)
         with m.If(second.learning):
             m.d.sync += changed.eq(0)
         with m.If(second.changes_en):
             m.d.sync += changed.bit_select(second.changes_group, 1).eq(
                 (second.up | second.down).any())
         m.d.comb += first.changed.eq(changed)
-        if self._learning.groups == 1:
+        if self._folding.groups == 1:
             with m.If(second.changes_en):
                 m.d.sync += [first.up.eq(second.up), first.down.eq(second.down)]
         else:
-            _keep(m, "changes", self._learning.groups, (second.up, second.down), second.changes_en,
+            _keep(m, "changes", self._folding.groups, (second.up, second.down), second.changes_en,
                   second.changes_group, first.group, (first.up, first.down))
         return changed
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .checks import check_range
 
 
-__all__ = ["ALWAYS", "CONTROLS", "LEVELS", "Convergence", "Control", "rates"]
+__all__ = ["ALWAYS", "LEVELS", "Convergence", "Control", "rates"]
 
 
 ALWAYS = 256   # what a rate is out of: the rate of what is always done
@@ -26,8 +26,8 @@ class Convergence:
     """Rates that are gone through, level by level, and when one goes on to the next.
 
     A rate p means that something is done with a probability of p/256. This is the convergence rate
-    of B. Li et al., "Training itself" (2016), elsewhere the learning rate; there an update is made
-    smaller, and here, where a counter has no smaller step than one, rarer.
+    of B. Li et al., "Training itself" (ASP-DAC 2014), elsewhere the learning rate; there an update
+    is made smaller, and here, where a counter has no smaller step than one, rarer.
 
     By a schedule: level n ends with sample :py:`until[n]`. Or by itself, where there is a
     :py:`window`: of so many samples in a row the errors are counted, and when they are no fewer
@@ -74,14 +74,11 @@ class Convergence:
         return cls(rates(decay, len(parts) + 1), tuple(ends))
 
 
-CONTROLS = 5   # registers of a :class:`Control`
-
-
 @dataclass
 class Control:
     """Where a :class:`Convergence` is; a sample after another moves it.
 
-    Members are what hardware has in registers.
+    Members are what hardware keeps in its memory.
     """
 
     spec: Convergence

@@ -64,6 +64,11 @@ class Dataset:
         if not len(self.x_test):
             raise ValueError("x_test must hold at least one image")
 
+    def check_training(self) -> None:
+        """:exc:`model.errors.InputError` where there are no training images."""
+        if not len(self.x_train):
+            raise InputError(f"{self.name}: it has no training images; add x_train and y_train")
+
     @property
     def inputs(self) -> int:
         return self.x_test.shape[1]

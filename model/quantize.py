@@ -12,7 +12,6 @@ from .compend import Compend
 from .dataset import Dataset
 from .dense import Dense
 from .encoder import BitSerial
-from .errors import InputError
 from .fold import fold
 from .network import SCORE_BITS, Layer, Network
 from .products import products
@@ -72,8 +71,7 @@ def quantize(real: Real, dataset: Dataset, *, weight_bits: int = 8, activation_b
         raise ValueError(f"Activation must be relu or sign, not {real.activation}")
     check_range("Bits of a weight", weight_bits, 2, 16)
     check_range("Bits of an activation", activation_bits, 1, 8)
-    if not len(dataset.x_train):
-        raise InputError(f"{dataset.name}: it has no training images; add x_train and y_train")
+    dataset.check_training()
     options: dict[str, Any] = {"weight_bits": weight_bits, "detection": detection, "factor": factor}
     binary = len(real.weights) - _binary_layers(real)
     inputs = _Inputs(real.encoder.check(dataset.x_train), real.encoder.bits)

@@ -1,7 +1,7 @@
 """Training on chip: two layers of counters, learned by the signs of their errors alone."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .checks import check_range
-from .convergence import ALWAYS, CONTROLS, Control, Convergence
+from .convergence import ALWAYS, Control, Convergence
 from .draws import Draws
 from .lfsr import Lfsr
 
@@ -192,7 +192,7 @@ class Learner:
         errors = np.sign(seen[:, 0] - seen[:, 1])
         near = (sums >= -spec.filter) & (sums < spec.filter)
         changes = np.where(near, errors, 0).astype(np.int16)
-        self._pulse_second(label, rival, self._signs(sums), rate)
+        self.pulse_second(label, rival, self._signs(sums), rate)
         if not changes.any():
             active = active[:0]
         elif rate < ALWAYS:
@@ -236,6 +236,7 @@ class Learner:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what :meth:`state` said of a learner by the same rule."""
+        found = {}
         for name in ("first", "second", "copy"):
             counters = np.asarray(state[name])
             if counters.dtype != np.int16 or counters.shape != getattr(self, name).shape:
@@ -244,16 +245,19 @@ class Learner:
             if abs(counters.astype(np.int32)).max() > self.spec.top:
                 raise ValueError(f"Counters must be at most {self.spec.top}, not "
                                  f"{abs(counters.astype(np.int32)).max()}")
-            setattr(self, name, counters.copy())
+            found[name] = counters.copy()
         level, *others = map(int, state["control"])
-        if not 0 <= level < len(self.control.spec.rates) or len(others) != CONTROLS - 1:
-            raise ValueError(f"Control must be a level and {CONTROLS - 1} counts, "
+        counts = len(fields(self.control)) - 2   # but the rates, and the level
+        if not 0 <= level < len(self.control.spec.rates) or len(others) != counts:
+            raise ValueError(f"Control must be a level and {counts} counts, "
                              f"not {state['control']}")
-        for draws, found in zip(self.draws.values(), state["draws"], strict=True):
-            draws.state = int(found)
+        for draws, drawn in zip(self.draws.values(), state["draws"], strict=True):
+            draws.state = int(drawn)
+        self.first, self.second, self.copy = found.values()
         self.control = Control(self.control.spec, level, *others)
 
-    def _pulse_second(self, label: int, rival: int, signs: np.ndarray, rate: int) -> None:
+    def pulse_second(self, label: int, rival: int, signs: np.ndarray, rate: int) -> None:
+        """Pulses of the second crossbar, and of its copy those that are not lost."""
         spec = self.spec
         pulses = np.stack([signs, -signs], axis=1).astype(np.int16)
         if rate < ALWAYS:

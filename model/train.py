@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from .dataset import Dataset
 from .dense import Dense
 from .encoder import BitSerial, Encoder
-from .errors import InputError
 from .fold import fold
 from .network import Network
 from .products import products
@@ -82,8 +81,7 @@ def fitted(kind: Callable[..., "Trainee"], dataset: Dataset, hidden: Sequence[in
     _check_positive("Hidden layers", *hidden)
     if epochs is not None:
         _check_positive("Epochs", epochs)
-    if not len(dataset.x_train):
-        raise InputError(f"{dataset.name}: it has no training images; add x_train and y_train")
+    dataset.check_training()
 
     x, y = values_of(encoder, dataset.x_train), dataset.y_train
     batch = min(BATCH, len(x))

@@ -19,8 +19,8 @@ from model.network import Network
 
 
 __all__ = ["NetworkPath", "BoardName", "Baud", "DataDir", "DatasetName", "Output", "Samples",
-           "Detection", "blame", "dataset_for", "first", "check_output", "choose_board",
-           "detecting", "drawing", "folder"]
+           "Detection", "TrainingSet", "blame", "dataset_for", "first", "check_output",
+           "choose_board", "detecting", "drawing", "folder"]
 
 
 NetworkPath = Annotated[pathlib.Path, typer.Argument(
@@ -32,6 +32,9 @@ Baud        = Annotated[int | None, typer.Option(
     show_default="the board's")]
 DatasetName = Annotated[str | None, typer.Option(
     metavar="NAME", help="Dataset, or FILE.npz; by default the one that the network is for.")]
+TrainingSet = Annotated[str, typer.Argument(
+    metavar="DATASET", help="digits, iris, mnist, fashion-mnist, cifar10, or FILE.npz with "
+                            "x_train, y_train, x_test, y_test.")]
 DataDir     = Annotated[pathlib.Path | None, typer.Option(
     "--data", metavar="DIR", help="Where datasets are; before $OHMBIT_DATA and the user's cache.")]
 Output      = Annotated[pathlib.Path | None, typer.Option(

@@ -13,7 +13,7 @@ from gateware.draws import Draws
 from gateware.first_crossbar import FirstCrossbar
 from gateware.hidden_sums import HiddenSums
 from gateware.judge import Judge
-from gateware.learning import Learning
+from gateware.learning_folding import LearningFolding
 from gateware.second_crossbar import SecondCrossbar
 from gateware.sign_update import SignUpdate as SignUpdate_
 from model import convergence
@@ -81,8 +81,9 @@ def conductance(rng, storage):
 def active_rows(rng):
     """Images of which many words are dark, each gone through twice."""
     spec, pixels = SignUpdate(21, 1, 2, bias=3), 4
-    dut, twin, script = ActiveRows(spec, pixels=pixels), model.draws.Draws(spec.lfsrs["bits"]), \
-        Script()
+    folding = LearningFolding(spec, pe=1, pixels=pixels)
+    dut = ActiveRows(folding, lfsr=spec.lfsrs["bits"])
+    twin, script = model.draws.Draws(spec.lfsrs["bits"]), Script()
     for image in rng.integers(0, 256, (3, 21)) * np.repeat(rng.random((3, 7)) < 0.4, 3, axis=1):
         rows = [*np.flatnonzero(image > twin.take(21)).tolist(), 24, 25, 26]
         padded = np.zeros((1, 24), dtype=int)
@@ -137,19 +138,19 @@ def learner_of(rule, images=0):
 def sign_update(rule, **layout):
     """The scores of one image after another, which depend on all that was learned before."""
     found, images, labels = learner_of(rule)
-    learning = Learning(rule, **layout)
-    dut = SignUpdate_(learning, image=learning.image(found))
+    folding = LearningFolding(rule, **layout)
+    dut = SignUpdate_(folding, image=folding.image(found))
     out = []
     for step in found.learn(images, labels):
-        out += [int(score) & (1 << learning.score_bits) - 1
-                | int(np.argmax(step.scores[:k + 1])) << learning.score_bits
-                | (k == rule.classes - 1) << learning.score_bits + (rule.classes - 1).bit_length()
+        out += [int(score) & (1 << folding.score_bits) - 1
+                | int(np.argmax(step.scores[:k + 1])) << folding.score_bits
+                | (k == rule.classes - 1) << folding.score_bits + (rule.classes - 1).bit_length()
                 for k, score in enumerate(step.scores)]
     words = []
     for image, label in zip(images, labels, strict=True):
-        padded = np.zeros((1, learning.entering * learning.pixels), dtype=int)
+        padded = np.zeros((1, folding.entering * folding.pixels), dtype=int)
         padded[0, :rule.inputs] = image
-        words += [*pack_fields(padded, 8, learning.pixels), label]
+        words += [*pack_fields(padded, 8, folding.pixels), label]
     # A second run would go on with what was learned in the first.
     return replace(streams(dut, words, out), speeds=("waiting",))
 
@@ -161,9 +162,9 @@ def bits_of(values):
 def first_crossbar(storage):
     """Sums of an image's rows, pulses for some of them, and what has become of all counters."""
     found, images, _ = learner_of(RULE)
-    learning = Learning(RULE, pe=4, rows=2, pixels=2, storage=storage)
-    image = learning.image(found)
-    dut = FirstCrossbar(learning, image={
+    folding = LearningFolding(RULE, pe=4, rows=2, pixels=2, storage=storage)
+    image = folding.image(found)
+    dut = FirstCrossbar(folding, image={
         name: image[name] for name in ("first", "draws_bits", "draws_rows")
         if name != "first" or storage == "block"})
     script, rng = Script(), np.random.default_rng(0)
@@ -200,7 +201,7 @@ def first_crossbar(storage):
         script.step({"end": 1}, after={"full": 0})
     script.step({"end": 0})
     for name in ("first", "draws_bits", "draws_rows"):
-        for address, word in enumerate(learning.image(found)[name]):
+        for address, word in enumerate(folding.image(found)[name]):
             script.step({f"{name}_bus__addr": address, f"{name}_bus__r_en": 1})
             script.step({f"{name}_bus__r_en": 0}, until=f"{name}_bus__r_valid",
                         now={f"{name}_bus__r_data": word})
@@ -211,10 +212,10 @@ def second_crossbar():
     """Scores of hidden neurons, changes of them, pulses that are in part lost, and what is left."""
     rule = replace(RULE, noise=90)
     found, _, _ = learner_of(rule, images=30)
-    learning = Learning(rule, pe=4, rows=4)
+    folding = LearningFolding(rule, pe=4, rows=4)
     names = ("second", "copy", "draws_pulses", "draws_faults")
-    image = learning.image(found)
-    dut = SecondCrossbar(learning, image={name: image[name] for name in names})
+    image = folding.image(found)
+    dut = SecondCrossbar(folding, image={name: image[name] for name in names})
     script, rng = Script(), np.random.default_rng(0)
     for label, rival in ((0, 2), (2, 1), (1, 0)):
         signs, near = rng.random(4) < 0.5, rng.random(4) < 0.7
@@ -224,8 +225,8 @@ def second_crossbar():
         script.step({"signs": bits_of(signs), "near": bits_of(near), "label": label,
                      "rival": rival, "rate": 150, "scoring": 1})
         script.step({"scoring": 0}, until="done", now={
-            "scores": pack_fields(scores[None] & (1 << learning.score_bits) - 1,
-                                  learning.score_bits, 3)[0]})
+            "scores": pack_fields(scores[None] & (1 << folding.score_bits) - 1,
+                                  folding.score_bits, 3)[0]})
         errors = np.sign(found.copy[:8, label] - found.copy[:8, rival]) * np.tile(near, 2)
         script.step({"learning": 1})
         for group in range(2):
@@ -233,11 +234,11 @@ def second_crossbar():
             script.step({"learning": 0}, until="changes_en", now={
                 "changes_group": group, "up": bits_of(ours > 0), "down": bits_of(ours < 0)})
         script.step(until="done")
-        found._pulse_second(label, rival, plus.astype(np.int16), 150)
+        found.pulse_second(label, rival, plus.astype(np.int16), 150)
     for name in names:
-        for address, word in enumerate(learning.image(found)[name]):
-            for chunk in range(learning.regions[name].chunks):
-                script.step({f"{name}_bus__addr": learning.regions[name].address(address, chunk),
+        for address, word in enumerate(folding.image(found)[name]):
+            for chunk in range(folding.regions[name].chunks):
+                script.step({f"{name}_bus__addr": folding.regions[name].address(address, chunk),
                              f"{name}_bus__r_en": 1})
                 script.step({f"{name}_bus__r_en": 0}, until=f"{name}_bus__r_valid",
                             now={f"{name}_bus__r_data": word >> 32 * chunk & 0xFFFF_FFFF})

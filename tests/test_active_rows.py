@@ -1,10 +1,10 @@
 # amaranth: UnusedElaboratable=no
 
 import numpy as np
-import pytest
 from hypothesis import given, strategies as st
 
 from gateware.active_rows import ActiveRows
+from gateware.learning_folding import LearningFolding
 from model.draws import Draws
 from model.packing import pack_fields
 from model.sign_update import SignUpdate
@@ -12,6 +12,10 @@ from sim.bench import feed
 
 from . import strategies
 from .traffic import memories, ports, read, simulate
+
+
+def component(spec, pixels):
+    return ActiveRows(LearningFolding(spec, pe=1, pixels=pixels), lfsr=spec.lfsrs["bits"])
 
 
 def active(spec, pixels, image, draws):
@@ -36,7 +40,7 @@ def test_rows_are_those_that_the_model_draws(inputs, bias, pixels, images, dark,
     spec = SignUpdate(inputs, 1, 2, bias=bias, seed=seed)
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 256, (images, inputs)) * (rng.random((images, inputs)) > dark)
-    dut, twin = ActiveRows(spec, pixels=pixels), Draws(spec.lfsrs["bits"])
+    dut, twin = component(spec, pixels), Draws(spec.lfsrs["bits"])
 
     async def producer(ctx):
         await feed(ctx, dut.i, words(spec, pixels, x), i_stalls)
@@ -81,7 +85,7 @@ def test_rows_are_those_that_the_model_draws(inputs, bias, pixels, images, dark,
 def test_a_pass_takes_a_cycle_a_row_and_images_come_meanwhile():
     """21 pixels in six words, and a bias in another."""
     spec = SignUpdate(21, 1, 2, bias=3)
-    dut, seen = ActiveRows(spec, pixels=4), []
+    dut, seen = component(spec, 4), []
     images = np.array([[255] * 21, [0] * 21, [255] * 21])
 
     async def producer(ctx):
@@ -107,21 +111,10 @@ def test_a_pass_takes_a_cycle_a_row_and_images_come_meanwhile():
 
 
 def test_what_there_is():
-    dut = ActiveRows(SignUpdate(784, 1, 2), pixels=8)
-    assert dut.rows == 788
+    dut = component(SignUpdate(784, 1, 2), 8)
     assert ports(dut) == {
         "i_payload": 64, "i_valid": 1, "i_ready": 1, "full": 1, "start": 1, "end": 1,
         "o_payload": 11, "o_valid": 1, "o_ready": 1, "draws_bus_addr": 0, "draws_bus_w_en": 1,
         "draws_bus_w_data": 32, "draws_bus_r_en": 1, "draws_bus_r_data": 32,
         "draws_bus_r_valid": 1}
     assert memories(dut) == {"cells": (16, 256)}
-    assert ActiveRows(SignUpdate(5, 1, 2, bias=2), pixels=4).rows == 10
-
-
-@pytest.mark.parametrize("bias, pixels, message", [
-    (0, 8, "Bias must be at least 1, not 0"),
-    (1, 0, "Pixels at once must be between 1 and 64, not 0"),
-    (1, 12, "Pixels at once must be a power of two, not 12")])
-def test_bad_rows(bias, pixels, message):
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        ActiveRows(SignUpdate(8, 1, 2, bias=bias), pixels=pixels)

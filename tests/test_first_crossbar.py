@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateware.first_crossbar import FirstCrossbar
-from gateware.learning import Learning
+from gateware.learning_folding import LearningFolding
 from model.packing import pack_fields
 from model.sign_update import Learner, SignUpdate
 from sim.bench import feed
@@ -26,8 +26,8 @@ def bits(values):
 class Only:
     """A layout's regions, of this crossbar alone."""
 
-    def __init__(self, learning):
-        self.regions = {name: learning.regions[name] for name in NAMES}
+    def __init__(self, folding):
+        self.regions = {name: folding.regions[name] for name in NAMES}
 
 
 @pytest.mark.parametrize("given_, layout", [
@@ -39,18 +39,18 @@ class Only:
 def test_rows_are_added_up_and_get_pulses(given_, layout):
     """Forward and back, image after image, with rates and groups that change drawn at random."""
     spec = replace(SPEC, **given_)
-    learning, learner = Learning(spec, **layout), Learner(spec)
-    start, rng = learning.image(learner), np.random.default_rng(4)
-    spram = learning.storage == "spram"
-    dut = FirstCrossbar(learning, image={name: start[name] for name in NAMES
+    folding, learner = LearningFolding(spec, **layout), Learner(spec)
+    start, rng = folding.image(learner), np.random.default_rng(4)
+    spram = folding.storage == "spram"
+    dut = FirstCrossbar(folding, image={name: start[name] for name in NAMES
                                          if not (spram and name == "first")})
     images = rng.integers(0, 256, (9, 9))
-    pixels, each = [word for n, word in enumerate(stream(learning, images, [0] * 9))
-                    if (n + 1) % (learning.entering + 1)], learning.pe
+    pixels, each = [word for n, word in enumerate(stream(folding, images, [0] * 9))
+                    if (n + 1) % (folding.entering + 1)], folding.pe
 
     async def producer(ctx):
         if spram:
-            region = learning.regions["first"]
+            region = folding.regions["first"]
             for row, word in enumerate(start["first"]):
                 for chunk in range(region.chunks):
                     await write(ctx, dut.first_bus, region.address(row, chunk),
@@ -76,7 +76,7 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
             await ctx.tick()
             ctx.set(dut.forward, 0)
             cycles = 0
-            for group in range(learning.groups):
+            for group in range(folding.groups):
                 while not ctx.get(dut.sums_en):
                     await ctx.tick()
                     cycles += 1
@@ -85,13 +85,13 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
                 assert ctx.get(dut.signs) == bits(ours >= 0)
                 near = (ours >= -spec.filter) & (ours < spec.filter)
                 assert ctx.get(dut.near) == bits(near)
-                assert ctx.get(dut.done) == (group == learning.groups - 1)
+                assert ctx.get(dut.done) == (group == folding.groups - 1)
                 await ctx.tick()
                 cycles += 1
-            assert cycles == learning.groups * (len(active) + 1) + 2
+            assert cycles == folding.groups * (len(active) + 1) + 2
 
-            rate, changed = int(rng.choice([256, 150, 3])), rng.random(learning.groups) < 0.6
-            changed[rng.integers(learning.groups)] = True
+            rate, changed = int(rng.choice([256, 150, 3])), rng.random(folding.groups) < 0.6
+            changed[rng.integers(folding.groups)] = True
             steps = np.where(np.repeat(changed, each), rng.integers(-1, 2, spec.hidden), 0)
             ctx.set(dut.update, 1)
             ctx.set(dut.rate, rate)
@@ -115,14 +115,14 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
             await ctx.tick()
             ctx.set(dut.end, 0)
         await ctx.tick().repeat(3)
-        found, expected = await contents(ctx, dut, Only(learning)), learning.image(learner)
+        found, expected = await contents(ctx, dut, Only(folding)), folding.image(learner)
         assert found == {name: expected[name] for name in NAMES}
 
     simulate(dut, tb, producer)
 
 
 def test_what_there_is():
-    assert ports(FirstCrossbar(Learning(SPEC, pe=4, pixels=2), image={})) == {
+    assert ports(FirstCrossbar(LearningFolding(SPEC, pe=4, pixels=2), image={})) == {
         "i_payload": 16, "i_valid": 1, "i_ready": 1, "full": 1, "end": 1, "forward": 1,
         "update": 1, "done": 1, "rate": 9, "sums_en": 1, "sums_group": 1, "signs": 4, "near": 4,
         "changed": 2, "group": 1, "up": 4, "down": 4,

@@ -35,8 +35,8 @@ def test_it_finds_the_rival_and_whether_the_right_class_wins(classes, margin, da
                 others[label] = -9
                 assert ctx.get(dut.rival) == others.argmax()
             assert ctx.get(dut.learns) == (known and scores[label] - others.max() < margin)
-            if known:
-                assert ctx.get(dut.wrong) == (np.argmax(scores) != label)
+            assert ctx.get(dut.known) == known
+            assert ctx.get(dut.wrong) == (np.argmax(scores) != label)
             ctx.set(dut.scores, [0] * classes)   # they are not looked at any more
             await ctx.tick()
             assert not ctx.get(dut.done)
@@ -69,7 +69,7 @@ def test_what_there_is():
     assert LABEL == 8
     assert ports(Judge(classes=5, score_bits=9, margin=1)) == {
         "start": 1, "label": 8, "scores": 45, "o_payload": 13, "o_valid": 1, "o_ready": 1,
-        "done": 1, "learns": 1, "wrong": 1, "rival": 3}
+        "done": 1, "learns": 1, "known": 1, "wrong": 1, "rival": 3}
 
 
 @pytest.mark.parametrize("given_, message", [

@@ -105,4 +105,4 @@ def test_a_dataset_must_have_something_to_learn(ohmbit_):
     np.savez("few.npz", x_test=np.zeros((2, 3), int), y_test=np.array([0, 1]))
     outcome = ohmbit_("learn", "few.npz")
     assert outcome.code == 2
-    assert "dataset few.npz: it has no training images; add x_train and y_train" in outcome.err
+    assert "few.npz: it has no training images; add x_train and y_train" in outcome.err

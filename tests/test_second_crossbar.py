@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateware.learning import Learning
+from gateware.learning_folding import LearningFolding
 from gateware.second_crossbar import SecondCrossbar
 from model.sign_update import Learner, SignUpdate
 
@@ -20,8 +20,8 @@ SPEC = SignUpdate(3, 8, 3, bits=5, bias=2)
 class Only:
     """A layout's regions, of this crossbar alone."""
 
-    def __init__(self, learning):
-        self.regions = {name: region for name, region in learning.regions.items()
+    def __init__(self, folding):
+        self.regions = {name: region for name, region in folding.regions.items()
                         if name in ("second", "copy", "draws_pulses", "draws_faults")}
 
 
@@ -32,20 +32,20 @@ class Only:
     ({"hidden": 6, "classes": 5}, {"pe": 2})])
 def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
     spec = replace(SPEC, **given_)
-    learning, learner = Learning(spec, **layout), Learner(spec)
+    folding, learner = LearningFolding(spec, **layout), Learner(spec)
     rng = np.random.default_rng(2)
     # Counters that lost some pulses, so that errors are seen to go through the copy.
     learner.copy[:] = rng.integers(-spec.top, spec.top + 1, learner.copy.shape)
-    image, only = learning.image(learner), Only(learning)
-    dut = SecondCrossbar(learning, image={name: image[name] for name in only.regions})
-    each = learning.pe
+    image, only = folding.image(learner), Only(folding)
+    dut = SecondCrossbar(folding, image={name: image[name] for name in only.regions})
+    each = folding.pe
 
     async def runs(ctx, port, signs, near):
         """Groups that were asked for are there in the next cycle; cycles, and changes."""
         cycles, found = 0, np.zeros(spec.hidden, dtype=int)
         ctx.set(port, 1)
         while not cycles or not ctx.get(dut.done):
-            group = min(ctx.get(dut.group), learning.groups - 1)
+            group = min(ctx.get(dut.group), folding.groups - 1)
             await ctx.tick()
             ctx.set(port, 0)
             ctx.set(dut.signs, bits(signs[group * each:(group + 1) * each]))
@@ -67,7 +67,7 @@ def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
             plus = np.ones(spec.hidden + spec.bias, dtype=np.int16)
             plus[:spec.hidden][~signs] = -1
             cycles, _ = await runs(ctx, dut.scoring, signs, near)
-            assert cycles == learning.words + 3
+            assert cycles == folding.words + 3
             seen = learner.second.astype(int) if spec.forward != "sign" else \
                 np.where(learner.second < 0, -1, 1)
             assert list(ctx.get(dut.scores)) == (plus @ seen).tolist()
@@ -76,9 +76,9 @@ def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
                 np.where(learner.copy < 0, -1, 1)
             errors = np.sign(copy[:spec.hidden, label] - copy[:spec.hidden, rival]) * near
             cycles, changes = await runs(ctx, dut.learning, signs, near)
-            assert cycles == learning.words + 3 and changes.tolist() == errors.tolist()
-            learner._pulse_second(label, rival, plus, rate)
-        expected = learning.image(learner)
+            assert cycles == folding.words + 3 and changes.tolist() == errors.tolist()
+            learner.pulse_second(label, rival, plus, rate)
+        expected = folding.image(learner)
         assert await contents(ctx, dut, only) == {name: expected[name] for name in only.regions}
 
     simulate(dut, tb)
@@ -87,7 +87,8 @@ def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
 @pytest.mark.parametrize("noise", [0, 1])
 def test_what_there_is(noise):
     faults = {"draws_faults": 0} if noise else {}
-    assert ports(SecondCrossbar(Learning(replace(SPEC, noise=noise), pe=4, rows=2), image={})) == {
+    folding = LearningFolding(replace(SPEC, noise=noise), pe=4, rows=2)
+    assert ports(SecondCrossbar(folding, image={})) == {
         "scoring": 1, "learning": 1, "done": 1, "group": 1, "signs": 4, "near": 4, "label": 2,
         "rival": 2, "rate": 9, "scores": 27, "changes_en": 1, "changes_group": 1, "up": 4,
         "down": 4, **{f"{name}_bus_{port}": width for name, addr in (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import gateware.sign_update
-from gateware.learning import Learning
+from gateware.learning_folding import LearningFolding
 from model.convergence import Convergence
 from model.lfsr import Lfsr
 from model.packing import pack_fields
@@ -192,28 +192,28 @@ def test_bad_rules(name, value, message):
             replace(GOOD, **{name: 1.5})
 
 
-def stream(learning, images, labels):
+def stream(folding, images, labels):
     """Words of images and labels."""
-    pixels, words = learning.pixels, []
+    pixels, words = folding.pixels, []
     for image, label in zip(images, labels, strict=True):
-        padded = np.zeros((1, learning.entering * pixels), dtype=int)
-        padded[0, :learning.spec.inputs] = image
+        padded = np.zeros((1, folding.entering * pixels), dtype=int)
+        padded[0, :folding.spec.inputs] = image
         words += [*pack_fields(padded, 8, pixels), label]
     return words
 
 
-async def contents(ctx, dut, learning):
+async def contents(ctx, dut, folding):
     """All that a host can read."""
     found = {}
-    for name, region in learning.regions.items():
+    for name, region in folding.regions.items():
         bus = getattr(dut, f"{name}_bus")
         found[name] = [sum([await read(ctx, bus, region.address(row, chunk)) << 32 * chunk
                             for chunk in range(region.chunks)]) for row in range(region.depth)]
     return found
 
 
-async def fill(ctx, dut, learning, image):
-    for name, region in learning.regions.items():
+async def fill(ctx, dut, folding, image):
+    for name, region in folding.regions.items():
         for row, value in enumerate(image[name]):
             for chunk in range(region.chunks):
                 await write(ctx, getattr(dut, f"{name}_bus"), region.address(row, chunk),
@@ -222,15 +222,15 @@ async def fill(ctx, dut, learning, image):
                     await ctx.tick().repeat(4)
 
 
-def learns(learner, learning, images, labels, *, i_stalls=(0,), o_stalls=(0,), written=False):
+def learns(learner, folding, images, labels, *, i_stalls=(0,), o_stalls=(0,), written=False):
     """Have hardware learn images, and compare all there is after each of them.
 
     What is in its memories at power-up, or what a host writes, is what the learner has come to.
     """
-    start, spec = learning.image(learner), learning.spec
-    empty = written or learning.storage == "spram"
-    dut = gateware.sign_update.SignUpdate(learning, image={} if empty else start)
-    words, each, left = stream(learning, images, labels), learning.entering + 1, 0
+    start, spec = folding.image(learner), folding.spec
+    empty = written or folding.storage == "spram"
+    dut = gateware.sign_update.SignUpdate(folding, image={} if empty else start)
+    words, each, left = stream(folding, images, labels), folding.entering + 1, 0
 
     async def producer(ctx):
         nonlocal left
@@ -244,7 +244,7 @@ def learns(learner, learning, images, labels, *, i_stalls=(0,), o_stalls=(0,), w
         nonlocal left
         await ctx.tick().repeat(4)
         if empty:
-            await fill(ctx, dut, learning, start)
+            await fill(ctx, dut, folding, start)
         for image, label in zip(images, labels, strict=True):
             step = learner.step(image, label)
             left += 1
@@ -259,8 +259,8 @@ def learns(learner, learning, images, labels, *, i_stalls=(0,), o_stalls=(0,), w
             ctx.set(dut.o.ready, 0)
             await ctx.tick().until(dut.idle)
             await ctx.tick().repeat(12)   # the rate is the next one's
-            found = await contents(ctx, dut, learning)
-            for name, rows in learning.image(learner).items():
+            found = await contents(ctx, dut, folding)
+            for name, rows in folding.image(learner).items():
                 assert found[name] == rows, name
 
     simulate(dut, tb, producer)
@@ -286,8 +286,9 @@ def test_gateware_matches_model(given_, layout, written):
     images = rng.integers(0, 256, (14, spec.inputs)) * (rng.random((14, spec.inputs)) < 0.7)
     labels = rng.integers(0, spec.classes, 14).tolist()
     labels[5] = 200   # no class
-    learns(found, Learning(spec, **layout), images, labels, i_stalls=rng.integers(0, 3, 7).tolist(),
-           o_stalls=rng.integers(0, 3, 5).tolist(), written=written)
+    i_stalls, o_stalls = (rng.integers(0, 3, count).tolist() for count in (7, 5))
+    learns(found, LearningFolding(spec, **layout), images, labels, i_stalls=i_stalls,
+           o_stalls=o_stalls, written=written)
     # All three rates were in use, and some of the images were learned.
     assert found.control.rate == 60
     assert (found.first != Learner(spec).first).any() and (found.copy != Learner(spec).copy).any()
@@ -297,7 +298,7 @@ def test_rates_by_themselves():
     rng = np.random.default_rng(3)
     found = Learner(SPEC, Convergence((256, 30), window=3))
     images, labels = rng.integers(0, 256, (9, 9)), rng.integers(0, 3, 9).tolist()
-    learns(found, Learning(SPEC, pe=4), images, labels)
+    learns(found, LearningFolding(SPEC, pe=4), images, labels)
     assert found.control.rate == 30
 
 
@@ -311,17 +312,17 @@ def test_rates_by_themselves():
 def test_cycles_are_those_that_are_predicted(given_, layout, learned, rate):
     """From the first score of an image to that of the next one, when images press."""
     spec = replace(SPEC, **given_)
-    learning, learner = Learning(spec, **layout), Learner(spec, Convergence((rate,)))
+    folding, learner = LearningFolding(spec, **layout), Learner(spec, Convergence((rate,)))
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (12, 9)), rng.integers(0, 3, 12).tolist()
-    start, seen = learning.image(learner), []
-    empty = learning.storage == "spram"
-    dut = gateware.sign_update.SignUpdate(learning, image={} if empty else start)
+    start, seen = folding.image(learner), []
+    empty = folding.storage == "spram"
+    dut = gateware.sign_update.SignUpdate(folding, image={} if empty else start)
 
     async def producer(ctx):
         if empty:
-            await fill(ctx, dut, learning, start)
-        await feed(ctx, dut.i, stream(learning, images, labels))
+            await fill(ctx, dut, folding, start)
+        await feed(ctx, dut.i, stream(folding, images, labels))
 
     async def tb(ctx):
         ctx.set(dut.o.ready, 1)
@@ -335,9 +336,9 @@ def test_cycles_are_those_that_are_predicted(given_, layout, learned, rate):
 
     simulate(dut, tb, producer)
     steps = list(learner.learn(images, labels))
-    cycles = [learning.cycles(step) for step in steps]
+    cycles = [folding.cycles(step) for step in steps]
     assert {step.learned for step in steps} == learned
     # What comes behind the scores of one comes before those of the next.
-    ahead = [learning.groups * (step.active + 1) + learning.words + spec.classes + 6
+    ahead = [folding.groups * (step.active + 1) + folding.words + spec.classes + 6
              for step in steps]
     assert np.diff(seen).tolist() == [cycles[n] - ahead[n] + ahead[n + 1] for n in range(11)]

@@ -3,6 +3,7 @@
 import math
 import pathlib
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from model.learned import PIXEL, learned, scaled, unit_of
 from model.sign_update import FORWARDS, Learner, SignUpdate
 
 from ..console import console
-from ..inputs import DataDir, blame, check_output
+from ..inputs import DataDir, TrainingSet, blame, check_output
 
 
 __all__ = ["learn"]
@@ -35,8 +36,7 @@ TOLD = 10   # epochs, or with -v all of them
 
 
 def learn(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="digits, iris, mnist, "
-        "fashion-mnist, cifar10, or FILE.npz with x_train, y_train, x_test, y_test.")],
+    dataset: TrainingSet,
     output: Annotated[pathlib.Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Network file to write.",
         show_default="DATASET-learned.npz")] = None,
@@ -77,8 +77,7 @@ def learn(
         raise InputError(f"--engine takes {', '.join(ENGINES)}, not {engine!r}")
     with blame(f"dataset {dataset}"):
         images = data.load(dataset, data_dir)
-        if not len(images.x_train):
-            raise ValueError("it has no training images; add x_train and y_train")
+    images.check_training()
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}-learned.npz")
     check_output(output)
     unit = unit_of(images.x_train)
@@ -94,8 +93,7 @@ def learn(
     if filter_ is None:
         filter_ = 2 ** max(round(math.log2(FILTER[forward] * math.sqrt(active / ACTIVE))), 0)
     with blame("options"):
-        spec = SignUpdate(images.inputs, hidden, images.classes, bits=bits, margin=margin,
-                          filter=filter_, forward=forward, noise=round(ALWAYS * noise), seed=seed)
+        spec = replace(spec, bits=bits, margin=margin, filter=filter_, noise=round(ALWAYS * noise))
         convergence = Convergence.scheduled(decay, count) if window is None else \
             Convergence(rates(decay, LEVELS), window=window)
     console.stage(f"learning {images.inputs}-{hidden}-{images.classes} on {len(x_train):,} images "

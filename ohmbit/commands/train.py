@@ -19,7 +19,7 @@ from model.stochastic import BANK, COMBINE, GENERATORS, SEED, Stochastic
 from model.train import train as train_network
 
 from ..console import console
-from ..inputs import DataDir, Detection, blame, check_output, detecting
+from ..inputs import DataDir, Detection, TrainingSet, blame, check_output, detecting
 
 
 __all__ = ["train"]
@@ -29,8 +29,7 @@ ENOUGH = 1_000   # images by which neurons are dealt to PEs
 
 
 def train(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="digits, iris, mnist, "
-        "fashion-mnist, cifar10, or FILE.npz with x_train, y_train, x_test, y_test.")],
+    dataset: TrainingSet,
     output: Annotated[pathlib.Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Network file to write.",
         show_default="DATASET.npz")] = None,

@@ -1,6 +1,6 @@
 """How a network that learns is laid out over its hardware, in space and in time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from model.sign_update import SignUpdate
 from . import bus, conductance, convergence, draws, spram
 
 
-__all__ = ["Learning"]
+__all__ = ["LearningFolding"]
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearningFolding:
     """A :class:`model.sign_update.SignUpdate` on :py:`pe` counters of the first crossbar at once.
 
     The first crossbar has :py:`groups` words of PE counters for each row. A word of the second, and
@@ -129,6 +129,12 @@ class Learning:
             image[name] = self._fields(rows.reshape(self.words, -1))
         image["convergence"] = convergence.words(learner.control)
         return image | {f"draws_{name}": [learner.draws[name].state] for name in self.drawn}
+
+    def lfsr(self, name, image):
+        """What draws, with the state that is in an :meth:`image`, or the rule's own if none is."""
+        lfsr = self.spec.lfsrs[name]
+        rows = image.get(f"draws_{name}")
+        return lfsr if rows is None else replace(lfsr, seed=rows[0])
 
     def cycles(self, step):
         """Cycles that an image takes, if the next one is there and its scores are taken at once.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gateware.learning import Learning
+from gateware.learning_folding import LearningFolding
 from model.packing import unpack_fields
 from model.sign_update import Learner, SignUpdate, Step
 
@@ -10,20 +10,20 @@ SPEC = SignUpdate(10, 6, 3, bits=5, bias=3)
 
 
 def test_how_it_is_laid_out():
-    learning = Learning(SPEC, pe=2, rows=2, pixels=4)
-    assert (learning.groups, learning.parts, learning.words, learning.few) == (3, 1, 5, 1)
-    assert (learning.entering, learning.lines) == (3, 15)
+    folding = LearningFolding(SPEC, pe=2, rows=2, pixels=4)
+    assert (folding.groups, folding.parts, folding.words, folding.few) == (3, 1, 5, 1)
+    assert (folding.entering, folding.lines) == (3, 15)
     # 13 rows of up to 15 either way, and 9.
-    assert (learning.sum_bits, learning.score_bits) == (9, 9)
-    signs = Learning(SignUpdate(10, 6, 3, bias=3, forward="sign"), pe=6, rows=3)
+    assert (folding.sum_bits, folding.score_bits) == (9, 9)
+    signs = LearningFolding(SignUpdate(10, 6, 3, bias=3, forward="sign"), pe=6, rows=3)
     assert (signs.sum_bits, signs.score_bits, signs.parts, signs.words) == (5, 5, 2, 3)
-    first = Learning(SignUpdate(10, 6, 3, bias=3, forward="sign-first"), pe=6)
+    first = LearningFolding(SignUpdate(10, 6, 3, bias=3, forward="sign-first"), pe=6)
     assert (first.sum_bits, first.score_bits) == (5, 12)
 
 
 def test_memories_hold_what_a_learner_has():
-    learner, learning = Learner(SPEC), Learning(SPEC, pe=2, rows=2, pixels=4)
-    image, regions = learning.image(learner), learning.regions
+    learner, folding = Learner(SPEC), LearningFolding(SPEC, pe=2, rows=2, pixels=4)
+    image, regions = folding.image(learner), folding.regions
     assert list(image) == list(regions) == ["first", "second", "copy", "convergence", "draws_bits",
                                             "draws_rows", "draws_pulses"]
     for name, rows in image.items():
@@ -43,7 +43,7 @@ def test_memories_hold_what_a_learner_has():
     assert (second[:9] == learner.second).all() and (second[9:] == 0).all()
     assert image["copy"] == image["second"]
     assert image["draws_rows"] == [SPEC.lfsrs["rows"].seed]
-    noisy = Learning(SignUpdate(10, 6, 3, noise=1), pe=2)
+    noisy = LearningFolding(SignUpdate(10, 6, 3, noise=1), pe=2)
     assert list(noisy.regions)[-1] == "draws_faults"
 
 
@@ -54,9 +54,9 @@ def test_memories_hold_what_a_learner_has():
     (True, 4, [1, 0, 0, 1, 1, -1], "block", 3 * 8 + 5 + 3 + 8 + 5 + 3 + 3 * 4 + 3 + 2),
     (True, 4, [1, 0, 0, 1, 1, -1], "spram", 3 * 8 + 5 + 3 + 8 + 5 + 3 + 6 * 4 + 3 + 2)])
 def test_cycles_depend_on_what_an_image_does(learned, written, changes, storage, cycles):
-    learning = Learning(SPEC, pe=2, rows=2, pixels=4, storage=storage)
+    folding = LearningFolding(SPEC, pe=2, rows=2, pixels=4, storage=storage)
     step = Step(np.zeros(3), 7, learned, written, np.array(changes, dtype=int))
-    assert learning.cycles(step) == cycles
+    assert folding.cycles(step) == cycles
 
 
 @pytest.mark.parametrize("given_, message", [
@@ -74,4 +74,4 @@ def test_cycles_depend_on_what_an_image_does(learned, written, changes, storage,
      "Rows in SPRAM must be at most 64 bits, which 4 blocks read in a cycle, not 120")])
 def test_bad_layouts(given_, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Learning(**{"spec": SPEC, "pe": 3} | given_)
+        LearningFolding(**{"spec": SPEC, "pe": 3} | given_)
