@@ -7,26 +7,11 @@ from hypothesis import given, strategies as st
 from gateware.conductance import Conductance
 from model.packing import pack_fields
 
-from .traffic import idle_bits, memories, ports, read, simulate, write
+from .traffic import fill, held, idle_bits, memories, ports, read, simulate, write
 
 
 def fields(counters, bits):
     return pack_fields(np.asarray(counters) & (1 << bits) - 1, bits, np.shape(counters)[-1])
-
-
-async def load(ctx, dut, rows):
-    region = dut.region
-    for n, row in enumerate(rows):
-        for chunk in range(region.chunks):
-            await write(ctx, dut.bus, region.address(n, chunk), row >> 32 * chunk & 0xffff_ffff)
-
-
-async def dump(ctx, dut, depth):
-    region, found = dut.region, []
-    for n in range(depth):
-        found.append(sum([await read(ctx, dut.bus, region.address(n, chunk)) << 32 * chunk
-                          for chunk in range(region.chunks)]))
-    return found
 
 
 @given(count=st.integers(1, 9), bits=st.integers(3, 12), depth=st.integers(1, 5),
@@ -45,8 +30,8 @@ def test_counters_move_by_one_and_no_further_than_their_ends(count, bits, depth,
 
     async def tb(ctx):
         if init:
-            assert await dump(ctx, dut, depth) == init["init"]
-        await load(ctx, dut, fields(counters, bits))
+            assert await held(ctx, dut.bus, dut.region) == init["init"]
+        await fill(ctx, dut.bus, dut.region, fields(counters, bits))
         now, shown, pulses = counters.copy(), None, False
         for addr, follows in [*order, (0, 0)]:
             if shown is not None:
@@ -67,7 +52,7 @@ def test_counters_move_by_one_and_no_further_than_their_ends(count, bits, depth,
                 ctx.set(dut.up, int(rng.integers(1 << count)))
             pulses, shown = False, addr
         ctx.set(dut.en, 0)
-        assert await dump(ctx, dut, depth) == fields(now, bits)
+        assert await held(ctx, dut.bus, dut.region) == fields(now, bits)
 
     simulate(dut, tb)
 
@@ -79,7 +64,7 @@ def test_what_only_a_host_can_bring_does_not_wrap(bits, storage):
     low = -2 ** (bits - 1)
 
     async def tb(ctx):
-        await load(ctx, dut, fields([[low, low]], bits))
+        await fill(ctx, dut.bus, dut.region, fields([[low, low]], bits))
         ctx.set(dut.en, 1)
         await ctx.tick()
         ctx.set(dut.en, 0)
@@ -88,7 +73,7 @@ def test_what_only_a_host_can_bring_does_not_wrap(bits, storage):
         ctx.set(dut.down, 2)
         await ctx.tick()
         ctx.set(dut.pulse, 0)
-        assert await dump(ctx, dut, 1) == fields([[low + 1, low]], bits)
+        assert await held(ctx, dut.bus, dut.region) == fields([[low + 1, low]], bits)
 
     simulate(dut, tb)
 
@@ -131,7 +116,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
         for chunk, word in ((0, 0xffff_ffff), (1, 255), (0, 0), (1, 0)):
             await write(ctx, dut.bus, chunk, word)
             assert await read(ctx, dut.bus, chunk) == word
-        await dump(ctx, dut, 5)
+        await held(ctx, dut.bus, dut.region)
 
     simulate(dut, tb, vcd=tmp_path / "vcd")
     assert not idle_bits(tmp_path / "vcd")

@@ -12,7 +12,7 @@ from model.sign_update import Learner, SignUpdate
 from sim.bench import feed
 
 from .test_sign_update import contents, stream
-from .traffic import ports, simulate, write
+from .traffic import fill, ports, simulate
 
 
 SPEC = SignUpdate(9, 8, 2, bits=5, bias=2, filter=16)
@@ -21,13 +21,6 @@ NAMES = ("first", "draws_bits", "draws_rows")
 
 def bits(values):
     return int(pack_fields(np.asarray(values)[None], 1, len(values))[0])
-
-
-class Only:
-    """A layout's regions, of this crossbar alone."""
-
-    def __init__(self, folding):
-        self.regions = {name: folding.regions[name] for name in NAMES}
 
 
 @pytest.mark.parametrize("given_, layout", [
@@ -50,11 +43,7 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
 
     async def producer(ctx):
         if spram:
-            region = folding.regions["first"]
-            for row, word in enumerate(start["first"]):
-                for chunk in range(region.chunks):
-                    await write(ctx, dut.first_bus, region.address(row, chunk),
-                                word >> 32 * chunk & 0xFFFF_FFFF)
+            await fill(ctx, dut.first_bus, folding.regions["first"], start["first"])
         await feed(ctx, dut.i, pixels)
 
     async def until_done(ctx):
@@ -115,7 +104,8 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
             await ctx.tick()
             ctx.set(dut.end, 0)
         await ctx.tick().repeat(3)
-        found, expected = await contents(ctx, dut, Only(folding)), folding.image(learner)
+        found = await contents(ctx, dut, {name: folding.regions[name] for name in NAMES})
+        expected = folding.image(learner)
         assert found == {name: expected[name] for name in NAMES}
 
     simulate(dut, tb, producer)

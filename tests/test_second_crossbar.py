@@ -17,14 +17,6 @@ from .traffic import ports, simulate
 SPEC = SignUpdate(3, 8, 3, bits=5, bias=2)
 
 
-class Only:
-    """A layout's regions, of this crossbar alone."""
-
-    def __init__(self, folding):
-        self.regions = {name: region for name, region in folding.regions.items()
-                        if name in ("second", "copy", "draws_pulses", "draws_faults")}
-
-
 @pytest.mark.parametrize("given_, layout", [
     ({}, {"pe": 4, "rows": 2}), ({}, {"pe": 8, "rows": 1}), ({}, {"pe": 2, "rows": 2}),
     ({"bias": 5}, {"pe": 8, "rows": 8}), ({"noise": 99}, {"pe": 4, "rows": 4}),
@@ -36,8 +28,10 @@ def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
     rng = np.random.default_rng(2)
     # Counters that lost some pulses, so that errors are seen to go through the copy.
     learner.copy[:] = rng.integers(-spec.top, spec.top + 1, learner.copy.shape)
-    image, only = folding.image(learner), Only(folding)
-    dut = SecondCrossbar(folding, image={name: image[name] for name in only.regions})
+    image = folding.image(learner)
+    regions = {name: region for name, region in folding.regions.items()
+               if name in ("second", "copy", "draws_pulses", "draws_faults")}
+    dut = SecondCrossbar(folding, image={name: image[name] for name in regions})
     each = folding.pe
 
     async def runs(ctx, port, signs, near):
@@ -79,7 +73,7 @@ def test_scores_errors_and_pulses_are_those_of_the_model(given_, layout):
             assert cycles == folding.words + 3 and changes.tolist() == errors.tolist()
             learner.pulse_second(label, rival, plus, rate)
         expected = folding.image(learner)
-        assert await contents(ctx, dut, only) == {name: expected[name] for name in only.regions}
+        assert await contents(ctx, dut, regions) == {name: expected[name] for name in regions}
 
     simulate(dut, tb)
 

@@ -14,7 +14,7 @@ from model.packing import pack_fields
 from model.sign_update import FORWARDS, Learner, SignUpdate
 from sim.bench import feed
 
-from .traffic import read, simulate, write
+from .traffic import fill, held, simulate
 
 
 class Plain:
@@ -202,24 +202,17 @@ def stream(folding, images, labels):
     return words
 
 
-async def contents(ctx, dut, folding):
+async def contents(ctx, dut, regions):
     """All that a host can read."""
-    found = {}
-    for name, region in folding.regions.items():
-        bus = getattr(dut, f"{name}_bus")
-        found[name] = [sum([await read(ctx, bus, region.address(row, chunk)) << 32 * chunk
-                            for chunk in range(region.chunks)]) for row in range(region.depth)]
-    return found
+    return {name: await held(ctx, getattr(dut, f"{name}_bus"), region)
+            for name, region in regions.items()}
 
 
-async def fill(ctx, dut, folding, image):
+async def write_all(ctx, dut, folding, image):
+    """Write all of it; rates are looked at after each word, which takes a while."""
     for name, region in folding.regions.items():
-        for row, value in enumerate(image[name]):
-            for chunk in range(region.chunks):
-                await write(ctx, getattr(dut, f"{name}_bus"), region.address(row, chunk),
-                            value >> 32 * chunk & 0xffff_ffff)
-                if name == "convergence":   # which takes a rate that was written
-                    await ctx.tick().repeat(4)
+        await fill(ctx, getattr(dut, f"{name}_bus"), region, image[name],
+                   apart=4 if name == "convergence" else 0)
 
 
 def learns(learner, folding, images, labels, *, i_stalls=(0,), o_stalls=(0,), written=False):
@@ -244,7 +237,7 @@ def learns(learner, folding, images, labels, *, i_stalls=(0,), o_stalls=(0,), wr
         nonlocal left
         await ctx.tick().repeat(4)
         if empty:
-            await fill(ctx, dut, folding, start)
+            await write_all(ctx, dut, folding, start)
         for image, label in zip(images, labels, strict=True):
             step = learner.step(image, label)
             left += 1
@@ -259,7 +252,7 @@ def learns(learner, folding, images, labels, *, i_stalls=(0,), o_stalls=(0,), wr
             ctx.set(dut.o.ready, 0)
             await ctx.tick().until(dut.idle)
             await ctx.tick().repeat(12)   # the rate is the next one's
-            found = await contents(ctx, dut, folding)
+            found = await contents(ctx, dut, folding.regions)
             for name, rows in folding.image(learner).items():
                 assert found[name] == rows, name
 
@@ -321,7 +314,7 @@ def test_cycles_are_those_that_are_predicted(given_, layout, learned, rate):
 
     async def producer(ctx):
         if empty:
-            await fill(ctx, dut, folding, start)
+            await write_all(ctx, dut, folding, start)
         await feed(ctx, dut.i, stream(folding, images, labels))
 
     async def tb(ctx):

@@ -139,6 +139,21 @@ async def read(ctx, bus, address, *, cycles=1):
     return ctx.get(bus.r_data)
 
 
+async def fill(ctx, bus, region, rows, *, apart=0):
+    """Write rows of a memory that is alone on a bus, with so many cycles after each word."""
+    for row, value in enumerate(rows):
+        for chunk in range(region.chunks):
+            await write(ctx, bus, region.address(row, chunk), value >> 32 * chunk & 0xffff_ffff)
+            for _ in range(apart):
+                await ctx.tick()
+
+
+async def held(ctx, bus, region):
+    """All rows of a memory that is alone on a bus."""
+    return [sum([await read(ctx, bus, region.address(row, chunk)) << 32 * chunk
+                 for chunk in range(region.chunks)]) for row in range(region.depth)]
+
+
 def loaded(dut, memories, payloads, count, *, top=None):
     """Words that leave a component after a host has filled its memories, and read them back.
 
