@@ -108,9 +108,8 @@ class Conductance(wiring.Component):
         result = Cat(pulsed(counter, self.up[n], self.down[n])
                      for n, counter in enumerate(self.data))
 
-        last = Signal.like(self.addr)   # of what is on `data`
-        with m.If(self.en):
-            m.d.sync += last.eq(self.addr)
+        last = Signal.like(self.addr)   # of the word that can be pulsed
+        m.d.sync += last.eq(self.addr)
         reads = Signal()
         r_addr, w_addr = Signal.like(self.addr), Signal.like(self.addr)
         m.d.comb += [reads.eq(self.en | self.bus.r_en),

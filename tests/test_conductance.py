@@ -102,6 +102,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
     assert memories(dut) == {"cells_0": (32, 5), "cells_1": (8, 5)}
 
     async def tb(ctx):
+        assert await held(ctx, dut.bus, dut.region) == [0] * 5
         for n in range(5):
             for pulses in range(260):
                 ctx.set(dut.en, 1)

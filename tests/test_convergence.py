@@ -7,7 +7,7 @@ import gateware.convergence
 from gateware.convergence import BEFORE, LEVEL, REGION, words
 from model.convergence import Control, Convergence, rates
 
-from .traffic import memories, ports, read, simulate, write
+from .traffic import memories, ports, read, registers, simulate, write
 
 
 @pytest.mark.parametrize("decay, found", [
@@ -185,3 +185,37 @@ def test_memory_begins_with_rates_and_ends_with_errors():
         == [4, 1, 0, 0, 3, 2, 1]
     with pytest.raises(ValueError, match="^Rows at power-up must be 32, not 31$"):
         gateware.convergence.Convergence(init=found[1:])
+
+
+@pytest.mark.parametrize("given_, ends", [
+    ({"until": (5, 9, 12)}, 12), ({"window": 4}, 10)])
+def test_it_goes_on_from_the_level_that_its_memory_holds(given_, ends):
+    control = Control(Convergence((256, 200, 90, 30), **given_), level=2, samples=9, counted=3,
+                      errors=2, before=1)
+    dut = gateware.convergence.Convergence(init=words(control))
+
+    async def tb(ctx):
+        await ctx.tick().repeat(4)
+        assert ctx.get(dut.rate) == 90
+        for _ in range(4):
+            ctx.set(dut.sample, 1)
+            await ctx.tick()
+            ctx.set(dut.sample, 0)
+            await ctx.tick().repeat(9)
+            control.after(False)
+            assert ctx.get(dut.rate) == control.rate == (30 if control.samples >= ends else 90)
+        assert [await read(ctx, dut.bus, n) for n in range(REGION.depth)] == words(control)
+
+    simulate(dut, tb)
+
+
+def test_without_rows_all_is_zero():
+    dut = gateware.convergence.Convergence()
+    assert registers(dut)["level"] == (3, 0)
+
+    async def tb(ctx):
+        await ctx.tick().repeat(4)
+        assert ctx.get(dut.idle) and ctx.get(dut.rate) == 0
+        assert [await read(ctx, dut.bus, n) for n in range(REGION.depth)] == [0] * 32
+
+    simulate(dut, tb)
