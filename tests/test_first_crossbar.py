@@ -79,7 +79,11 @@ def test_rows_are_added_up_and_get_pulses(given_, layout):
                 cycles += 1
             assert cycles == folding.groups * (len(active) + 1) + 2
 
-            rate, changed = int(rng.choice([256, 150, 3])), rng.random(folding.groups) < 0.6
+            # Rates are what is drawn for one of the rows now and then, which is then masked.
+            state = learner.draws["rows"].state
+            drawn = max(int(rng.choice(learner.draws["rows"].take(len(active)))), 1)
+            learner.draws["rows"].state = state
+            rate, changed = int(rng.choice([256, drawn])), rng.random(folding.groups) < 0.6
             changed[rng.integers(folding.groups)] = True
             steps = np.where(np.repeat(changed, each), rng.integers(-1, 2, spec.hidden), 0)
             ctx.set(dut.update, 1)

@@ -21,6 +21,18 @@ def test_how_it_is_laid_out():
     assert (first.sum_bits, first.score_bits) == (5, 12)
 
 
+def test_widths_are_those_of_each_crossbar():
+    wide = LearningFolding(SignUpdate(100, 6, 3, bias=3), pe=6)   # 103 rows of up to 127, and 9
+    assert (wide.sum_bits, wide.score_bits) == (15, 12)
+
+
+def test_lfsrs_have_the_state_that_an_image_holds():
+    folding = LearningFolding(SPEC, pe=2)
+    assert folding.lfsr("rows", {}) == SPEC.lfsrs["rows"]
+    found = folding.lfsr("rows", {"draws_rows": [77], "draws_bits": [5]})
+    assert (found.seed, found.width) == (77, 32)
+
+
 def test_memories_hold_what_a_learner_has():
     learner, folding = Learner(SPEC), LearningFolding(SPEC, pe=2, rows=2, pixels=4)
     image, regions = folding.image(learner), folding.regions
