@@ -14,7 +14,7 @@ from model.packing import pack_fields
 from model.sign_update import FORWARDS, Learner, SignUpdate
 from sim.bench import feed
 
-from .traffic import fill, held, simulate
+from .traffic import fill, held, ports, simulate
 
 
 class Plain:
@@ -335,3 +335,11 @@ def test_cycles_are_those_that_are_predicted(given_, layout, learned, rate):
     ahead = [folding.groups * (step.active + 1) + folding.words + spec.classes + 6
              for step in steps]
     assert np.diff(seen).tolist() == [cycles[n] - ahead[n] + ahead[n + 1] for n in range(11)]
+
+
+def test_what_there_is():
+    folding = LearningFolding(SPEC, pe=4, rows=2, pixels=2)
+    found = {name: width for name, width in ports(gateware.sign_update.SignUpdate(folding)).items()
+             if "_bus_" not in name}
+    assert found == {"i_payload": 16, "i_valid": 1, "i_ready": 1, "o_payload": 11, "o_valid": 1,
+                     "o_ready": 1, "idle": 1}
