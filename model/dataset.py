@@ -1,7 +1,7 @@
 """Images of small integers with a class for each."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,15 @@ class Dataset:
         """:exc:`model.errors.InputError` where there are no training images."""
         if not len(self.x_train):
             raise InputError(f"{self.name}: it has no training images; add x_train and y_train")
+
+    def held_out(self, share: float) -> "Dataset":
+        """The training images alone, of which the last, so large a share, are to test with."""
+        if not 0 < share < 1:
+            raise ValueError(f"Share held out must be between 0 and 1, and neither, not {share!r}")
+        count = len(self.x_train)
+        kept = max(count - max(round(share * count), 1), 1)
+        return replace(self, x_train=self.x_train[:kept], y_train=self.y_train[:kept],
+                       x_test=self.x_train[kept:], y_test=self.y_train[kept:])
 
     @property
     def inputs(self) -> int:

@@ -36,8 +36,8 @@ class Draws:
     def state(self, state: int) -> None:
         if not 0 < state <= self._lfsr.period:
             raise ValueError(f"State must be between 1 and {self._lfsr.period}, not {state!r}")
-        self._block = FIRST
-        self._fill(state, self._block)
+        self._block = FIRST // 2
+        self._fill(state, 0)   # none is made before one is taken
 
     def _fill(self, state: int, count: int) -> None:
         self._states = self._lfsr.run(count + 1, state)

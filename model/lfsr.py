@@ -109,8 +109,9 @@ def _apply_to_all(matrix: tuple[int, ...], states: np.ndarray) -> np.ndarray:
     result = np.zeros_like(states)
     for place in range(0, len(matrix), 8):
         images = matrix[place:place + 8]
-        table = np.array([_apply(images, byte) for byte in range(1 << len(images))],
-                         dtype=np.uint64)
+        table = np.zeros(1 << len(images), dtype=np.uint64)
+        for bit, image in enumerate(images):
+            table[1 << bit:2 << bit] = table[:1 << bit] ^ np.uint64(image)
         result ^= table[states >> np.uint64(place) & np.uint64(len(table) - 1)]
     return result
 

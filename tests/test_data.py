@@ -133,6 +133,22 @@ def test_dataset_checks_itself(change, kind, message):
         replace(good, **change)
 
 
+@pytest.mark.parametrize("share, count", [(0.25, 1), (0.01, 1), (0.5, 2), (0.99, 3)])
+def test_the_last_training_images_can_be_held_out(share, count):
+    whole = data.Dataset("whole", np.arange(8).reshape(4, 2), np.array([0, 1, 1, 0]),
+                         np.full((2, 2), 7), np.array([0, 1]), (2,), ("a", "b"), bits=3)
+    found = whole.held_out(share)
+    assert (np.concatenate([found.x_train, found.x_test]) == whole.x_train).all()
+    assert (np.concatenate([found.y_train, found.y_test]) == whole.y_train).all()
+    assert len(found.y_test) == count
+    for wrong in (0, 1, -0.5):
+        with pytest.raises(ValueError, match=f"^Share held out must be .* not {wrong}"):
+            whole.held_out(wrong)
+    with pytest.raises(ValueError, match="^x_test must hold at least one image"):
+        found = replace(whole, x_train=whole.x_train[:1], y_train=whole.y_train[:1])
+        found.held_out(share)
+
+
 # ---- IDX ----
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

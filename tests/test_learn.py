@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from model import compiled_learner
 from model.compend import Compend
 from model.dense import Dense
 from model.network import Network
@@ -57,6 +58,24 @@ def test_going_on_gives_the_same_bits_as_never_stopping(ohmbit_, monkeypatch):
         assert (one.weights == other.weights).all() and (one.bias == other.bias).all()
 
 
+def test_machine_code_writes_the_same_file(ohmbit_, monkeypatch):
+    kinds = [(True, "compiled by Numba")] * compiled_learner.can_compile() + [(False, "in NumPy")]
+    for here, said in kinds:
+        monkeypatch.setattr(compiled_learner, "can_compile", lambda here=here: here)
+        monkeypatch.setattr(command, "can_compile", lambda here=here: here)
+        outcome = ohmbit_(*SMALL[:-1], f"{here}.npz")
+        assert outcome.out.splitlines()[0].endswith(f"; {said}")
+    files = [path.read_bytes() for path in pathlib.Path().glob("*.npz")]
+    assert len(files) == len(kinds) and len({*files}) == 1
+
+
+def test_images_that_are_held_out(ohmbit_):
+    found = ohmbit_(*SMALL, "--validation", "0.1", "--json").json
+    assert (found["images"], found["learned"]) == (144, 2 * 1_293)
+    assert "% of 144 held-out images right" in ohmbit_(*SMALL, "--validation", "0.1").out
+    assert "% of 360 test images right" in ohmbit_(*SMALL).out
+
+
 def test_other_options_do_not_go_on(ohmbit_, monkeypatch):
     def interrupted(*arguments):
         save(*arguments)
@@ -93,6 +112,8 @@ def test_rates_that_fall_by_themselves(ohmbit_):
      "--forward: Forward must be one of integer, sign-first, sign, not 'float'"),
     (["--noise", "1"], "--noise takes a share from 0 to 1, which is not one, not 1"),
     (["--decay", "1"], "options: Decay must be above 1, and at most 256, not 1.0"),
+    (["--validation", "1"],
+     "--validation: Share held out must be between 0 and 1, and neither, not 1.0"),
     (["--window", "0"], "options: Window must be between 1 and 4294967295, not 0"),
     (["--filter", "12"], "options: Filter must be a power of two, not 12"),
     (["--margin", "-1"], "options: Margin must be at least 0, not -1")])

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from model import checkpoint, data
+from model.compiled_learner import can_compile, fastest
 from model.convergence import ALWAYS, Convergence, rates
 from model.dataset import Dataset
 from model.errors import InputError
@@ -65,6 +66,9 @@ def learn(
         show_default="after 34, 67 and 90 % of the images")] = None,
     samples: Annotated[int, typer.Option(
         min=1, max=256, metavar="T", help="Bits drawn of each pixel to tell the accuracy.")] = 8,
+    validation: Annotated[float, typer.Option(
+        metavar="SHARE", help="Share of the training images, the last ones, that is judged in "
+                              "place of the test images and not learned.")] = 0,
     every: Annotated[int, typer.Option(
         min=1, metavar="N", help="Images between checkpoints.")] = 10_000,
     data_dir: DataDir = None,
@@ -78,6 +82,9 @@ def learn(
     with blame(f"dataset {dataset}"):
         images = data.load(dataset, data_dir)
     images.check_training()
+    if validation:
+        with blame("--validation"):
+            images = images.held_out(validation)
     output = output or pathlib.Path(f"{pathlib.Path(images.name).stem}-learned.npz")
     check_output(output)
     unit = unit_of(images.x_train)
@@ -98,9 +105,10 @@ def learn(
             Convergence(rates(decay, LEVELS), window=window)
     console.stage(f"learning {images.inputs}-{hidden}-{images.classes} on {len(x_train):,} images "
                   f"of {images.name}: {bits} bits, {forward}, margin {margin}, filter {filter_}, "
-                  f"rates {', '.join(map(str, convergence.rates))} of {ALWAYS}")
+                  f"rates {', '.join(map(str, convergence.rates))} of {ALWAYS}; "
+                  f"{'compiled by Numba' if can_compile() else 'in NumPy'}")
 
-    learner = Learner(spec, convergence)
+    learner = fastest(spec, convergence)
     kept = output.with_suffix(".learning.npz")
     about = {"dataset": images.name, "images": len(x_train), "unit": unit}
     if kept.exists():
@@ -116,7 +124,8 @@ def learn(
     kept.unlink(missing_ok=True)
     right = (learner.scores(x_test, samples).argmax(axis=1) == images.y_test).mean()
     exact = (network(images.x_test) == images.y_test).mean()
-    console.show(f"{output}: {network.shape}, {right:.2%} of {len(x_test):,} test images right, "
+    console.show(f"{output}: {network.shape}, {right:.2%} of {len(x_test):,} "
+                 f"{'held-out' if validation else 'test'} images right, "
                  f"with {samples} bits drawn of each pixel; {exact:.2%} on pixels as they are, "
                  f"{seconds:.1f} s")
     console.result(network=output, dataset=images.name, sizes=network.shape.sizes, accuracy=right,

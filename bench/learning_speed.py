@@ -1,0 +1,148 @@
+"""Images learned per second: by hardware, by NumPy and by machine code, one and the same images.
+
+``python -m bench.learning_speed [--dataset mnist] [--data DIR] [--images 10000] [--rounds 3]
+[--json]``
+
+NumPy and machine code (Numba's) take turns on the first images of a training set, as many as are
+asked for, in their order; rates of convergence are gone through in the course of them. Time is what
+the processor spent on it, on one thread, compiling left out; the best round of each counts. The
+hardware's cycles are computed from the steps of these very images, at the clock of the board: an
+image takes as many as :class:`gateware.learning_folding.LearningFolding` says, or as many as its
+words take to come in. What a host needs to bring images is left out.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from boards import catalog
+from gateware.learning_folding import LearningFolding
+from model import data
+from model.compiled_learner import CompiledLearner, can_compile
+from model.convergence import Convergence
+from model.errors import InputError
+from model.learned import scaled, unit_of
+from model.sign_update import Learner, SignUpdate, Step
+
+
+__all__ = ["DESIGNS", "Design", "main", "measure"]
+
+
+CLAIM = "3 orders of magnitude faster than a CPU (B. Li et al., ASP-DAC 2014)"
+DECAY = 2
+
+
+class Design(NamedTuple):
+    """A network on a board, and how it is laid out."""
+
+    board: str
+    hidden: int
+    layout: Mapping[str, Any]   # of a LearningFolding
+
+
+DESIGNS = (
+    Design("icebreaker", 128, {"pe": 8, "rows": 1, "pixels": 1, "storage": "spram"}),
+    Design("ulx3s-85f", 300, {"pe": 100, "rows": 10, "pixels": 4}),
+    Design("ulx3s-85f", 300, {"pe": 150, "rows": 10, "pixels": 4}),
+    Design("ulx3s-85f", 300, {"pe": 300, "rows": 10, "pixels": 8}),
+)
+
+
+def cycles(folding: LearningFolding, steps: Iterable[Step]) -> float:
+    """Of an image, on average, when images press."""
+    enters = folding.entering + 1 + -(-folding.spec.bias // folding.pixels)   # its label is a word
+    return float(np.mean([max(folding.cycles(step), enters) for step in steps]))
+
+
+def measure(dataset: data.Dataset, count: int, rounds: int) -> list[dict[str, Any]]:
+    """What each of :data:`DESIGNS` comes to, as the table has it, on the first so many images."""
+    images = scaled(dataset.x_train[:count], unit_of(dataset.x_train))
+    labels = dataset.y_train[:count]
+    convergence = Convergence.scheduled(DECAY, len(images))
+    kinds = {"numpy": Learner} | ({"numba": CompiledLearner} if can_compile() else {})
+    seconds: dict[tuple[str, int], float] = {}
+    steps: dict[int, list[Step]] = {}
+    hidden = sorted({design.hidden for design in DESIGNS})
+    for n in range(rounds + 1):
+        for name, kind in kinds.items():
+            for neurons in hidden:
+                learner = kind(SignUpdate(dataset.inputs, neurons, dataset.classes), convergence)
+                part = len(images) if n else 1   # the first time it is compiled
+                start = time.process_time()
+                found = list(learner.learn(images[:part], labels[:part]))
+                if n:
+                    spent = time.process_time() - start
+                    seconds[name, neurons] = min(spent, seconds.get((name, neurons), spent))
+                    steps[neurons] = found
+    rows = []
+    for design in DESIGNS:
+        spec = SignUpdate(dataset.inputs, design.hidden, dataset.classes)
+        folding, each = LearningFolding(spec, **design.layout), steps[design.hidden]
+        clock, mean = float(catalog.find(design.board).clock_hz), cycles(folding, each)
+        row = {"board": design.board, "hidden": design.hidden, **design.layout, "clock": clock,
+               "learned": sum(step.learned for step in each) / len(each), "cycles": round(mean, 1),
+               "hardware": round(clock / mean)}
+        for name in ("numpy", "numba"):
+            spent = seconds.get((name, design.hidden), math.inf)
+            row[name] = round(len(images) / spent) or None
+            row[f"times_{name}"] = round(clock / mean * spent / len(images), 2) if row[name] \
+                else None
+        rows.append(row)
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]], images: int, dataset: str) -> Table:
+    table = Table("board", "hidden", "PE", "MHz", "learned", "cycles", "images/s", "NumPy",
+                  "Numba", "× NumPy", "× Numba",
+                  title=f"the first {images:,} images of {dataset}, on hardware and on a CPU")
+    for row in rows:
+        said = [f"{row[name]:,}" if row[name] else ""
+                for name in ("numpy", "numba", "times_numpy", "times_numba")]
+        table.add_row(row["board"], str(row["hidden"]), str(row["pe"]), f"{row['clock'] / 1e6:g}",
+                      f"{row['learned']:.1%}", f"{row['cycles']:,}", f"{row['hardware']:,}", *said)
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.learning_speed",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", default="mnist")
+    parser.add_argument("--data", type=pathlib.Path, default=None)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    for name in ("images", "rounds"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    try:
+        dataset = data.load(options.dataset, options.data)
+        dataset.check_training()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    images = min(options.images, len(dataset.x_train))
+    rows = measure(dataset, images, options.rounds)
+    if not can_compile():
+        print("Numba is not here: it is left out (pip install 'ohmbit[numba]')", file=sys.stderr)
+    if options.json:
+        print(json.dumps({"dataset": dataset.name, "images": images, "claim": CLAIM,
+                          "designs": rows}))
+    else:
+        console = Console()
+        console.print(table(rows, images, dataset.name))
+        console.print(f"The source's claim: {CLAIM}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
