@@ -64,7 +64,7 @@ class BitstreamEngine(DriverEngine):
 
     def load(self, accelerator: Any) -> None:
         """Build, read back and compile; a bitstream that was given needs no more than a plan."""
-        if any(folding.storage == "spram" for folding in accelerator.mapping.layers):
+        if accelerator.plan.in_spram:
             raise InputError("weights in SPRAM cannot be read back, as nothing says what its bits "
                              "in a bitstream mean: choose another engine, as netlist or virtual, "
                              "or --storage block")

@@ -126,7 +126,7 @@ class Driver:
             raise InputError("a board shows no waveform: take one with --engine verilator")
         images = np.asarray(images)
         identity = self._known()
-        packed = frame.pack_images(self._accelerator.shape.encoder.sent(images), identity.bits)
+        packed = frame.pack_images(self._accelerator.plan.sent(images), identity.bits)
         count = at_a_time(identity)
         jobs = [classify(identity, packed[at:at + count], self._accelerator.cycles)
                 for at in range(0, len(packed), count)]
@@ -168,7 +168,7 @@ class Driver:
     def repeat(self, images: npt.ArrayLike, rounds: int) -> Repeated:
         """Classify a batch again and again on the board itself, at the accelerator's own rate."""
         identity = self._known()
-        packed = frame.pack_images(self._accelerator.shape.encoder.sent(np.asarray(images)),
+        packed = frame.pack_images(self._accelerator.plan.sent(np.asarray(images)),
                                    identity.bits)
         if not 1 <= len(packed) <= identity.batch:
             raise InputError(f"{self._where}: a batch must be 1 to {identity.batch} images, "

@@ -18,6 +18,7 @@ from .dense import Dense
 from .detection import Detection
 from .encoder import buffered_after, encoder
 from .gather import Gather
+from .planned import Planned
 from .regroup import Regroup
 from .replay import Replay
 from .samples import Samples
@@ -28,7 +29,7 @@ from .serial_folding import SerialFolding
 __all__ = ["Accelerator"]
 
 
-class Accelerator(wiring.Component):
+class Accelerator(Planned, wiring.Component):
     """Encoder, layers and scores, joined by streams; weights and thresholds come over a bus.
 
     Computes what :class:`model.network.Network` computes. Every layer works on an image of its
@@ -100,49 +101,12 @@ class Accelerator(wiring.Component):
         super().__init__(members)
 
     @property
-    def plan(self):
-        return self._plan
-
-    @property
     def shape(self):
         return self._plan.shape
 
     @property
     def mapping(self):
         return self._plan.mapping
-
-    @property
-    def image(self):
-        """Memory contents at power-up, or None."""
-        return self._image
-
-    @property
-    def words(self):
-        """Words of pixels in an image."""
-        return self._plan.words
-
-    @property
-    def memories(self):
-        """Where each memory lies on the bus: a :class:`gateware.bus.Region` for each name."""
-        return self._plan.memories
-
-    @property
-    def control_address(self):
-        return self._plan.control_address
-
-    @property
-    def counters(self):
-        """Where counters of layers lie, by the number of the layer."""
-        return self._plan.counters
-
-    def cycles(self, images, rounds=1, taken=None):
-        """Cycles that some images take, as :meth:`gateware.plan.Plan.cycles` has it."""
-        return self._plan.cycles(images, rounds, taken)
-
-    @property
-    def hash(self):
-        """Eight bytes that tell one hardware from another."""
-        return self._plan.hash
 
     def elaborate(self, platform):
         m = Module()

@@ -62,8 +62,7 @@ class ActiveRows(wiring.Component):
         m = Module()
         spec, pixels = self._folding.spec, self._folding.pixels
         entering = self._folding.entering
-        biases = -(-spec.bias // pixels)
-        words = entering + biases
+        words = self._folding.loads
         m.submodules.draws = draws = Draws(
             self._lfsr, count=pixels, fewer=spec.inputs - (entering - 1) * pixels)
         wiring.connect(m, wiring.flipped(self.draws_bus), draws.bus)
@@ -80,7 +79,8 @@ class ActiveRows(wiring.Component):
         ours  = index >= entering   # it is a word of the bias
         last  = index == words - 1
         drawn = Cat(self.i.payload[n] > draws.o[n] for n in range(pixels))
-        bits  = Mux(ours, Mux(last, (1 << spec.bias - (biases - 1) * pixels) - 1, -1), drawn)
+        fixed = Mux(last, (1 << spec.bias - (self._folding.biases - 1) * pixels) - 1, -1)
+        bits  = Mux(ours, fixed, drawn)
         moves = ~full.bit_select(bank, 1) & (self.i.valid | ours)
         m.d.comb += [self.i.ready.eq(~full.bit_select(bank, 1) & ~ours),
                      draws.en.eq(self.i.valid & self.i.ready),

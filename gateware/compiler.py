@@ -4,14 +4,14 @@ import numpy as np
 
 from model.compend import Compend
 from model.dense import Dense
-from model.packing import pack_fields, pack_rows
+from model.packing import pack_fields
 from model.scores import Scores
 
 from .accelerator import Accelerator
 from .plan import Plan
 
 
-__all__ = ["compile", "counted", "image", "pixel_words", "pixel_rows", "taken"]
+__all__ = ["compile", "counted", "image", "taken"]
 
 
 def compile(shape, mapping, *, image=None, probes=False):
@@ -90,24 +90,3 @@ def affine_rows(scores):
     bias = (scores.bias - scores.gain * scores.offset) & (1 << scores.score_bits) - 1
     gain = scores.gain & (1 << scores.gain_bits) - 1
     return (bias | gain << scores.score_bits).tolist()
-
-
-def pixel_words(images, shape, mapping):
-    """Words that an accelerator takes for some images, one list after another.
-
-    Where images go in batches, the last of these is marked as the last of a run.
-    """
-    return [int.from_bytes(row.tobytes(), "little") for row in pixel_rows(images, shape, mapping)]
-
-
-def pixel_rows(images, shape, mapping):
-    """The words of :func:`pixel_words` as rows of bytes, lowest first."""
-    pixels = mapping.layers[0].pixels
-    padded = np.zeros((len(images), -(-shape.inputs // pixels) * pixels), dtype=np.uint16)
-    padded[:, :shape.inputs] = shape.encoder.check(images)
-    rows = pack_rows(padded, shape.encoder.bits, pixels)
-    if mapping.batch > 1:
-        place = shape.encoder.bits * pixels
-        rows = np.pad(rows, ((0, 0), (0, place // 8 + 1 - rows.shape[1])))
-        rows[-1:, place // 8] |= 1 << place % 8
-    return rows

@@ -54,7 +54,9 @@ class Convergence(wiring.Component):
     rate : :py:`Out(range(ALWAYS + 1))`
         Of 256, how often something is done.
     bus : :py:`In(bus.Signature(REGION.addr_width))`
-        The host's access while it is idle; reads are answered one cycle later.
+        The host's access while it is idle, or becomes so after a write: words may be written one a
+        cycle. A read is answered one cycle later, or as soon as it is idle again; the address must
+        stay that long.
     """
 
     def __init__(self, *, init=None):
@@ -78,8 +80,11 @@ class Convergence(wiring.Component):
         level = Signal(range(LEVELS))
         error = Signal()
         value = Signal(bus.WORD)
+        asked = Signal()   # for a word, while others were looked at
         m.d.comb += self.bus.r_data.eq(found)
-        m.d.sync += self.bus.r_valid.eq(self.bus.r_en)
+        m.d.sync += self.bus.r_valid.eq(0)
+        with m.If(self.bus.r_en):
+            m.d.sync += asked.eq(1)
 
         def look(address, following):
             m.d.comb += r_port.addr.eq(address)
@@ -88,16 +93,21 @@ class Convergence(wiring.Component):
         def write(address, content):
             m.d.comb += [w_port.en.eq(1), w_port.addr.eq(address), w_port.data.eq(content)]
 
+        def listen():
+            """Whatever the host writes, the rate has to be looked up again."""
+            with m.If(self.bus.w_en):
+                write(self.bus.addr, self.bus.w_data)
+                m.next = "LEVEL"
+
         with m.FSM(init="LEVEL"):
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
-                m.d.comb += [w_port.en.eq(self.bus.w_en), w_port.addr.eq(self.bus.addr),
-                             w_port.data.eq(self.bus.w_data), r_port.addr.eq(self.bus.addr)]
+                m.d.comb += [self.idle.eq(1), r_port.addr.eq(self.bus.addr)]
                 m.d.sync += error.eq(self.error)
+                with m.If(self.bus.r_en | asked):
+                    m.d.sync += [self.bus.r_valid.eq(1), asked.eq(0)]
                 with m.If(self.sample):
                     look(SAMPLES, "SAMPLES")
-                with m.Elif(self.bus.w_en):
-                    m.next = "LEVEL"
+                listen()
 
             with m.State("SAMPLES"):
                 write(SAMPLES, found + 1)
@@ -143,10 +153,13 @@ class Convergence(wiring.Component):
                     look(RATES + level + 1, "RATE")
             with m.State("LEVEL"):
                 look(LEVEL, "RATES")
+                listen()
             with m.State("RATES"):
                 m.d.sync += level.eq(found)
                 look(RATES + found[:len(level)], "RATE")
+                listen()
             with m.State("RATE"):
                 m.d.sync += self.rate.eq(found)
                 m.next = "IDLE"
+                listen()
         return m

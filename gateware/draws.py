@@ -62,7 +62,8 @@ class Draws(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lfsr = self._lfsr
-        state = Signal(lfsr.width, init=lfsr.seed)
+        # A reset forgets what goes on, but not what a host has written, or images have drawn.
+        state = Signal(lfsr.width, init=lfsr.seed, reset_less=True)
         for n in range(self._count):
             m.d.comb += self.o[n].eq(leap(lfsr, state, n)[:8])
         with m.If(self.en):

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.checks import check_range
 from model.packing import pack_fields
-from model.sign_update import SignUpdate
+from model.sign_update import SignUpdate, Step
 
 from . import bus, conductance, convergence, draws, spram
 
@@ -85,6 +85,16 @@ class LearningFolding:
         return -(-self.spec.inputs // self.pixels)
 
     @property
+    def biases(self):
+        """Words of the bias, as they are told with those of an image."""
+        return -(-self.spec.bias // self.pixels)
+
+    @property
+    def loads(self):
+        """Cycles in which an image and its label come."""
+        return self.entering + self.biases
+
+    @property
     def lines(self):
         """Rows of the first crossbar, with those that fill up the last word of an image."""
         return self.entering * self.pixels + self.spec.bias
@@ -153,6 +163,13 @@ class LearningFolding:
             return cycles
         each = changed * (2 if self.storage == "spram" else 1)
         return int(cycles + step.active - step.written + step.written * each + 2)
+
+    @property
+    def most(self):
+        """Cycles that no image exceeds: all rows are active, all neurons learn, none is masked."""
+        active = self.spec.shapes[0][0]
+        changes = np.ones(self.spec.hidden, dtype=np.int16)
+        return self.cycles(Step(np.empty(0), active, True, active, changes))
 
     def _fields(self, counters):
         """Rows of counters in two's complement."""

@@ -5,11 +5,13 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from model.frame import Layer
 from model.network import Shape
 
 from . import bus, cost
 from .control import REGISTERS
 from .mapping import Mapping, sampling, tiling
+from .pixels import pixel_rows
 from .serial_folding import SerialFolding
 
 
@@ -49,9 +51,75 @@ class Plan:
                                  f"shape has, not {folding.tiles}")
 
     @property
+    def plan(self):
+        """Itself: what will do with a component's plan takes either."""
+        return self
+
+    @property
     def words(self):
         """Words of pixels in an image."""
         return self.mapping.layers[0].entering
+
+    @property
+    def inputs(self):
+        """Pixels in an image, as it is sent."""
+        return self.shape.inputs
+
+    @property
+    def sent_bits(self):
+        """Bits of a pixel, as it is sent."""
+        return self.shape.encoder.sent_bits
+
+    @property
+    def pixels(self):
+        """Pixels that come in one cycle."""
+        return self.mapping.layers[0].pixels
+
+    @property
+    def classes(self):
+        return self.shape.classes
+
+    @property
+    def score_bits(self):
+        return self.shape.score_bits
+
+    @property
+    def batch(self):
+        """Images that are worked on at once."""
+        return self.mapping.batch
+
+    @property
+    def learns(self):
+        """Whether images come with labels, from which it learns."""
+        return False
+
+    @property
+    def probed(self):
+        """Layers that can have a probe."""
+        return self.mapping.layers
+
+    @property
+    def in_spram(self):
+        """Whether anything is in SPRAM."""
+        return any(layer.storage == "spram" for layer in self.mapping.layers)
+
+    @property
+    def told(self):
+        """Layers as hosts are told of them, each a :class:`model.frame.Layer`."""
+        return tuple(Layer(layer.inputs, layer.outputs, layer.pe, layer.simd, layer.planes)
+                     for layer in self.mapping.layers)
+
+    def sent(self, images):
+        """Pixels of images, as they are sent."""
+        return self.shape.encoder.sent(images)
+
+    def rows_of(self, images):
+        """Images as they come in, a word in each row of bytes, lowest first."""
+        return pixel_rows(images, self.shape, self.mapping)
+
+    def limit(self, images):
+        """Cycles after which something must be wrong, if so many images are still inside."""
+        return 2 * cost.timing(self.mapping, images).cycles + 100
 
     @property
     def samples(self):

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from model.frame import Identity, Layer
+from model.frame import Identity
 
 from . import uart
 from .link import Link
@@ -27,17 +27,16 @@ def identity(accelerator, clock_hz):
 
     Parameters
     ----------
-    accelerator : :class:`gateware.accelerator.Accelerator` or :class:`gateware.plan.Plan`
+    accelerator : :class:`gateware.planned.Planned`
+        Or its plan.
     clock_hz : :class:`int`
         Frequency of its clock.
     """
-    shape, layers = accelerator.shape, accelerator.mapping.layers
+    plan = accelerator.plan
     return Identity(
-        hash=accelerator.hash, clock_hz=clock_hz, control=accelerator.control_address,
-        inputs=layers[0].inputs, bits=shape.encoder.sent_bits, classes=shape.classes,
-        score_bits=shape.score_bits, batch=room(accelerator.words, shape.classes, layers[0].batch),
-        layers=tuple(Layer(layer.inputs, layer.outputs, layer.pe, layer.simd, layer.planes)
-                     for layer in layers))
+        hash=plan.hash, clock_hz=clock_hz, control=plan.control_address, inputs=plan.inputs,
+        bits=plan.sent_bits, classes=plan.classes, score_bits=plan.score_bits,
+        batch=room(plan.words, plan.classes, plan.batch), layers=plan.told, learns=plan.learns)
 
 
 class System(wiring.Component):
@@ -45,8 +44,8 @@ class System(wiring.Component):
 
     Parameters
     ----------
-    accelerator : :class:`gateware.accelerator.Accelerator`
-        Or any component with its ports, :py:`words` and :py:`hash`.
+    accelerator : :class:`gateware.planned.Planned`
+        An accelerator or a trainer.
     divisor : :class:`int`
         Clocks a bit of the serial line. At least 4.
     clock_hz : :class:`int`
@@ -71,7 +70,7 @@ class System(wiring.Component):
         self._divisor = divisor
         told = identity(accelerator, clock_hz)
         self._link = Link(
-            told, words=accelerator.words, width=told.bits * accelerator.mapping.layers[0].pixels,
+            told, words=accelerator.words, width=told.bits * accelerator.plan.pixels,
             addr_width=accelerator.bus.signature.addr_width,
             result=accelerator.o.payload.shape())
         super().__init__({
@@ -118,7 +117,7 @@ class System(wiring.Component):
         m.d.comb += accelerator.i.valid.eq(link.pixels.valid)
         m.d.comb += link.pixels.ready.eq(accelerator.i.ready)
         bits, pixels = self.identity.bits, accelerator.i.payload
-        if accelerator.mapping.layers[0].batch > 1:
+        if accelerator.plan.batch > 1:
             m.d.comb += pixels.last.eq(link.last)
             pixels = pixels.pixels
         for n, pixel in enumerate(pixels):

@@ -181,6 +181,7 @@ class Identity:
     batch: int              # images that the buffer has room for
     layers: tuple[Layer, ...] = ()   # as many of them as there is room to tell of
     loaded: bool = False    # whether the weights are there
+    learns: bool = False    # whether the last pixel of an image is its label
     version: int = VERSION
 
     LAYOUT = struct.Struct("<BB8sIIIBHBHB")
@@ -216,8 +217,8 @@ class Identity:
     def pack(self) -> bytes:
         layers = self.layers[:self.MAX_LAYERS]
         return self.LAYOUT.pack(
-            self.version, self.loaded, self.hash, self.clock_hz, self.control, self.inputs,
-            self.bits, self.classes, self.score_bits, self.batch, len(layers)
+            self.version, self.loaded | self.learns << 1, self.hash, self.clock_hz, self.control,
+            self.inputs, self.bits, self.classes, self.score_bits, self.batch, len(layers)
         ) + b"".join(Layer.LAYOUT.pack(layer.inputs, layer.outputs, layer.pe, layer.simd,
                                        layer.planes) for layer in layers)
 
@@ -234,7 +235,7 @@ class Identity:
         layers = tuple(Layer(*Layer.LAYOUT.unpack_from(
             payload, cls.LAYOUT.size + n * Layer.LAYOUT.size)) for n in range(count))
         return cls(hash, clock_hz, control, inputs, bits, classes, score_bits, batch, layers,
-                   bool(loaded & 1), version)
+                   bool(loaded & 1), bool(loaded & 2), version)
 
 
 def pack_words(words: Sequence[int]) -> bytes:

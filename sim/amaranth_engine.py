@@ -9,10 +9,18 @@ import numpy.typing as npt
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
-from gateware import cost
-from gateware.compiler import pixel_words
 
-from .engine import Image, Result, Waveform, bus_reads, bus_writes, count_reads, image_of, result_of
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    count_reads,
+    image_of,
+    result_of,
+    words_of,
+)
 from .waveform import Gate
 
 
@@ -103,11 +111,11 @@ class AmaranthEngine:
         """Classify images; :py:`notice` is told of each cycle as it begins."""
         dut = self._accelerator
         images = np.asarray(images)
-        source = pixel_words(images, dut.shape, dut.mapping)
-        count = len(images) * dut.shape.classes
-        limit = 2 * cost.timing(dut.mapping, len(images)).cycles + 100
+        source = words_of(dut, images)
+        count = len(images) * dut.plan.classes
+        limit = dut.plan.limit(len(images))
         # Only the probes say what is inside, and only if the accelerator has them.
-        probes = [getattr(dut, f"probe_{n}") for n in range(len(dut.mapping.layers))
+        probes = [getattr(dut, f"probe_{n}") for n in range(len(dut.plan.probed))
                   if hasattr(dut, f"probe_{n}")]
         out: list[int] = []
         stamps: list[int] = []

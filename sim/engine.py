@@ -109,6 +109,11 @@ class Engine(Protocol):
         """
 
 
+def words_of(accelerator: Any, images: np.ndarray) -> list[int]:
+    """Images as the words that an accelerator takes."""
+    return [int.from_bytes(row.tobytes(), "little") for row in accelerator.plan.rows_of(images)]
+
+
 def bus_writes(accelerator: Any, image: Image) -> list[tuple[int, int]]:
     """Addresses and words that put an image where it belongs, in the order to write them.
 
@@ -169,13 +174,12 @@ def _rows(words: Words, width: int) -> np.ndarray:
 
 def decode_output(accelerator: Any, words: Words) -> tuple[np.ndarray, np.ndarray]:
     """Scores and classes from the words that left an accelerator."""
-    shape = accelerator.shape
-    bits = shape.score_bits
-    best_bits = max(shape.classes - 1, 0).bit_length()
+    bits, classes = accelerator.plan.score_bits, accelerator.plan.classes
+    best_bits = max(classes - 1, 0).bit_length()
     rows = _rows(words, bits + best_bits + 1)   # which is the last of its image, a bit says
-    values = fields(rows, bits, 1).reshape(-1, shape.classes)
+    values = fields(rows, bits, 1).reshape(-1, classes)
     scores = np.where(values >> bits - 1, values - (1 << bits), values)
-    return scores, fields(rows[shape.classes - 1::shape.classes], best_bits, 1, above=bits)[:, 0]
+    return scores, fields(rows[classes - 1::classes], best_bits, 1, above=bits)[:, 0]
 
 
 def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
@@ -212,12 +216,12 @@ def result_of(accelerator: Any, words: Words, stamps: npt.ArrayLike,
                 known[name] = rows
     done = when["class"][:, 0]
     return Result(scores, best, int(done[-1]), done, trace if probes else None, when,
-                  accelerator.mapping.batch, counts_of(accelerator, *counters))
+                  accelerator.plan.batch, counts_of(accelerator, *counters))
 
 
 def stamps_of_output(accelerator: Any, stamps: npt.ArrayLike) -> dict[str, np.ndarray]:
     """For :py:`Result.when`, from the cycle of each word that left an accelerator."""
-    scores = np.asarray(stamps).reshape(-1, accelerator.shape.classes)
+    scores = np.asarray(stamps).reshape(-1, accelerator.plan.classes)
     return {"scores": scores, "class": scores[:, -1:]}
 
 
@@ -274,5 +278,5 @@ def _by_image(rows: np.ndarray, batch: int, passes: int) -> np.ndarray:
 
 def _places(accelerator: Any, images: int) -> int:
     """Places for images in as many batches as these take."""
-    batch = accelerator.mapping.batch
+    batch = accelerator.plan.batch
     return -(-images // batch) * batch

@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateware import cost
-from gateware.compiler import pixel_words
 from model.errors import InputError
 
 from .cosim.case import Answer, Case, Step
 from .cosim.runner import Build, build
-from .engine import Image, Result, Waveform, bus_reads, bus_writes, count_reads, image_of, result_of
+from .engine import (
+    Image,
+    Result,
+    Waveform,
+    bus_reads,
+    bus_writes,
+    count_reads,
+    image_of,
+    result_of,
+    words_of,
+)
 
 
 __all__ = ["IcarusEngine"]
@@ -68,11 +76,11 @@ class IcarusEngine:
             raise InputError("the engine icarus records no waveforms: choose amaranth or verilator")
         dut = self._accelerator
         images = np.asarray(images)
-        probes = [n for n in range(len(dut.mapping.layers)) if hasattr(dut, f"probe_{n}")]
+        probes = [n for n in range(len(dut.plan.probed)) if hasattr(dut, f"probe_{n}")]
         answer, *counters = self._run(Case(
-            NAME, feed={"i": pixel_words(images, dut.shape, dut.mapping)},
-            drain={"o": len(images) * dut.shape.classes}, taps=[f"probe_{n}" for n in probes],
-            reset=False, limit=2 * cost.timing(dut.mapping, len(images)).cycles + 100),
+            NAME, feed={"i": words_of(dut, images)},
+            drain={"o": len(images) * dut.plan.classes}, taps=[f"probe_{n}" for n in probes],
+            reset=False, limit=dut.plan.limit(len(images))),
             *([_reads(count_reads(dut))] if dut.counters else []))
         counted = _words(counters[0]) if counters else []
 

@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateware import cost
-from gateware.compiler import pixel_rows
-
 from .engine import Result, count_reads, result_of
 
 
@@ -23,14 +20,14 @@ class Simulator:
     ----------
     path : path
         The library.
-    accelerator : :class:`gateware.plan.Plan`
-        Or anything else with the shape and the mapping that the library was made for.
+    plan : :class:`gateware.plan.Plan`
+        What the library was made for.
     probes : :class:`int`
         Number of probes in the library.
     """
 
-    def __init__(self, path: pathlib.Path, accelerator: Any, probes: int) -> None:
-        self._accelerator = accelerator
+    def __init__(self, path: pathlib.Path, plan: Any, probes: int) -> None:
+        self._plan = plan
         self._probes = probes
         self._handle: int | None = None
         self._library = library = ctypes.CDLL(str(path))
@@ -72,13 +69,12 @@ class Simulator:
 
     def infer(self, images: npt.ArrayLike) -> Result:
         """Classify images, images × inputs."""
-        dut, library = self._accelerator, self._library
+        plan, library = self._plan, self._library
         images = np.asarray(images)
-        classes = dut.shape.classes
-        count = len(images) * classes
-        limit = 2 * cost.timing(dut.mapping, len(images)).cycles + 100
+        count = len(images) * plan.classes
+        limit = plan.limit(len(images))
 
-        words = pixel_rows(images, dut.shape, dut.mapping)
+        words = plan.rows_of(images)
         source = np.zeros((len(words), library.sim_i_bytes()), dtype=np.uint8)
         source[:, :words.shape[1]] = words
         out = np.zeros((count, library.sim_o_bytes()), dtype=np.uint8)
@@ -87,9 +83,9 @@ class Simulator:
         seen: list[np.ndarray] = []
         times: list[np.ndarray] = []
         for n in range(self._probes):
-            folding = dut.mapping.layers[n]
-            per_image = folding.words * len(folding.passes) if n < len(dut.mapping.layers) - 1 \
-                else classes
+            folding = plan.probed[n]
+            per_image = folding.words * len(folding.passes) if n < len(plan.probed) - 1 \
+                else plan.classes
             places = -(-len(images) // folding.batch) * folding.batch
             # One more than there should be, so that an event too many is noticed.
             seen.append(np.zeros((places * per_image + 1, library.sim_probe_bytes(n)),
@@ -97,12 +93,12 @@ class Simulator:
             times.append(np.zeros(len(seen[n]), dtype=np.int64))
             records[n] = _Probe(seen[n].ctypes.data, times[n].ctypes.data, len(seen[n]), 0)
 
-        counters = np.array(count_reads(dut), dtype=np.uint32)
+        counters = np.array(count_reads(plan), dtype=np.uint32)
         counted = self.read(counters)
         got = self._call("sim_infer", source, len(words), out, stamps, count, records, limit)
         if got < count:
             raise TimeoutError(f"{got} of {count} scores after {limit} cycles")
-        return result_of(dut, out, stamps, [
+        return result_of(plan, out, stamps, [
             (rows[:record.count], when[:record.count])
             for rows, when, record in zip(seen, times, records, strict=False)],
             (counted, self.read(counters)))

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateware.plan import Plan
-
 from . import verilated
 from .engine import Image, Result, Waveform, bus_reads, bus_writes, image_of
 from .simulator import Simulator
@@ -77,13 +75,13 @@ class VerilatorEngine:
         """Start the simulator, from power-up."""
         accelerator = self._accelerator
         probes = sum(hasattr(accelerator, f"probe_{n}")
-                     for n in range(len(accelerator.mapping.layers)))
+                     for n in range(len(accelerator.plan.probed)))
         ports = "".join(f" _({n})" for n in range(probes))
         path = self.library(accelerator, f"#define PROBES(_){ports}\n", trace=trace)
         if self._simulator is not None:
             self._simulator.close()
-        self._simulator = Simulator(path, accelerator, probes)
-        self._start = path, Plan(accelerator.shape, accelerator.mapping), probes
+        self._start = path, accelerator.plan, probes
+        self._simulator = Simulator(*self._start)
 
     @property
     def simulator(self) -> Simulator:
@@ -93,7 +91,7 @@ class VerilatorEngine:
         return self._simulator
 
     @property
-    def start(self) -> tuple[pathlib.Path, Plan, int]:
+    def start(self) -> tuple[pathlib.Path, Any, int]:
         """What to make another :class:`sim.simulator.Simulator` of, in another process perhaps."""
         assert self.simulator is not None
         return self._start

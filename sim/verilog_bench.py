@@ -12,6 +12,8 @@ from gateware.control import LOADED, NETWORK, network_id
 from model.network import Network
 from model.scores import argmax
 
+from .engine import words_of
+
 
 __all__ = ["verilog_bench"]
 
@@ -46,7 +48,7 @@ def verilog_bench(name: str, accelerator: Any, network: Network, images: np.ndar
     """
     shape, mapping, memories = accelerator.shape, accelerator.mapping, accelerator.memories
     rows = compiler.image(network, mapping)
-    pixels = compiler.pixel_words(images, shape, mapping)
+    pixels = words_of(accelerator, images)
     expected = _score_words(accelerator, network.scores_of(images))
     o_width = max(field.offset + field.width for _, field in accelerator.o.payload.shape())
     timing = cost.timing(mapping, len(images))

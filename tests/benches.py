@@ -28,7 +28,6 @@ from gateware.compiler import (
     affine_rows,
     compile,
     image,
-    pixel_words,
     threshold_rows,
     weight_rows,
 )
@@ -36,6 +35,7 @@ from gateware.control import LOADED, NETWORK, Control
 from gateware.folding import Folding
 from gateware.mapping import Mapping
 from gateware.memories import Store
+from gateware.pixels import pixel_words
 from gateware.popcount import Popcount
 from gateware.regroup import Regroup
 from gateware.replay import Replay

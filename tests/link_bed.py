@@ -39,7 +39,7 @@ class Bed(wiring.Component):
     def __init__(self, batch, **sizes):
         self.standin = standin = StandIn(**sizes)
         self.identity = dataclasses.replace(identity(standin, 12_000_000), batch=batch)
-        self.width = self.identity.bits * standin.mapping.layers[0].simd
+        self.width = self.identity.bits * standin.pixels
         self.link = Link(self.identity, words=standin.words, width=self.width, addr_width=5,
                          result=layout(standin.classes, SCORE_BITS))
         super().__init__({

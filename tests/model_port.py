@@ -39,7 +39,7 @@ def loaded(standin, **harm):
 
 def expected(standin, images):
     """Scores and classes that a stand-in gives images."""
-    encoder = standin.shape.encoder
+    encoder = standin.encoder
     if isinstance(encoder, Threshold):
         images = (images >= encoder.level) * (2 ** encoder.bits - 1)
     totals = images.sum(axis=1)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import zlib
-from types import SimpleNamespace
 
 import numpy as np
 from amaranth import *
@@ -14,7 +13,7 @@ from gateware.scores import layout
 from gateware.system import identity
 from model import frame
 from model.encoder import BitSerial
-from model.frame import Counter, Error, Frame, Opcode, Repeated, Run
+from model.frame import Counter, Error, Frame, Layer, Opcode, Repeated, Run
 
 
 __all__ = ["StandIn", "LinkModel", "unstuff"]
@@ -38,12 +37,13 @@ class StandIn(wiring.Component):
         self.control_address = CONTROL
         self.memories = {"cells": bus.Region(32, CONTROL)}
         self.counters = {}
+        self.plan = self   # as much of one as a host needs
         self.data = memory.MemoryData(shape=32, depth=WORDS, init=[])
-        # As much of a shape and a mapping as a driver looks at.
-        self.shape = SimpleNamespace(classes=classes, encoder=encoder, score_bits=SCORE_BITS)
-        self.mapping = SimpleNamespace(layers=[SimpleNamespace(
-            folds=words, entering=words, simd=simd, pixels=simd,
-            inputs=words * simd - (words * simd > 1), outputs=classes, pe=1, planes=bits, batch=1)])
+        self.score_bits = SCORE_BITS
+        self.inputs = words * simd - (words * simd > 1)
+        self.encoder, self.sent_bits, self.sent = encoder, encoder.sent_bits, encoder.sent
+        self.pixels, self.batch, self.learns = simd, 1, False
+        self.told = (Layer(self.inputs, classes, 1, simd, bits),)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(bits, simd))),
             "o": Out(stream.Signature(layout(classes, SCORE_BITS))),
@@ -242,9 +242,9 @@ class LinkModel:
         results, best = [], []
         for image in images:
             packed, total = int.from_bytes(image, "little"), 0
-            for n in range(self.standin.words * self.standin.mapping.layers[0].simd):
+            for n in range(self.standin.words * self.standin.pixels):
                 pixel = packed >> n * identity.bits & (1 << identity.bits) - 1
-                total += pixel * ((1 << self.standin.shape.encoder.bits) - 1
+                total += pixel * ((1 << self.standin.encoder.bits) - 1
                                   if identity.bits == 1 else 1)
             results.append(tuple((c + 1) * (total - 20) for c in range(classes)))
             best.append(total % classes)

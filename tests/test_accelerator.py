@@ -11,11 +11,12 @@ from hypothesis import given, settings, strategies as st
 from gateware import cost
 from gateware.accelerator import Accelerator
 from gateware.batches import Batches
-from gateware.compiler import compile, counted, image, pixel_words, taken
+from gateware.compiler import compile, counted, image, taken
 from gateware.control import LOADED, NETWORK, network_id
 from gateware.folding import Folding
 from gateware.mapping import Mapping, uniform
 from gateware.mapping import sizes as layer_sizes
+from gateware.pixels import pixel_words
 from gateware.plan import Plan
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold

@@ -83,7 +83,7 @@ def exercise(driver, standin, model):
     driver.write(cells)
     assert model.memory[:CONTROL + 1] == [*cells["cells"], 1]
     assert driver.read() == cells
-    images = np.random.default_rng(1).integers(0, 16, (5, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(1).integers(0, 16, (5, standin.inputs))
     scores, best = expected(standin, images)
     result = driver.infer(images)
     assert (result.scores == scores).all() and (result.best == best).all()
@@ -121,7 +121,7 @@ def test_a_part_of_an_image_is_not_done_twice():
     model.carry_out = watched
     driver._line.port.there = damaging(lambda line, count: len(line) > LONG)
     driver._line.port.back = damaging(lambda line, count: count % 2)
-    images = np.random.default_rng(2).integers(0, 16, (1, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(2).integers(0, 16, (1, standin.inputs))
     assert (driver.infer(images).scores == expected(standin, images)[0]).all()
     parts = [payload for payload in done if len(payload) > frame.HEAD]
     assert len(parts) == len(set(parts)) == -(-model.identity.image_bytes // 16)
@@ -140,7 +140,7 @@ def test_frames_are_long_again_when_the_line_is_better():
         return damaging(lambda line, count: bad > 0 and len(line) > LONG)(data)
 
     driver._line.port.there = harm
-    images = np.random.default_rng(3).integers(0, 16, (20, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(3).integers(0, 16, (20, standin.inputs))
     assert (driver.infer(images).scores == expected(standin, images)[0]).all()
     long = [length > LONG for length in lengths]
     assert long.count(False) > 20 and all(long[-20:])
@@ -208,7 +208,7 @@ def test_an_image_that_is_forgotten_is_sent_again():
         return damaging(lambda line, count: len(line) > LONG)(data)
 
     driver._line.port.there = harm
-    images = np.random.default_rng(2).integers(0, 16, (1, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(2).integers(0, 16, (1, standin.inputs))
     assert (driver.infer(images).scores == expected(standin, images)[0]).all()
     assert count >= 30 + model.identity.image_bytes // 16
 
@@ -314,7 +314,7 @@ def test_time_outs_suit_what_takes_long_on_the_board():
     driver = Driver(port, baud=1_000_000)
     driver.load(standin)
     driver.write({"cells": [0] * CONTROL})
-    images = np.zeros((1, standin.mapping.layers[0].inputs), dtype=np.int64)
+    images = np.zeros((1, standin.inputs), dtype=np.int64)
     repeated = driver.repeat(images, 60_000)
     assert driver.traffic.again == 0
     assert port.longest == pytest.approx(repeated.cycles / 12_000_000, rel=0.01) and \

@@ -1,4 +1,3 @@
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +9,12 @@ from gateware.compiler import (
     compile,
     counted,
     image,
-    pixel_rows,
-    pixel_words,
     taken,
     threshold_rows,
     weight_rows,
 )
 from gateware.control import network_id
-from gateware.mapping import Mapping, uniform
+from gateware.mapping import uniform
 from gateware.plan import Plan
 from model.compend import Compend
 from model.dense import Dense
@@ -100,31 +97,6 @@ def test_compile_hands_on_what_it_is_given():
     full = compile(shape, mapping, image=contents, probes=True)
     Fragment.get(full, None)
     assert full.image is contents and hasattr(full, "probe_0")
-
-
-def test_pixels_are_cut_into_words():
-    shape = Shape(BitSerial(3), (5, 2), 0, 16)
-    words = pixel_words([[1, 2, 3, 4, 5], [7, 0, 6, 1, 7]], shape, uniform(shape, pe=1, simd=2))
-    assert words == [0o21, 0o43, 0o5, 0o07, 0o16, 0o7]
-    with pytest.raises(ValueError, match="^Pixels must be between 0 and 7, not 1 to 8$"):
-        pixel_words([[1, 2, 3, 4, 8]], shape, uniform(shape, pe=1, simd=2))
-
-
-@pytest.mark.parametrize("bits, simd", [
-    (1, 1), (1, 7), (1, 8), (2, 4), (3, 5), (5, 3), (8, 1), (7, 9), (3, 21), (8, 8)])
-@pytest.mark.parametrize("batch", [2, 3])
-def test_the_last_word_of_a_run_is_marked_where_images_go_in_batches(bits, simd, batch):
-    shape = Shape(BitSerial(bits), (30, 2), 0, 16)
-    mapping = uniform(shape, pe=1, simd=simd)
-    batched = Mapping(tuple(replace(layer, batch=batch) for layer in mapping.layers))
-    images = np.random.default_rng(bits).integers(0, 2 ** bits, (3, 30))
-    place = bits * simd
-    *words, last = pixel_words(images, shape, mapping)
-    assert max(*words, last) < 1 << place
-    assert pixel_words(images, shape, batched) == [*words, last | 1 << place]
-    rows = pixel_rows(images, shape, batched)
-    assert rows.shape == (len(words) + 1, -(-(place + 1) // 8))
-    assert pixel_rows(images, shape, mapping).shape == (len(words) + 1, -(-place // 8))
 
 
 def test_what_layers_of_several_bits_take_of_each_image():

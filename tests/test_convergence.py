@@ -7,7 +7,7 @@ import gateware.convergence
 from gateware.convergence import BEFORE, LEVEL, REGION, words
 from model.convergence import Control, Convergence, rates
 
-from .traffic import memories, ports, read, registers, simulate, write
+from .traffic import fill, memories, ports, read, registers, simulate
 
 
 @pytest.mark.parametrize("decay, found", [
@@ -106,10 +106,9 @@ def test_gateware_matches_model(spec, errors, data):
             await until_idle(ctx)
             if n == switch:
                 now = other
-                for address, word in enumerate(words(now)):
-                    await until_idle(ctx)
-                    await write(ctx, dut.bus, address, word)
-                await until_idle(ctx)
+                await fill(ctx, dut.bus, REGION, words(now))
+                # It looks its rate up again, and answers as soon as it has.
+                assert await read(ctx, dut.bus, LEVEL, cycles=4) == now.level
             assert ctx.get(dut.rate) == now.rate
             for _ in range(waits[n % len(waits)]):
                 await ctx.tick()

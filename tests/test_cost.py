@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from gateware import cost
-from gateware.compiler import compile, pixel_words
+from gateware.compiler import compile
 from gateware.folding import Folding
 from gateware.mapping import Mapping, sizes
+from gateware.pixels import pixel_words
 from gateware.serial_folding import SerialFolding
 from model.encoder import BitSerial, Threshold
 from model.network import Shape

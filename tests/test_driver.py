@@ -44,8 +44,7 @@ def test_driver_is_an_engine(sizes):
     driver.write(cells)
     assert model.memory == [*cells["cells"], 1, network_id(cells)]
     assert driver.read() == cells
-    folding = standin.mapping.layers[0]
-    images = rng.integers(0, 2 ** standin.shape.encoder.bits, (23, folding.inputs))
+    images = rng.integers(0, 2 ** standin.encoder.bits, (23, standin.inputs))
     result = driver.infer(images)
     scores, best = expected(standin, images)
     assert result.scores.dtype == np.int64
@@ -70,7 +69,7 @@ def test_a_noisy_line_costs_time_or_is_given_up_but_changes_nothing(seed, rate):
     standin = StandIn(words=60, simd=4, bits=8, classes=20)
     driver, model = loaded(standin, there=harm, back=harm)
     cells = {"cells": list(range(1, CONTROL + 1))}
-    images = np.random.default_rng(seed).integers(0, 256, (2, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(seed).integers(0, 256, (2, standin.inputs))
     noisy = True
     try:
         driver.write(cells)
@@ -103,7 +102,7 @@ def test_every_frame_may_be_lost_once(way, which):
     driver, model = loaded(standin, **{way: harm})
     driver.write({"cells": [5] * CONTROL})
     assert model.memory[:-1] == [5] * CONTROL + [1]
-    images = np.arange(3 * standin.mapping.layers[0].inputs).reshape(3, -1) % 16
+    images = np.arange(3 * standin.inputs).reshape(3, -1) % 16
     assert (driver.infer(images).scores == expected(standin, images)[0]).all()
     assert count > which
 
@@ -116,7 +115,7 @@ def test_what_else_a_link_does():
     driver.write(cells)
     assert driver.holds(cells) and not driver.holds({"cells": [1] * CONTROL})
     assert driver.echo(b"any\0thing") == b"any\0thing"
-    images = np.random.default_rng(3).integers(0, 16, (9, standin.mapping.layers[0].inputs))
+    images = np.random.default_rng(3).integers(0, 16, (9, standin.inputs))
     scores, best = expected(standin, images)
     driver.infer(images)
     counters = driver.counters()
@@ -146,7 +145,7 @@ def test_progress_is_told():
     driver, _ = loaded(standin)
     driver._progress = lambda *now: told.append(now)
     driver.write({"cells": [0] * CONTROL})
-    driver.infer(np.zeros((5, standin.mapping.layers[0].inputs), dtype=np.int64))
+    driver.infer(np.zeros((5, standin.inputs), dtype=np.int64))
     assert told[-1] == (5, 5) and all(total == 5 for _, total in told)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
@@ -199,7 +198,7 @@ def test_the_link_never_has_more_to_do_than_it_has_room_for(sizes):
     driver.load(standin)
     driver.write({"cells": [3] * CONTROL})
     driver.read()
-    driver.infer(np.zeros((200, standin.mapping.layers[0].inputs), dtype=np.int64))
+    driver.infer(np.zeros((200, standin.inputs), dtype=np.int64))
     assert not port.lost
     assert driver.traffic.again == 0
 

@@ -10,10 +10,11 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 from hypothesis import given, settings, strategies as st
 
-from gateware.compiler import compile, image, pixel_words
+from gateware.compiler import compile, image
 from gateware.events import Events, events, total
 from gateware.folding import Folding
 from gateware.mapping import Mapping
+from gateware.pixels import pixel_words
 from gateware.serial_folding import SerialFolding
 from model.compend import Compend
 from sim import bench

@@ -135,7 +135,7 @@ def test_as_many_images_as_memories_hold(sizes, batch):
 @pytest.mark.parametrize("words, batch, expected", [(60, 3, 3), (60, 5, 4), (60, 4, 4), (30, 3, 6)])
 def test_buffers_hold_whole_batches(words, batch, expected):
     standin = StandIn(words=words)
-    standin.mapping.layers[0].batch = batch
+    standin.batch = batch
     assert identity(standin, 10 ** 7).batch == expected
 
 

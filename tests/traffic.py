@@ -139,13 +139,11 @@ async def read(ctx, bus, address, *, cycles=1):
     return ctx.get(bus.r_data)
 
 
-async def fill(ctx, bus, region, rows, *, apart=0):
-    """Write rows of a memory that is alone on a bus, with so many cycles after each word."""
+async def fill(ctx, bus, region, rows):
+    """Write rows of a memory that is alone on a bus, a word a cycle."""
     for row, value in enumerate(rows):
         for chunk in range(region.chunks):
             await write(ctx, bus, region.address(row, chunk), value >> 32 * chunk & 0xffff_ffff)
-            for _ in range(apart):
-                await ctx.tick()
 
 
 async def held(ctx, bus, region):
