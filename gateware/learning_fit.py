@@ -21,7 +21,7 @@ def fit(spec, resources, *, target=None, effort=EFFORT, active=None):
     """The fastest layout that fits :py:`resources`, or the smallest within :py:`target` cycles.
 
     That is a layout's cycles for an image that drives as many rows as on average, where all neurons
-    learn, and not less than it takes to come.
+    learn, and not less than it takes to come. If none is within, it is the fastest.
 
     Counters of the first crossbar go into SPRAM where there is any, and else into block RAM. Where
     even the smallest layout does not fit, that one is returned, and its estimate says what is
@@ -54,9 +54,11 @@ def fit(spec, resources, *, target=None, effort=EFFORT, active=None):
     smallest = min(found, key=lambda each: each.luts)
     able = [each for each in found if each.fits]
     if target is not None:
-        able = [each for each in able if each.cycles <= target]
-        return min(able, key=lambda each: each.luts, default=smallest).folding
-    able = [each for each in able if each.luts <= effort]
+        quick = [each for each in able if each.cycles <= target]
+        if quick:
+            return min(quick, key=lambda each: each.luts).folding
+    else:
+        able = [each for each in able if each.luts <= effort]
     return min(able, key=lambda each: (each.cycles, each.luts), default=smallest).folding
 
 
