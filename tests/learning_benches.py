@@ -285,6 +285,9 @@ def judge(rng):
         for k in range(4):
             best = int(np.argmax(scores[:k + 1]))
             payload = int(scores[k]) & 31 | best << 5 | (k == 3) << 7
+            if k == 3:
+                script.step({"o__ready": 0, "start": 0}, now={"o__valid": 0})
+                break
             script.step({"start": 0, "o__ready": 0}, now={"o__valid": 1, "o__payload": payload})
             script.step({"o__ready": 1}, now={"o__valid": 1, "o__payload": payload})
         others = scores.copy()
@@ -294,6 +297,9 @@ def judge(rng):
         script.step({"o__ready": 0}, now={"done": 1, "learns": int(learns), "o__valid": 0} | (
             {"rival": int(others.argmax()), "wrong": int(np.argmax(scores) != label)}
             if label < 4 else {}))
+        script.step({"release": 1}, now={"o__valid": 1, "o__payload": payload, "busy": 1})
+        script.step({"release": 0, "o__ready": 1}, now={"o__valid": 1, "o__payload": payload})
+        script.step({"o__ready": 0}, now={"busy": 0, "o__valid": 0})
     return script.bench(Judge(classes=4, score_bits=5, margin=4))
 
 
