@@ -13,7 +13,8 @@ __all__ = ["ClassSums"]
 class ClassSums(wiring.Component):
     """Adds up rows of counters, each with a sign: a score for each class.
 
-    A word of rows a cycle; :py:`scores` have it in the second cycle after it.
+    A word of rows a cycle; :py:`scores` have it in the second cycle after it, and are zeros in the
+    one after the first.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ class ClassSums(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        en, first = Signal(), Signal()
-        m.d.sync += [en.eq(self.en), first.eq(self.first)]
+        en = Signal()
+        m.d.sync += en.eq(self.en)
         for k, score in enumerate(self.scores):
             terms = []
             for row in range(self._rows):
@@ -73,5 +74,7 @@ class ClassSums(wiring.Component):
             word = Signal(signed(len(score)), name=f"word_{k}")
             m.d.sync += word.eq(sum(terms))
             with m.If(en):
-                m.d.sync += score.eq(Mux(first, 0, score) + word)
+                m.d.sync += score.eq(score + word)
+            with m.If(self.en & self.first):
+                m.d.sync += score.eq(0)
         return m

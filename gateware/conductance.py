@@ -25,7 +25,8 @@ def pulsed(counter, up, down):
     at_top    = ~counter[-1] & counter[:-1].all()
     at_bottom = counter[-1] & ~counter[1:-1].any()
     moves = (up & ~at_top) | (down & ~at_bottom)
-    return Mux(moves, counter + Mux(down, -1, 1), counter)[:len(counter)]
+    step = Cat(moves, (moves & down).replicate(len(counter) - 1))   # 1, or all ones: −1
+    return (counter + step)[:len(counter)]
 
 
 class Conductance(wiring.Component):

@@ -73,5 +73,6 @@ class Draws(wiring.Component):
                     m.d.sync += state.eq(leap(lfsr, state, self._fewer))
         with m.If(self.bus.w_en & (self.bus.w_data[:lfsr.width] != 0)):
             m.d.sync += state.eq(self.bus.w_data)
-        m.d.sync += [self.bus.r_data.eq(state), self.bus.r_valid.eq(self.bus.r_en)]
+        m.d.comb += self.bus.r_data.eq(state)
+        m.d.sync += self.bus.r_valid.eq(self.bus.r_en)
         return m

@@ -121,14 +121,13 @@ class FirstCrossbar(wiring.Component):
                      self.signs.eq(sums.signs), self.near.eq(sums.near)]
 
         # What was read is there in the next cycle, and in the sums one later.
-        adds, fresh, begins, ends = Signal(), Signal(), Signal(), Signal(2)
+        adds, fresh, ends = Signal(), Signal(), Signal(2)
         groups = [Signal.like(group, name=f"group_{n}") for n in range(2)]
         m.d.sync += [adds.eq(0), ends.eq(Cat(0, ends)), groups[0].eq(group),
                      groups[1].eq(groups[0])]
-        m.d.comb += [sums.en.eq(adds), sums.first.eq(begins),
-                     self.sums_en.eq(ends[1]), self.sums_group.eq(groups[1])]
+        m.d.comb += [sums.en.eq(adds), self.sums_en.eq(ends[1]), self.sums_group.eq(groups[1])]
         with m.If(taken):
-            m.d.sync += [begins.eq(fresh), fresh.eq(0)]
+            m.d.sync += fresh.eq(0)
         with m.If(active.start):
             m.d.sync += fresh.eq(1)
 
@@ -156,7 +155,8 @@ class FirstCrossbar(wiring.Component):
                     m.next = "UPDATE"
 
             with m.State("FORWARD"):
-                m.d.comb += [self.group.eq(group), active.o.ready.eq(1), cells.en.eq(taken)]
+                m.d.comb += [self.group.eq(group), active.o.ready.eq(1), cells.en.eq(taken),
+                             sums.clear.eq(taken & fresh)]
                 m.d.sync += adds.eq(taken)
                 with m.If(taken & last):
                     m.d.sync += ends[0].eq(1)

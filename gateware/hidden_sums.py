@@ -33,8 +33,8 @@ class HiddenSums(wiring.Component):
         A word.
     en : :py:`In(1)`
         Whether it is added.
-    first : :py:`In(1)`
-        Whether sums begin with it.
+    clear : :py:`In(1)`
+        Whether sums begin anew with the next one; none is added then.
     signs : :py:`Out(count)`
         Which sums are not negative.
     near : :py:`Out(count)`
@@ -54,7 +54,7 @@ class HiddenSums(wiring.Component):
         super().__init__({
             "counters": In(data.ArrayLayout(signed(bits), count)),
             "en": In(1),
-            "first": In(1),
+            "clear": In(1),
             "signs": Out(count),
             "near": Out(count),
         })
@@ -66,7 +66,9 @@ class HiddenSums(wiring.Component):
             total = Signal(signed(self._sum_bits), name=f"sum_{n}")
             value = Cat(1, counter[-1]).as_signed() if self._signs else counter
             with m.If(self.en):
-                m.d.sync += total.eq(Mux(self.first, 0, total) + value)
+                m.d.sync += total.eq(total + value)
+            with m.If(self.clear):
+                m.d.sync += total.eq(0)
             # Of a sum near zero all bits from the filter's on are as its sign.
             high = total[place:]
             m.d.comb += [self.signs[n].eq(~total[-1]),

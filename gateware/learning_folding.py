@@ -164,12 +164,15 @@ class LearningFolding:
         each = changed * (2 if self.storage == "spram" else 1)
         return int(cycles + step.active - step.written + step.written * each + 2)
 
-    @property
-    def most(self):
-        """Cycles that no image exceeds: all rows are active, all neurons learn, none is masked."""
-        active = self.spec.shapes[0][0]
+    def updated(self, active):
+        """Cycles of an image that drives so many rows, where all neurons learn, and every row."""
         changes = np.ones(self.spec.hidden, dtype=np.int16)
         return self.cycles(Step(np.empty(0), active, True, active, changes))
+
+    @property
+    def most(self):
+        """Cycles that no image exceeds."""
+        return self.updated(self.spec.shapes[0][0])
 
     def _fields(self, counters):
         """Rows of counters in two's complement."""

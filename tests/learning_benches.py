@@ -249,11 +249,14 @@ def hidden_sums(rng):
     script, sums = Script(), np.zeros(3, dtype=int)
     for n in range(20):
         counters = rng.integers(-8, 8, 3)
-        sums = counters + (0 if n % 5 == 0 else sums)
-        script.step({"en": 1, "first": int(n % 5 == 0),
+        if n % 5 == 0:
+            script.step({"en": 0, "clear": 1}, after={"signs": 7, "near": 7})
+            sums = 0 * sums
+        sums = sums + counters
+        script.step({"en": 1, "clear": 0,
                      "counters": pack_fields(counters[None] & 15, 4, 3)[0]},
                     after={"signs": bits_of(sums >= 0), "near": bits_of((sums >= -8) & (sums < 8))})
-        script.step({"en": 0, "first": 1, "counters": 0x777})
+        script.step({"en": 0, "counters": 0x777})
     return script.bench(HiddenSums(count=3, bits=4, sum_bits=7, filter=8))
 
 

@@ -21,15 +21,17 @@ def test_sums_are_near_zero_or_far_from_it(count, bits, signs, place, data):
 
     async def tb(ctx):
         sums = np.zeros(count, dtype=int)
-        for en, first in words:
+        for en, clear in words:
             counters = rng.choice([-top - 1, -top, -1, 0, 1, top], count)
             ctx.set(dut.counters, counters.tolist())
             ctx.set(dut.en, en)
-            ctx.set(dut.first, first)
+            ctx.set(dut.clear, clear)
             await ctx.tick()
             if en:
                 value = np.where(counters < 0, -1, 1) if signs else counters
-                sums = value + (0 if first else sums)
+                sums = sums + value
+            if clear:
+                sums = 0 * sums
             near = (sums >= -filter_) & (sums < filter_)
             assert ctx.get(dut.signs) == pack_fields((sums >= 0)[None], 1, count)[0]
             assert ctx.get(dut.near) == pack_fields(near[None], 1, count)[0]
@@ -39,7 +41,7 @@ def test_sums_are_near_zero_or_far_from_it(count, bits, signs, place, data):
 
 def test_what_there_is():
     assert ports(HiddenSums(count=3, bits=5, sum_bits=9, filter=4)) == {
-        "counters": 15, "en": 1, "first": 1, "signs": 3, "near": 3}
+        "counters": 15, "en": 1, "clear": 1, "signs": 3, "near": 3}
 
 
 GOOD = {"count": 1, "bits": 4, "sum_bits": 8, "filter": 4}

@@ -14,6 +14,7 @@ from .sensitivity import sensitivity
 from .simulate import simulate
 from .tile import tile
 from .train import train
+from .trainer import trainer
 from .verilog import verilog
 
 
@@ -21,8 +22,8 @@ __all__ = ["COMMANDS", "SETTINGS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, flash, run, boards,
-    doctor, bench)}
+    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, trainer, flash, run,
+    boards, doctor, bench)}
 
 # Of how arguments are read, where that is not as usual.
 SETTINGS = {"bench": _bench}

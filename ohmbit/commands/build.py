@@ -37,7 +37,7 @@ from ..mappings import (
 )
 
 
-__all__ = ["build", "built", "make"]
+__all__ = ["Clock", "Fresh", "Jobs", "Seeds", "build", "built", "clocked_board", "digest", "make"]
 
 
 RECORD = "build.json"   # what the command answered, beside the bitstream
@@ -84,8 +84,7 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
     """Build a bitstream; what the command answers, which also goes to a file beside it."""
     start = time.perf_counter()
     network = Network.load(path)
-    if clock is not None and clock != MAX:
-        board = _clocked(board, clock)
+    board = clocked_board(board, clock)
     with blame("mapping"), console.progress("mapping"):
         mapping = choose_mapping(network, path, board, wishes)
     require_fit(network, path, board, mapping, wishes)
@@ -124,8 +123,10 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
     return fields
 
 
-def _clocked(board: Board, clock: str) -> Board:
+def clocked_board(board: Board, clock: str | None) -> Board:
     """The board with the clock that was asked for, or the nearest to it."""
+    if clock is None or clock == MAX:
+        return board
     try:
         mhz = float(clock)
     except ValueError as error:

@@ -3,7 +3,6 @@
 import math
 import pathlib
 import time
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,27 +12,22 @@ from model import checkpoint, data
 from model.compiled_learner import can_compile, fastest
 from model.convergence import ALWAYS, Convergence, rates
 from model.dataset import Dataset
-from model.errors import InputError
-from model.learned import PIXEL, learned, scaled, unit_of
-from model.sign_update import FORWARDS, Learner, SignUpdate
+from model.learned import learned, scaled, unit_of
+from model.sign_update import Learner
 
 from ..console import console
-from ..inputs import DataDir, TrainingSet, blame, check_output
+from ..inputs import BoardName, DataDir, TrainingSet, blame, check_output, choose_board
+from ..mappings import Target
+from ..rules import Bits, Filter, Forward, Hidden, Margin, Noise, Seed, Wanted
+from ..trainers import AUTO, MODEL, Beside, EngineName, Port, beside
 
 
 __all__ = ["learn"]
 
 
-ENGINES = ("model",)
-LEVELS  = 4
+LEVELS = 4
 
-# What is won by less than the margin, and what is above the filter, are multiples of how far sums
-# of so many counters lie from zero: these are for the MNIST images of 300 hidden neurons.
-# Margins grow as the root of neurons do; hidden sums with active rows, as these are alike.
 # Chosen on training images that were held out, as docs/learning.md says.
-MARGIN = {"integer": 600, "sign-first": 600, "sign": 30}
-FILTER = {"integer": 512, "sign-first": 16, "sign": 16}
-HIDDEN, ACTIVE = 300, 107
 DECAY, LONG_DECAY, LONG = 2, 4, 300_000   # the second one from so many images on
 
 TOLD = 10   # epochs, or with -v all of them
@@ -44,24 +38,18 @@ def learn(
     output: Annotated[pathlib.Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Network file to write.",
         show_default="DATASET-learned.npz")] = None,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden neurons, in one layer.")] = 128,
+    hidden: Hidden = 128,
     epochs: Annotated[int, typer.Option(min=1, help="Times to go through the training set.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Start of all that is random.")] = 1,
-    engine: Annotated[str, typer.Option(
-        metavar="|".join(ENGINES), help="What learns.")] = "model",
-    bits: Annotated[int, typer.Option(help="Bits of a counter, 4 to 12.")] = 8,
-    forward: Annotated[str, typer.Option(
-        metavar="|".join(FORWARDS), help="What crossbars see of counters: themselves, or signs, in "
-                                         "the first layer or in both.")] = "integer",
-    noise: Annotated[float, typer.Option(
-        help="Share of the pulses that do not reach the copy.")] = 0,
-    margin: Annotated[int | None, typer.Option(
-        help="By which the right class has to win, or an image is learned.",
-        show_default="by the number of hidden neurons")] = None,
-    filter_: Annotated[int | None, typer.Option(
-        "--filter", help="How far from zero a hidden sum may be for its neuron to learn: a power "
-                         "of two.",
-        show_default="by the number of active inputs")] = None,
+    seed: Seed = 1,
+    engine: EngineName = MODEL,
+    board: BoardName = "icebreaker",
+    port: Port = AUTO,
+    target: Target = None,
+    bits: Bits = 8,
+    forward: Forward = "integer",
+    noise: Noise = 0,
+    margin: Margin = None,
+    filter_: Filter = None,
     decay: Annotated[float | None, typer.Option(
         help="Factor by which the convergence rate becomes less, three times in all.",
         show_default="2, and 4 from 300,000 images on, epochs times those of the set")] = None,
@@ -81,8 +69,6 @@ def learn(
 
     Interrupted, it goes on from its last checkpoint, beside the network, when told to do the same.
     """
-    if engine not in ENGINES:
-        raise InputError(f"--engine takes {', '.join(ENGINES)}, not {engine!r}")
     with blame(f"dataset {dataset}"):
         images = data.load(dataset, data_dir)
     images.check_training()
@@ -94,24 +80,16 @@ def learn(
     unit = unit_of(images.x_train)
     x_train, x_test = (scaled(x, unit) for x in (images.x_train, images.x_test))
     count = epochs * len(x_train)
-    if not 0 <= noise < 1:
-        raise InputError(f"--noise takes a share from 0 to 1, which is not one, not {noise:g}")
-    with blame("--forward"):
-        spec = SignUpdate(images.inputs, hidden, images.classes, seed=seed, forward=forward)
-    active = x_train.mean() / 2 ** PIXEL * images.inputs + spec.bias
-    if margin is None:
-        margin = round(MARGIN[forward] * math.sqrt(hidden / HIDDEN))
-    if filter_ is None:
-        filter_ = 2 ** max(round(math.log2(FILTER[forward] * active / ACTIVE)), 0)
+    wanted = Wanted(hidden, bits, forward, noise, margin, filter_, seed)
+    spec = wanted.rule(images)
     if decay is None:
         decay = DECAY if count < LONG else LONG_DECAY
     with blame("options"):
-        spec = replace(spec, bits=bits, margin=margin, filter=filter_, noise=round(ALWAYS * noise))
         convergence = Convergence.scheduled(decay, count) if window is None else \
             Convergence(rates(decay, LEVELS), window=window)
     console.stage(f"learning {images.inputs}-{hidden}-{images.classes} on {len(x_train):,} images "
-                  f"of {images.name}: {bits} bits, {forward}, margin {margin}, filter {filter_}, "
-                  f"rates {', '.join(map(str, convergence.rates))} of {ALWAYS}; "
+                  f"of {images.name}: {bits} bits, {forward}, margin {spec.margin}, filter "
+                  f"{spec.filter}, rates {', '.join(map(str, convergence.rates))} of {ALWAYS}; "
                   f"{'compiled by Numba' if can_compile() else 'in NumPy'}")
 
     learner = fastest(spec, convergence)
@@ -121,7 +99,8 @@ def learn(
         checkpoint.restore(kept, learner, about)
         console.stage(f"{kept}: going on after {learner.control.samples:,} of {count:,} images")
     start = time.perf_counter()
-    updates = _learn(learner, x_train, images, count, every, kept, about)
+    with beside(engine, choose_board(board), port, spec, images, target, learner) as hardware:
+        updates = _learn(learner, x_train, images, count, every, kept, about, hardware)
     seconds = time.perf_counter() - start
 
     network = learned(learner, dataset=images.name, class_names=images.class_names,
@@ -130,17 +109,19 @@ def learn(
     kept.unlink(missing_ok=True)
     right = (learner.scores(x_test, samples).argmax(axis=1) == images.y_test).mean()
     exact = (network(images.x_test) == images.y_test).mean()
+    if hardware is not None:
+        console.show(str(hardware))
     console.show(f"{output}: {network.shape}, {right:.2%} of {len(x_test):,} "
                  f"{'held-out' if validation else 'test'} images right, "
                  f"with {samples} bits drawn of each pixel; {exact:.2%} on pixels as they are, "
                  f"{seconds:.1f} s")
     console.result(network=output, dataset=images.name, sizes=network.shape.sizes, accuracy=right,
                    exact_accuracy=exact, images=len(x_test), learned=count, updates=updates,
-                   seconds=round(seconds, 2))
+                   seconds=round(seconds, 2), **({} if hardware is None else hardware.fields))
 
 
 def _learn(learner: Learner, x_train: np.ndarray, images: Dataset, count: int, every: int,
-           kept: pathlib.Path, about: dict[str, Any]) -> int:
+           kept: pathlib.Path, about: dict[str, Any], hardware: Beside | None) -> int:
     """Learn what is left of so many images, in an order of their own in each epoch."""
     updates = right = seen = 0
     apart = math.ceil(count / len(x_train) / TOLD)   # epochs from one that is told to the next
@@ -149,8 +130,10 @@ def _learn(learner: Learner, x_train: np.ndarray, images: Dataset, count: int, e
             epoch, place = divmod(learner.control.samples, len(x_train))
             order = np.random.default_rng([learner.spec.seed, epoch]).permutation(len(x_train))
             part = order[place:place + every]
-            for step, label in zip(learner.learn(x_train[part], images.y_train[part]),
-                                   images.y_train[part].tolist(), strict=True):
+            steps = list(learner.learn(x_train[part], images.y_train[part]))
+            if hardware is not None:
+                hardware.learn(x_train[part], images.y_train[part], steps, learner)
+            for step, label in zip(steps, images.y_train[part].tolist(), strict=True):
                 updates += step.learned
                 right += int(step.scores.argmax()) == label
                 seen += 1

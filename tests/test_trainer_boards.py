@@ -1,0 +1,57 @@
+"""Boards that learn: through their pins, as a netlist, and as bitstreams."""
+
+import numpy as np
+import pytest
+
+from boards import catalog
+from boards.virtual_engine import VirtualEngine
+from gateware.learning_fit import fit
+from gateware.learning_plan import LearningPlan
+from gateware.trainer import Trainer
+from model import data
+from model.convergence import Convergence
+from model.learned import scaled
+from model.sign_update import Learner, SignUpdate
+from sim.netlist_engine import NetlistEngine
+
+
+pytestmark = pytest.mark.slow
+
+DIGITS = SignUpdate(64, 128, 10, margin=300, filter=256)
+
+
+def learned(engine, plan, count):
+    """Have an engine and the model learn digits, one a time and then many; what either came to."""
+    images = data.load("digits")
+    x, y = scaled(images.x_train[:count], 16), images.y_train[:count]
+    learner = Learner(plan.folding.spec, Convergence.scheduled(2, count))
+    engine.write(plan.folding.image(learner))
+    for part in slice(0, 1), slice(1, count):
+        result = engine.infer(np.column_stack([x[part], y[part]]))
+        steps = list(learner.learn(x[part], y[part]))
+        assert result.scores.tolist() == [step.scores.tolist() for step in steps]
+        taken = (tuple(plan.folding.cycles(step) for step in steps),)
+        predict = getattr(engine, "predict", lambda n, taken: plan.cycles(n, taken=taken))
+        assert result.cycles == predict(len(steps), taken)
+    assert learner.control.samples == count
+    return engine.read(), plan.folding.image(learner)
+
+
+def test_an_icebreaker_learns_digits_through_its_pins():
+    board = catalog.find("icebreaker")
+    plan = LearningPlan(fit(DIGITS, board.resources))
+    with VirtualEngine(board) as engine:
+        engine.load(Trainer(plan))
+        found, expected = learned(engine, plan, 60)
+    assert found == expected
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f"])
+def test_netlists_learn_digits(board):
+    board = catalog.find(board)
+    plan = LearningPlan(fit(DIGITS, board.resources))
+    engine = NetlistEngine(board.family.name)
+    engine.load(Trainer(plan))
+    found, expected = learned(engine, plan, 40)
+    assert found == expected
