@@ -59,8 +59,7 @@ DESIGNS = (
 
 def cycles(folding: LearningFolding, steps: Iterable[Step]) -> float:
     """Of an image, on average, when images press."""
-    enters = folding.entering + 1 + -(-folding.spec.bias // folding.pixels)   # its label is a word
-    return float(np.mean([max(folding.cycles(step), enters) for step in steps]))
+    return float(np.mean([max(folding.cycles(step), folding.loads) for step in steps]))
 
 
 def measure(dataset: data.Dataset, count: int, rounds: int) -> list[dict[str, Any]]:

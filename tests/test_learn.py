@@ -1,6 +1,7 @@
 """``ohmbit learn``."""
 
 import importlib
+import os
 import pathlib
 
 import numpy as np
@@ -87,6 +88,44 @@ def test_other_options_do_not_go_on(ohmbit_, monkeypatch):
     outcome = ohmbit_(*SMALL, "--seed", "5")
     assert outcome.code == 2
     assert "net.learning.npz is of other learning (seed 1, not 5)" in outcome.err
+
+
+def accuracy(ohmbit_, *options):
+    """Of test images, with eight bits drawn of each pixel: the mean of three seeds."""
+    return np.mean([ohmbit_("learn", *options, "--seed", seed, "-o", "net.npz", "--json")
+                    .json["accuracy"] for seed in ("1", "2", "3")])
+
+
+def test_accuracy_of_few_epochs(ohmbit_):
+    assert accuracy(ohmbit_, "digits", "--epochs", "20") > 0.93
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("least, dataset, options", [
+    (0.965, "digits", ["--epochs", "100"]), (0.957, "mnist", ["--hidden", "300", "--epochs", "1"])])
+def test_accuracy(ohmbit_, least, dataset, options):
+    if dataset == "mnist" and "OHMBIT_DATA" not in os.environ:
+        pytest.skip("MNIST: set OHMBIT_DATA to a folder with mnist/")
+    assert accuracy(ohmbit_, dataset, *options) >= least
+
+
+@pytest.mark.parametrize("options, rates", [
+    (["--epochs", "208"], "256, 128, 64, 32"), (["--epochs", "209"], "256, 64, 16, 4"),
+    (["--epochs", "209", "--decay", "2"], "256, 128, 64, 32")])
+def test_rates_fall_further_where_there_are_many_images(ohmbit_, monkeypatch, options, rates):
+    def begin(spec, convergence):
+        raise KeyboardInterrupt   # before anything is learned
+
+    monkeypatch.setattr(command, "fastest", begin)
+    outcome = ohmbit_("learn", "digits", "--hidden", "3", "-o", "net.npz", *options)
+    assert f"rates {rates} of 256" in outcome.out
+
+
+@pytest.mark.parametrize("forward, margin, filter_", [
+    ("integer", 392, 128), ("sign-first", 392, 4), ("sign", 20, 4)])
+def test_margin_and_filter_go_with_the_size(ohmbit_, forward, margin, filter_):
+    outcome = ohmbit_("learn", "digits", "--epochs", "1", "--forward", forward)
+    assert f"{forward}, margin {margin}, filter {filter_}, rates" in outcome.out
 
 
 def test_epochs_that_are_told(ohmbit_):

@@ -46,11 +46,10 @@ def test_speeds_side_by_side(small, here, monkeypatch, capsys):
 def test_an_image_takes_at_least_the_cycles_in_which_it_comes():
     digits = data.load("digits")
     spec = SignUpdate(64, 4, 10)
-    images, labels = 16 * digits.x_train[:50], digits.y_train[:50]
-    steps = list(Learner(spec).learn(images, labels))
+    steps = list(Learner(spec).learn(16 * digits.x_test[:20], [10] * 20))   # none is learned
     slow = LearningFolding(spec, pe=1, pixels=64)
     assert learning_speed.cycles(slow, steps) == np.mean([slow.cycles(step) for step in steps])
-    assert learning_speed.cycles(LearningFolding(spec, pe=4), steps[:1] * 2) >= 64 + 1 + 4
+    assert learning_speed.cycles(LearningFolding(spec, pe=4), steps) == 64 + 4
 
 
 def test_options(capsys):
