@@ -115,7 +115,8 @@ class Conductance(wiring.Component):
         r_addr = Signal.like(self.addr)
         w_addr = Signal.like(self.addr)
         m.d.comb += [reads.eq(self.en | self.bus.r_en),
-                     r_addr.eq(Mux(self.bus.r_en, row, self.addr)),
+                     # Where nobody asks, it does not matter; the host's wish comes late.
+                     r_addr.eq(Mux(self.en, self.addr, row)),
                      w_addr.eq(Mux(self.pulse, last, row))]
         for n in range(region.chunks):
             part = slice(n * bus.WORD, min((n + 1) * bus.WORD, region.width))
@@ -126,7 +127,7 @@ class Conductance(wiring.Component):
             if self._storage == "spram":
                 m.submodules[f"cells_{n}"] = cells = Spram(width=width, depth=region.depth)
                 m.d.comb += [cells.en.eq(reads), cells.w_en.eq(writes), cells.w_data.eq(content),
-                             cells.addr.eq(Mux(writes, w_addr, r_addr)),
+                             cells.addr.eq(Mux(self.en, self.addr, w_addr)),
                              word[part].eq(cells.data)]
                 continue
             rows = [each >> part.start & (1 << width) - 1 for each in self._init]

@@ -87,7 +87,7 @@ PROOFS = (
                 "w_addr.eq(Mux(self.pulse, self.addr, row))", case=1, cycles=12),
          Change("gateware.conductance", "(self.bus.w_en & (chunk == n))", "self.bus.w_en", case=2,
                 cycles=12),
-         Change("gateware.conductance", "cells.addr.eq(Mux(writes, w_addr, r_addr))",
+         Change("gateware.conductance", "cells.addr.eq(Mux(self.en, self.addr, w_addr))",
                 "cells.addr.eq(r_addr)", case=4, cycles=12)),
     ),
 )
