@@ -1,13 +1,14 @@
-"""How near the estimated areas of accelerators come to those of synthesis.
+"""How near the estimated areas of accelerators and trainers come to those of synthesis.
 
 ``python -m bench.area [DESIGN ...] [--place] [--folder DIR] [--json]``
 
-Each design is an accelerator with its host link, without a board's pins and clock. Yosys makes a
-netlist of it with the options of the boards' builds, and nextpnr packs that: logic cells of iCE40,
-each of which holds a look-up table, a carry and a flip-flop, whichever of them is used, and look-up
-tables of ECP5, of which a carry cell takes two. Estimates are those of
-:func:`gateware.area.estimate`. With ``--place`` nextpnr places and routes as well, and its counts
-are those after that. The command ends with 1 where an estimate is more than a tenth off.
+Each design is an accelerator, or a trainer, with its host link, without a board's pins and clock.
+Yosys makes a netlist of it with the options of the boards' builds, and nextpnr packs that: logic
+cells of iCE40, each of which holds a look-up table, a carry and a flip-flop, whichever of them is
+used, and look-up tables of ECP5, of which a carry cell takes two. Estimates are those of
+:func:`gateware.area.estimate` and :func:`gateware.learning_area.estimate`. With ``--place`` nextpnr
+places and routes as well, and its counts are those after that. The command ends with 1 where an
+estimate is more than a tenth off.
 """
 
 import argparse
@@ -28,17 +29,21 @@ from rich.table import Table
 
 from boards.ecp5 import ECP5
 from boards.ice40 import ICE40
-from gateware import area
+from gateware import area, learning_area
 from gateware.accelerator import Accelerator
 from gateware.fit import LEVELS, SERIAL_LEVELS
 from gateware.folding import Folding
+from gateware.learning_folding import LearningFolding
+from gateware.learning_plan import LearningPlan
 from gateware.mapping import Mapping, sampling, sizes, tiling, uniform
 from gateware.plan import Plan
 from gateware.system import System
+from gateware.trainer import Trainer
 from model.compend import Serial
 from model.encoder import BitSerial, Encoder, Threshold
 from model.errors import CheckFailed, InputError
 from model.network import Shape
+from model.sign_update import SignUpdate
 from model.stochastic import Stochastic
 from sim import tools
 from sim.cache import keep
@@ -46,7 +51,7 @@ from sim.synthesis import FAMILIES
 from sim.verilog import to_rtlil
 
 
-__all__ = ["DESIGNS", "Design", "measure", "packed", "main"]
+__all__ = ["DESIGNS", "Design", "Learning", "measure", "packed", "main"]
 
 
 MOST = 0.10   # that an estimate may be off
@@ -65,6 +70,27 @@ class Design:
     def estimate(self) -> Any:
         return area.estimate(self.mapping, RESOURCES[self.family],
                              gain_bits=self.shape.gain_bits, score_bits=self.shape.score_bits)
+
+    @property
+    def component(self) -> Any:
+        return Accelerator(Plan(self.shape, self.mapping))
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A rule, how it is laid out, and for which family of FPGAs."""
+
+    name: str
+    family: str
+    folding: LearningFolding
+
+    @property
+    def estimate(self) -> Any:
+        return learning_area.estimate(self.folding, RESOURCES[self.family])
+
+    @property
+    def component(self) -> Any:
+        return Trainer(LearningPlan(self.folding))
 
 
 @dataclass(frozen=True)
@@ -109,12 +135,19 @@ def serial(name: str, family: str, chain: tuple[int, ...], pe: tuple[int, ...],
         levels=LEVELS.get(family, 0), serial_levels=SERIAL_LEVELS[family]))
 
 
+def trainer(name: str, family: str, inputs: int, hidden: int, pe: int, rows: int, pixels: int,
+            storage: str = "block", **rule: Any) -> Learning:
+    """A design of ten classes that learns."""
+    spec = SignUpdate(inputs, hidden, 10, **rule)
+    return Learning(name, family, LearningFolding(spec, pe, rows, pixels, storage))
+
+
 SIGNS  = Serial(8, 8, 1, 28, "sign", "exact")
 RELU   = Serial(8, 8, 8, 28, "relu", "speculative")
 LINEAR = Serial(8, 8, 26, 26, "linear", "none")
 PLANES, LEVEL = BitSerial(5), Threshold(128)
 DIGITS, MNIST, DEEP = (64, 128, 10), (784, 300, 10), (784, 256, 256, 256, 10)
-DESIGNS = {each.name: each for each in (
+DESIGNS: dict[str, Design | Learning] = {each.name: each for each in (
     design("tiny", "ice40", Threshold(8), (8, 4, 3), (1, 1), (1, 1)),
     design("digits-small", "ice40", PLANES, DIGITS, (4, 4), (1, 2)),
     design("digits", "ice40", PLANES, DIGITS, (12, 16), (1, 6)),
@@ -143,6 +176,12 @@ DESIGNS = {each.name: each for each in (
     serial("several-bits-ecp5", "ecp5", (784, 256, 10), (8, 1), (8, 8), (SIGNS, None)),
     serial("several-bits-relu", "ecp5", (784, 256, 128, 10), (4, 2, 1), (16, 8, 8),
            (RELU, RELU, LINEAR)),
+    trainer("trainer-digits", "ice40", 64, 128, 8, 1, 1, "spram"),
+    trainer("trainer-mnist", "ice40", 784, 128, 8, 1, 1, "spram"),
+    trainer("trainer-signs", "ice40", 64, 128, 8, 1, 1, "spram", forward="sign", filter=16),
+    trainer("trainer-small", "ice40", 16, 16, 2, 1, 2, bits=5, noise=9),
+    trainer("trainer-ecp5", "ecp5", 64, 128, 16, 2, 2),
+    trainer("trainer-mnist-ecp5", "ecp5", 784, 300, 60, 4, 2),
 )}
 
 
@@ -176,11 +215,11 @@ def packed(component: Any, family: str, cache: pathlib.Path, *, place: bool = Fa
             for name, count in re.findall(r"^Info:\s+(\w+):\s+(\d+)/", log, re.M)}
 
 
-def measure(design: Design, cache: pathlib.Path, *, place: bool = False) -> dict[str, Any]:
+def measure(design: Design | Learning, cache: pathlib.Path, *, place: bool = False) \
+        -> dict[str, Any]:
     """What a design takes, and what was estimated; parameters are those of :func:`packed`."""
     start, part = time.perf_counter(), PARTS[design.family]
-    system = System(Accelerator(Plan(design.shape, design.mapping)), divisor=8,
-                    clock_hz=24_000_000)
+    system = System(design.component, divisor=8, clock_hz=24_000_000)
     cells = packed(system, design.family, cache, place=place)
     need = design.estimate
     luts = cells[part.luts]
