@@ -39,8 +39,8 @@ class SigmoidUpdate:
 
     So of a gradient only signs are left of errors and of what comes back through the copy, and
     slopes of sigmoids are 1 or 0. A filter stands for the slope h_j · (1 − h_j), which is small
-    near 0 and near 1: ``"steep"`` passes where it is not. The source prints the condition of
-    ``"flat"``.
+    near 0 and near 1: ``"steep"`` passes where it is not. Slides of the source have the condition
+    of ``"flat"``.
 
     Write noise: each change of each weight is multiplied by 1 + :py:`noise` · z, where z is drawn
     anew from the standard normal distribution; for the copy by another one. What the source's
@@ -86,11 +86,11 @@ class SigmoidUpdate:
     inputs: int
     hidden: int
     classes: int
-    rate: float = 0.01
+    rate: float = 0.02
     decay: float = 1.2
-    window: int = 2_000
-    falling: float = 0.98
-    span: float = 300
+    window: int = 5_000
+    falling: float = 0
+    span: float = 150
     dead_zone: float = 0.3
     edge: float = 0.1
     filter: str = "steep"
