@@ -22,7 +22,7 @@ from rich.table import Table
 from model.errors import CheckFailed, InputError
 from model.files import whole
 
-from . import compend_claims, stochastic_claims, technique_claims
+from . import compend_claims, learn_claims, stochastic_claims, technique_claims
 from .claim import VERDICTS, Claim, Finding
 
 
@@ -34,6 +34,7 @@ CLAIMS = {claim.name: claim for claim in (
     *stochastic_claims.CLAIMS,
     *technique_claims.CLAIMS,
     *compend_claims.CLAIMS,
+    *learn_claims.CLAIMS,
 )}
 
 COLUMNS  = ("name", "source", "claim", "command", "figure", "held", "why")

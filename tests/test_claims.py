@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from bench import claims, compend_claims, first_layer, stochastic_claims, technique_claims
+from bench import (
+    claims,
+    compend_claims,
+    first_layer,
+    learn_claims,
+    stochastic_claims,
+    technique_claims,
+)
 from bench.claim import VERDICTS, Claim, Finding
 from bench.claims import CLAIMS, PAGE, main, page, said
 from model.errors import CheckFailed, InputError
@@ -119,7 +126,7 @@ def test_the_page_has_them_all():
     assert found.keys() == CLAIMS.keys()
     assert all(finding.held != "not run" for finding in found.values())
     assert len(CLAIMS) == sum(len(each.CLAIMS) for each in (
-        stochastic_claims, technique_claims, compend_claims))
+        stochastic_claims, technique_claims, compend_claims, learn_claims))
     for name, claim in CLAIMS.items():
         assert claim.name == name and claim.source and claim.claim
         assert bool(claim.command) == bool(found[name].figure) \
