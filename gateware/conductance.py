@@ -112,7 +112,8 @@ class Conductance(wiring.Component):
         last = Signal.like(self.addr)   # of the word that can be pulsed
         m.d.sync += last.eq(self.addr)
         reads = Signal()
-        r_addr, w_addr = Signal.like(self.addr), Signal.like(self.addr)
+        r_addr = Signal.like(self.addr)
+        w_addr = Signal.like(self.addr)
         m.d.comb += [reads.eq(self.en | self.bus.r_en),
                      r_addr.eq(Mux(self.bus.r_en, row, self.addr)),
                      w_addr.eq(Mux(self.pulse, last, row))]

@@ -90,13 +90,25 @@ class Convergence(wiring.Component):
             m.d.comb += r_port.addr.eq(address)
             m.next = following
 
-        def write(address, content):
-            m.d.comb += [w_port.en.eq(1), w_port.addr.eq(address), w_port.data.eq(content)]
+        # One adder for all that is counted, and one choice of what is written.
+        more, total = Signal(), Signal(bus.WORD)
+        kinds = {"host": self.bus.w_data, "total": total, "value": value, "level": level + 1}
+        writes = {kind: Signal(name=f"writes_{kind}") for kind in kinds}
+        m.d.comb += [more.eq(1), total.eq(found + more)]
+        for kind, content in kinds.items():
+            with m.If(writes[kind]):
+                m.d.comb += w_port.data.eq(content)
+
+        def write(address, kind=None):
+            """Write a word, zero if of no kind."""
+            m.d.comb += [w_port.en.eq(1), w_port.addr.eq(address)]
+            if kind:
+                m.d.comb += writes[kind].eq(1)
 
         def listen():
             """Whatever the host writes, the rate has to be looked up again."""
             with m.If(self.bus.w_en):
-                write(self.bus.addr, self.bus.w_data)
+                write(self.bus.addr, "host")
                 m.next = "LEVEL"
 
         with m.FSM(init="LEVEL"):
@@ -110,8 +122,8 @@ class Convergence(wiring.Component):
                 listen()
 
             with m.State("SAMPLES"):
-                write(SAMPLES, found + 1)
-                m.d.sync += value.eq(found + 1)
+                write(SAMPLES, "total")
+                m.d.sync += value.eq(total)
                 look(WINDOW, "WINDOW")
             with m.State("WINDOW"):
                 with m.If(found == 0):
@@ -124,23 +136,25 @@ class Convergence(wiring.Component):
                     look(LAST, "LAST")
 
             with m.State("COUNTED"):
-                m.d.sync += value.eq(found + 1)
+                m.d.sync += value.eq(total)
                 look(WINDOW, "FULL")
             with m.State("FULL"):
-                look(ERRORS, "MORE")
-                write(COUNTED, value)
-                with m.If(found == value):
-                    write(COUNTED, 0)
-                    m.next = "ERRORS"
+                look(ERRORS, "ERRORS")
+                write(COUNTED)
+                with m.If(found != value):
+                    m.d.comb += writes["value"].eq(1)
+                    m.next = "MORE"
             with m.State("MORE"):
-                write(ERRORS, found + error)
+                m.d.comb += more.eq(error)
+                write(ERRORS, "total")
                 m.next = "IDLE"
             with m.State("ERRORS"):
-                write(ERRORS, 0)
-                m.d.sync += value.eq(found + error)
+                m.d.comb += more.eq(error)
+                write(ERRORS)
+                m.d.sync += value.eq(total)
                 look(BEFORE, "BEFORE")
             with m.State("BEFORE"):
-                write(BEFORE, value)
+                write(BEFORE, "value")
                 m.next = "IDLE"
                 with m.If(value >= found):
                     look(LAST, "LAST")
@@ -148,7 +162,7 @@ class Convergence(wiring.Component):
             with m.State("LAST"):
                 m.next = "IDLE"
                 with m.If(found != level):
-                    write(LEVEL, level + 1)
+                    write(LEVEL, "level")
                     m.d.sync += level.eq(level + 1)
                     look(RATES + level + 1, "RATE")
             with m.State("LEVEL"):

@@ -18,8 +18,8 @@ LABEL = 8   # bits of a label
 class Judge(wiring.Component):
     """Sends the scores of an image, and judges them on their way.
 
-    A score a cycle from the cycle after :py:`start` on; :py:`done` comes in the cycle after the
-    last one was taken.
+    A score a cycle from the cycle after :py:`start` on, but the last, which is judged in its turn
+    and waits until it is released. :py:`done` comes in the cycle after that turn.
 
     Parameters
     ----------
@@ -33,12 +33,16 @@ class Judge(wiring.Component):
     Members
     -------
     start : :py:`In(1)`
-        Begin.
+        Begin; only where it is not busy.
+    release : :py:`In(1)`
+        High for one cycle from :py:`done` on: the last score may leave, in this cycle already.
+    busy : :py:`Out(1)`
+        Whether some score has not left yet.
     label : :py:`In(LABEL)`
         The right class; if there is none of that number, nothing is learned. It stays until all is
         done.
     scores : :py:`In(data.ArrayLayout(signed(score_bits), classes))`
-        They stay until all is done.
+        They stay while it is busy.
     o : :py:`Out(stream.Signature(layout(classes, score_bits)))`
         The scores, in the order of the classes, and beside each the first of the greatest so far.
     done : :py:`Out(1)`
@@ -61,6 +65,8 @@ class Judge(wiring.Component):
         self._margin = margin
         super().__init__({
             "start": In(1),
+            "release": In(1),
+            "busy": Out(1),
             "label": In(LABEL),
             "scores": In(data.ArrayLayout(signed(score_bits), classes)),
             "o": Out(stream.Signature(layout(classes, score_bits))),
@@ -74,28 +80,33 @@ class Judge(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         place = Signal(range(self._classes))
-        going = Signal()
         begun = Signal()                           # there was another
+        judged, free = Signal(), Signal()          # the last one is, and is released
         score = Signal.like(self.o.payload.score)
         right, rival_score = Signal.like(score), Signal.like(score)
         ours  = place == self.label
-        taken = self.o.valid & self.o.ready
         last  = place == self._classes - 1
-        best  = greatest(m, self._classes, place, score, taken)
-        m.d.comb += [score.eq(self.scores[place]), self.o.valid.eq(going),
+        turn  = self.busy & ~judged & (last | self.o.ready)
+        best  = greatest(m, self._classes, place, score, turn)
+        m.d.comb += [score.eq(self.scores[place]),
+                     self.o.valid.eq(self.busy & (~last | (judged & (free | self.release)))),
                      self.o.payload.score.eq(score), self.o.payload.best.eq(best),
                      self.o.payload.last.eq(last)]
         with m.If(self.start):
-            m.d.sync += [going.eq(1), place.eq(0), begun.eq(0)]
-        with m.If(taken):
-            m.d.sync += place.eq(place + 1)
+            m.d.sync += [self.busy.eq(1), place.eq(0), begun.eq(0), judged.eq(0), free.eq(0)]
+        with m.If(self.release):
+            m.d.sync += free.eq(1)
+        with m.If(judged & self.o.valid & self.o.ready):
+            m.d.sync += self.busy.eq(0)
+        with m.If(turn):
+            m.d.sync += [place.eq(Mux(last, place, place + 1)), judged.eq(last)]
             with m.If(ours):
                 m.d.sync += right.eq(score)
             with m.Elif(~begun | (score > rival_score)):
                 m.d.sync += [begun.eq(1), self.rival.eq(place), rival_score.eq(score)]
             with m.If(last):
-                m.d.sync += [going.eq(0), self.wrong.eq(best != self.label)]
-        m.d.sync += self.done.eq(taken & last)
+                m.d.sync += self.wrong.eq(best != self.label)
+        m.d.sync += self.done.eq(turn & last)
         m.d.comb += self.known.eq(self.label < self._classes)
         m.d.comb += self.learns.eq(self.known & (right - rival_score < self._margin))
         return m

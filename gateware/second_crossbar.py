@@ -151,28 +151,34 @@ class SecondCrossbar(wiring.Component):
                      sums.en.eq(there & ~learns), sums.first.eq(begins), sums.last.eq(few),
                      self.scores.eq(sums.scores)]
         now = there & learns
-        self._pulse(m, now, few, signs, second, copy, pulses, draws)
+        self._pulse(m, going & learns, last, now, few, signs, second, copy, pulses, draws)
         self._send(m, now, ours, whole, now_part, now_group, copy)
         return m
 
-    def _pulse(self, m, now, few, signs, second, copy, pulses, draws):
-        """Pulses of the right class and of its rival, in a word of rows."""
+    def _pulse(self, m, asks, last, now, few, signs, second, copy, pulses, draws):
+        """Pulses of the right class and of its rival, in a word of rows.
+
+        They are drawn as the word is asked for, one cycle before it is there.
+        """
         folding, spec = self._folding, self._folding.spec
         rows, classes = folding.rows, spec.classes
-        m.d.comb += [second.pulse.eq(now), copy.pulse.eq(now), pulses.few.eq(few),
-                     pulses.en.eq(now & (self.rate != ALWAYS))]
+        given, kept = Signal(2 * rows), Signal(2 * rows)
+        m.d.comb += [second.pulse.eq(now), copy.pulse.eq(now), pulses.few.eq(last),
+                     pulses.en.eq(asks & (self.rate != ALWAYS))]
+        m.d.sync += given.eq(Cat(drawn < self.rate for drawn in pulses.o))
         if spec.noise:
             faults = draws("faults")
-            m.d.comb += [faults.few.eq(few), faults.en.eq(now)]
+            m.d.comb += [faults.few.eq(last), faults.en.eq(asks)]
+            m.d.sync += kept.eq(Cat(drawn >= spec.noise for drawn in faults.o))
         right, rival = (Signal(classes, name=name) for name in ("right", "wrong"))
         m.d.comb += [right.eq(1 << self.label), rival.eq(1 << self.rival)]
         for row in range(rows):
             there = ~few if row >= folding.few else C(1)
-            given = [there & (pulses.o[2 * row + n] < self.rate) for n in range(2)]
+            places = slice(2 * row, 2 * row + 2)
             for each in second, copy:
-                reach = given
+                reach = given[places] & there.replicate(2)
                 if spec.noise and each is copy:
-                    reach = [given[n] & (faults.o[2 * row + n] >= spec.noise) for n in range(2)]
+                    reach &= kept[places]
                 for k in range(classes):
                     up   = (right[k] & reach[0] & signs[row]) | (rival[k] & reach[1] & ~signs[row])
                     down = (right[k] & reach[0] & ~signs[row]) | (rival[k] & reach[1] & signs[row])

@@ -73,7 +73,8 @@ class SignUpdate(wiring.Component):
                 wiring.connect(m, wiring.flipped(getattr(self, f"{name}_bus")),
                                getattr(part, f"{name}_bus"))
         wiring.connect(m, wiring.flipped(self.convergence_bus), convergence.bus)
-        self._scores(m, judge, first.end)
+        wiring.connect(m, judge.o, wiring.flipped(self.o))
+        m.d.comb += judge.release.eq(first.end)
 
         # Words of pixels, then a label.
         labels = Signal(data.ArrayLayout(LABEL, 2))
@@ -97,7 +98,7 @@ class SignUpdate(wiring.Component):
         changed = self._changes(m, first, second)
         rate = Signal.like(convergence.rate)   # of this image
         m.d.comb += [first.rate.eq(rate), second.rate.eq(rate)]
-        ready = first.full & there.bit_select(turn, 1)
+        ready = first.full & there.bit_select(turn, 1) & ~judge.busy
         with m.FSM():
             with m.State("WAIT"):
                 m.d.comb += self.idle.eq(~ready & convergence.idle)
@@ -136,22 +137,6 @@ class SignUpdate(wiring.Component):
                 m.d.sync += [there.bit_select(turn, 1).eq(0), turn.eq(~turn)]
                 m.next = "WAIT"
         return m
-
-    def _scores(self, m, judge, end):
-        """Keep the last score of an image until that has been learned."""
-        kept  = Signal.like(self.o.payload)
-        keeps = Signal()
-        ended = Signal()
-        last  = judge.o.payload.last
-        m.d.comb += [self.o.payload.eq(Mux(keeps, kept, judge.o.payload)),
-                     self.o.valid.eq(Mux(keeps, end | ended, judge.o.valid & ~last)),
-                     judge.o.ready.eq(~keeps & (last | self.o.ready))]
-        with m.If(end):
-            m.d.sync += ended.eq(1)
-        with m.If(keeps & self.o.valid & self.o.ready):
-            m.d.sync += keeps.eq(0)
-        with m.If(judge.o.valid & judge.o.ready & last):
-            m.d.sync += [kept.eq(judge.o.payload), keeps.eq(1), ended.eq(0)]
 
     def _hidden(self, m, first, second):
         """Keep signs of hidden sums; of a single group they are where they have been added up."""

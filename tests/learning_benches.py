@@ -14,8 +14,10 @@ from gateware.first_crossbar import FirstCrossbar
 from gateware.hidden_sums import HiddenSums
 from gateware.judge import Judge
 from gateware.learning_folding import LearningFolding
+from gateware.learning_plan import LearningPlan
 from gateware.second_crossbar import SecondCrossbar
 from gateware.sign_update import SignUpdate as SignUpdate_
+from gateware.trainer import Trainer
 from model import convergence
 from model.lfsr import Lfsr
 from model.packing import pack_fields
@@ -135,24 +137,29 @@ def learner_of(rule, images=0):
     return found, x[images:], y[images:]
 
 
-def sign_update(rule, **layout):
+def whole(make, rule, **layout):
     """The scores of one image after another, which depend on all that was learned before."""
     found, images, labels = learner_of(rule)
     folding = LearningFolding(rule, **layout)
-    dut = SignUpdate_(folding, image=folding.image(found))
+    dut = make(folding, folding.image(found))
     out = []
     for step in found.learn(images, labels):
         out += [int(score) & (1 << folding.score_bits) - 1
                 | int(np.argmax(step.scores[:k + 1])) << folding.score_bits
                 | (k == rule.classes - 1) << folding.score_bits + (rule.classes - 1).bit_length()
                 for k, score in enumerate(step.scores)]
-    words = []
-    for image, label in zip(images, labels, strict=True):
-        padded = np.zeros((1, folding.entering * folding.pixels), dtype=int)
-        padded[0, :rule.inputs] = image
-        words += [*pack_fields(padded, 8, folding.pixels), label]
+    rows = LearningPlan(folding).rows_of(np.column_stack([images, labels]))
+    words = [int.from_bytes(row.tobytes(), "little") for row in rows]
     # A second run would go on with what was learned in the first.
     return replace(streams(dut, words, out), speeds=("waiting",))
+
+
+def sign_update(rule, **layout):
+    return whole(lambda folding, image: SignUpdate_(folding, image=image), rule, **layout)
+
+
+def trainer(rule, **layout):
+    return whole(lambda folding, image: Trainer(LearningPlan(folding), image=image), rule, **layout)
 
 
 def bits_of(values):
@@ -285,6 +292,9 @@ def judge(rng):
         for k in range(4):
             best = int(np.argmax(scores[:k + 1]))
             payload = int(scores[k]) & 31 | best << 5 | (k == 3) << 7
+            if k == 3:
+                script.step({"o__ready": 0, "start": 0}, now={"o__valid": 0})
+                break
             script.step({"start": 0, "o__ready": 0}, now={"o__valid": 1, "o__payload": payload})
             script.step({"o__ready": 1}, now={"o__valid": 1, "o__payload": payload})
         others = scores.copy()
@@ -294,6 +304,9 @@ def judge(rng):
         script.step({"o__ready": 0}, now={"done": 1, "learns": int(learns), "o__valid": 0} | (
             {"rival": int(others.argmax()), "wrong": int(np.argmax(scores) != label)}
             if label < 4 else {}))
+        script.step({"release": 1}, now={"o__valid": 1, "o__payload": payload, "busy": 1})
+        script.step({"release": 0, "o__ready": 1}, now={"o__valid": 1, "o__payload": payload})
+        script.step({"o__ready": 0}, now={"busy": 0, "o__valid": 0})
     return script.bench(Judge(classes=4, score_bits=5, margin=4))
 
 
@@ -302,6 +315,7 @@ LEARNING = {
     "sign_update": (SignUpdate_, lambda rng: sign_update(RULE, pe=4, rows=2, pixels=2)),
     "sign_update_signs": (SignUpdate_, lambda rng: sign_update(
         replace(RULE, forward="sign", margin=5, filter=4), pe=8, rows=4, pixels=1)),
+    "trainer": (Trainer, lambda rng: trainer(RULE, pe=2, rows=1, pixels=4)),
     "first_crossbar": (FirstCrossbar, lambda rng: first_crossbar("block")),
     "first_crossbar_spram": (FirstCrossbar, lambda rng: first_crossbar("spram")),
     "second_crossbar": (SecondCrossbar, lambda rng: second_crossbar()),

@@ -138,7 +138,8 @@ def test_tests_are_named_for_what_they_test(path):
     names = {source.stem for source in [*SOURCES, *BENCHES]}
     names |= {source.parent.name for source in SOURCES}
     # Of all files, or the path through them; or of what happens to that.
-    names |= {"architecture", "acceptance", "conftest", "link_damage", "several_bits", "unplugged"}
+    names |= {"architecture", "acceptance", "conftest", "learning_boards", "link_damage",
+              "several_bits", "unplugged"}
     assert path.stem.removeprefix("test_") in names
 
 

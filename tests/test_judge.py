@@ -19,9 +19,11 @@ def test_it_finds_the_rival_and_whether_the_right_class_wins(classes, margin, da
         st.one_of(st.integers(0, classes - 1), st.sampled_from([classes, 255]))),
         min_size=1, max_size=5))
     dut, left = Judge(classes=classes, score_bits=4, margin=margin), []
+    rng = np.random.default_rng(len(images))
 
     async def consumer(ctx):
-        left.extend(await drain(ctx, dut.o, classes * len(images), stalls))
+        for n in range(classes * len(images)):
+            left.extend(await drain(ctx, dut.o, 1, (stalls[n % len(stalls)],)))
 
     async def tb(ctx):
         for scores, label in images:
@@ -38,6 +40,15 @@ def test_it_finds_the_rival_and_whether_the_right_class_wins(classes, margin, da
             assert ctx.get(dut.learns) == (known and scores[label] - others.max() < margin)
             assert ctx.get(dut.known) == known
             assert ctx.get(dut.wrong) == (np.argmax(scores) != label)
+            for _ in range(rng.integers(3)):
+                assert ctx.get(dut.busy) and len(left) % classes == classes - 1
+                await ctx.tick()
+                assert not ctx.get(dut.done)
+            ctx.set(dut.release, 1)
+            await ctx.tick()
+            ctx.set(dut.release, 0)
+            while ctx.get(dut.busy):
+                await ctx.tick()
             ctx.set(dut.scores, [0] * classes)   # they are not looked at any more
             await ctx.tick()
             assert not ctx.get(dut.done)
@@ -55,22 +66,24 @@ def test_a_score_leaves_in_each_cycle():
 
     async def tb(ctx):
         ctx.set(dut.o.ready, 1)
-        for cycle in range(16):
-            ctx.set(dut.start, cycle in (1, 8))
+        for cycle in range(18):
+            ctx.set(dut.start, cycle in (1, 9))
+            ctx.set(dut.release, cycle in (6, 15))
             _, _, *now = await ctx.tick().sample(dut.o.valid, dut.done)
             seen.append(now)
 
     simulate(dut, tb)
     valid, done = ([n for n, each in enumerate(column) if each]
                    for column in zip(*seen, strict=True))
-    assert valid == [2, 3, 4, 5, 9, 10, 11, 12] and done == [6, 13]
+    # The last one is judged in the cycle after the third, and leaves when it is released.
+    assert valid == [2, 3, 4, 6, 10, 11, 12, 15] and done == [6, 14]
 
 
 def test_what_there_is():
     assert LABEL == 8
     assert ports(Judge(classes=5, score_bits=9, margin=1)) == {
-        "start": 1, "label": 8, "scores": 45, "o_payload": 13, "o_valid": 1, "o_ready": 1,
-        "done": 1, "learns": 1, "known": 1, "wrong": 1, "rival": 3}
+        "start": 1, "release": 1, "busy": 1, "label": 8, "scores": 45, "o_payload": 13,
+        "o_valid": 1, "o_ready": 1, "done": 1, "learns": 1, "known": 1, "wrong": 1, "rival": 3}
 
 
 @pytest.mark.parametrize("given_, message", [

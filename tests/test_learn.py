@@ -145,7 +145,6 @@ def test_rates_that_fall_by_themselves(ohmbit_):
 
 
 @pytest.mark.parametrize("options, message", [
-    (["--engine", "abacus"], "--engine takes model, not 'abacus'"),
     (["--bits", "3"], "options: Bits must be between 4 and 12, not 3"),
     (["--forward", "float"],
      "--forward: Forward must be one of integer, sign-first, sign, not 'float'"),

@@ -22,8 +22,8 @@ __all__ = ["COMMANDS", "SETTINGS"]
 
 
 COMMANDS = {function.__name__: function for function in (
-    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, trainer, flash, run,
-    boards, doctor, bench)}
+    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, trainer, flash,
+    run, boards, doctor, bench)}
 
 # Of how arguments are read, where that is not as usual.
 SETTINGS = {"bench": _bench}

@@ -151,4 +151,5 @@ def built(path: pathlib.Path, board: Board, target_folder: pathlib.Path) -> path
 
 
 def digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

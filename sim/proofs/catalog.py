@@ -12,6 +12,7 @@ from . import (
     dense,
     encoder,
     exact,
+    first_crossbar,
     frames,
     gather,
     image_buffer,
@@ -35,7 +36,7 @@ __all__ = ["PROOFS"]
 
 
 TOPICS = (popcount, encoder, replay, gather, regroup, transpose, batches, accumulate, exact,
-          dense, compend, lane, ring, conductance, scores, tally, memories, control, uart, cobs,
-          image_buffer, results, result_bytes, frames, access, link, accelerator)
+          dense, compend, lane, ring, conductance, first_crossbar, scores, tally, memories, control,
+          uart, cobs, image_buffer, results, result_bytes, frames, access, link, accelerator)
 
 PROOFS = {proof.name: proof for topic in TOPICS for proof in topic.PROOFS}
