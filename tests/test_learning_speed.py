@@ -7,6 +7,8 @@ import pytest
 
 from bench import learning_speed
 from bench.learning_speed import Design, main
+from boards import catalog
+from gateware import learning_area
 from gateware.learning_folding import LearningFolding
 from model import data
 from model.sign_update import Learner, SignUpdate
@@ -41,6 +43,13 @@ def test_speeds_side_by_side(small, here, monkeypatch, capsys):
     assert said.err.startswith("Numba is not here") != here
     assert main(SMALL) == 0
     assert "3 orders of magnitude" in capsys.readouterr().out
+
+
+def test_layouts_fit_their_boards():
+    for design in learning_speed.DESIGNS:
+        folding = LearningFolding(SignUpdate(784, design.hidden, 10), **design.layout)
+        resources = catalog.find(design.board).resources
+        assert not learning_area.estimate(folding, resources).excess(resources)
 
 
 def test_an_image_takes_at_least_the_cycles_in_which_it_comes():
