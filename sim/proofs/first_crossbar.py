@@ -72,8 +72,8 @@ PROOFS = (
     Proof(
         "first_crossbar.updates",
         "An update gives pulses to each word of each active row that is not masked, where its "
-        "group changes, exactly once, and to no other word; a masked row changes nothing; a word that "
-        "gets pulses was read in the cycle before, and is not read in that; so that what "
+        "group changes, exactly once, and to no other word; a masked row changes nothing; a word "
+        "that gets pulses was read in the cycle before, and is not read in that; so that what "
         "conductance.pulses assumes of it holds.",
         "the source keeps what it offers; passes are begun one at a time, while there is an image; "
         "an update changes some group; rate and groups stay meanwhile; no host comes", "bounded",
