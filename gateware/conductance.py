@@ -106,8 +106,9 @@ class Conductance(wiring.Component):
         chunk, row = self.bus.addr[:region.chunk_bits], self.bus.addr[region.chunk_bits:]
         word = Value.cast(self.data)
 
-        result = Cat(pulsed(counter, self.up[n], self.down[n])
-                     for n, counter in enumerate(self.data))
+        result = Signal(region.width)
+        m.d.comb += result.eq(Cat(pulsed(counter, self.up[n], self.down[n])
+                                  for n, counter in enumerate(self.data)))
 
         last = Signal.like(self.addr)   # of the word that can be pulsed
         m.d.sync += last.eq(self.addr)
