@@ -114,9 +114,12 @@ class FirstCrossbar(wiring.Component):
         group = Signal(range(folding.groups))
         row, last = active.o.payload.row, active.o.payload.last
         taken = active.o.valid & active.o.ready
-        bases = Array(n * folding.lines for n in range(folding.groups))
+        if folding.interleaved:
+            place = Cat(self.group, row)
+        else:
+            place = Array(n * folding.lines for n in range(folding.groups))[self.group] + row
         m.d.comb += [self.full.eq(active.full), active.end.eq(self.end),
-                     cells.addr.eq(bases[self.group] + row), sums.counters.eq(cells.data),
+                     cells.addr.eq(place), sums.counters.eq(cells.data),
                      cells.up.eq(self.up), cells.down.eq(self.down),
                      self.signs.eq(sums.signs), self.near.eq(sums.near)]
 

@@ -18,7 +18,9 @@ __all__ = ["LearningFolding"]
 class LearningFolding:
     """A :class:`model.sign_update.SignUpdate` on :py:`pe` counters of the first crossbar at once.
 
-    The first crossbar has :py:`groups` words of PE counters for each row. A word of the second, and
+    The first crossbar has :py:`groups` words of PE counters for each row: one behind another where
+    they are a power of two, so that an address takes no adder, and else those of all rows of a
+    group. A word of the second, and
     of its copy, has :py:`rows` rows of all classes.
 
     Parameters
@@ -63,6 +65,11 @@ class LearningFolding:
     def groups(self):
         """Words of a row of the first crossbar."""
         return self.spec.hidden // self.pe
+
+    @property
+    def interleaved(self):
+        """Whether words of a row lie one behind another, rather than those of a group."""
+        return self.groups.bit_count() == 1
 
     @property
     def parts(self):
@@ -131,7 +138,9 @@ class LearningFolding:
         first = np.zeros((self.lines, spec.hidden), dtype=np.int64)
         first[:spec.inputs] = learner.first[:spec.inputs]
         first[self.lines - spec.bias:] = learner.first[spec.inputs:]
-        first = first.reshape(self.lines, self.groups, self.pe).swapaxes(0, 1)
+        first = first.reshape(self.lines, self.groups, self.pe)
+        if not self.interleaved:
+            first = first.swapaxes(0, 1)
         image = {"first": self._fields(first.reshape(-1, self.pe))}
         for name in ("second", "copy"):
             rows = np.zeros((self.words * self.rows, spec.classes), dtype=np.int64)

@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Rows that are not masked get their pulses, each group that changes once, and no others do."""
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Cat, Mux, Signal
 from amaranth.utils import bits_for
 
 import gateware.first_crossbar
@@ -18,9 +18,9 @@ from .proof import Proof, case
 __all__ = ["PROOFS"]
 
 
-def updates(h: Harness, *, inputs: int, pe: int, pixels: int, storage: str) -> None:
+def updates(h: Harness, *, inputs: int, hidden: int, pe: int, pixels: int, storage: str) -> None:
     """One word of one row, whichever, through whatever images and updates come."""
-    spec = SignUpdate(inputs, 2, 2, bits=4, bias=1, filter=2)
+    spec = SignUpdate(inputs, hidden, 2, bits=4, bias=1, filter=2)
     folding = LearningFolding(spec, pe=pe, pixels=pixels, storage=storage)
     dut = h.add(gateware.first_crossbar.FirstCrossbar(folding, image={}))
     inside = h.inside(dut)
@@ -38,7 +38,7 @@ def updates(h: Harness, *, inputs: int, pe: int, pixels: int, storage: str) -> N
 
     row, group = h.constant(range(folding.lines), "row"), h.constant(range(folding.groups), "group")
     h.assume((row < folding.lines) & (group < folding.groups))
-    mine = row + group * folding.lines
+    mine = Cat(group, row) if folding.interleaved else row + group * folding.lines
     reads, writes = inside["cells.reads"], inside["cells.writes_0"]
     read, written = inside["cells.r_addr"], inside["cells.w_addr"]
     updating = Signal(name="updating")
@@ -78,9 +78,10 @@ PROOFS = (
         "the source keeps what it offers; passes are begun one at a time, while there is an image; "
         "an update changes some group; rate and groups stay meanwhile; no host comes", "bounded",
         updates,
-        tuple(case(cycles, inputs=inputs, pe=pe, pixels=pixels, storage=storage)
-              for cycles, inputs, pe, pixels, storage in (
-                  (16, 2, 1, 2, "block"), (16, 2, 2, 1, "block"), (18, 2, 1, 2, "spram"))),
+        tuple(case(cycles, inputs=inputs, hidden=hidden, pe=pe, pixels=pixels, storage=storage)
+              for cycles, inputs, hidden, pe, pixels, storage in (
+                  (16, 2, 2, 1, 2, "block"), (16, 2, 2, 2, 1, "block"), (18, 2, 2, 1, 2, "spram"),
+                  (18, 1, 3, 1, 2, "block"))),
         (Change("gateware.first_crossbar", "cells.en.eq(active.o.valid & ~masked & able)",
                 "cells.en.eq(active.o.valid & able)", case=0, cycles=16),
          Change("gateware.first_crossbar", "active.o.ready.eq(able & (masked | only))",
