@@ -8,10 +8,9 @@ from functools import lru_cache
 
 from amaranth.utils import bits_for, ceil_log2
 
-from . import spram
+from . import bus, convergence, spram
 from .area import LUTS_OF_LINK, Estimate, xors
 from .blocks import LUTS_TO_CHOOSE, access, buffer, cells, counter, cut, lone, regroup, running_luts
-from .bus import Region
 from .frames import PAGE, PAGES
 from .learning_plan import LearningPlan
 from .system import room
@@ -22,12 +21,12 @@ __all__ = ["estimate"]
 
 LUTS_TO_SATURATE = 7   # of a counter: whether it is at either end, and whether it moves
 LUTS_TO_GIVE = 4       # of pulses to a counter: the right class, or its rival, and which way
-LUTS_OF_CONTROL = {"ice40": 620, "ecp5": 700}   # convergence, the order of things, the bus
+LUTS_OF_CONTROL = {"ice40": 790, "ecp5": 830}   # convergence, the order of things, the bus
 
 
 def conductance(count, bits, depth, storage, resources):
     """Block RAMs and look-up tables of a :class:`gateware.conductance.Conductance`."""
-    region = Region(count * bits, depth)
+    region = bus.Region(count * bits, depth)
     memory, luts = (0, 0) if storage == "spram" else cut(cells, region.width, depth, resources)
     # A counter and its step are added, and what the host writes is chosen in their place.
     each = running_luts(bits, 0, resources.family) + bits + LUTS_TO_SATURATE
@@ -101,6 +100,7 @@ def estimate(folding, resources):
     resources : :class:`gateware.mapping.Resources`
     """
     parts = [part(folding, resources) for part in (first, second, link)]
+    parts.append(buffer(bus.WORD, convergence.REGION.depth, resources))
     luts = sum(luts for _, luts in parts)
     luts += LUTS_OF_CONTROL.get(resources.family, LUTS_OF_CONTROL["ecp5"])
     sprams = 0 if folding.storage != "spram" else spram.blocks(folding.pe * folding.spec.bits)
