@@ -159,6 +159,12 @@ EXPECTED = {
     "several-bits-small": (4_161, 32, 0),
     "several-bits-ecp5": (8_153, 110, 0),
     "several-bits-relu": (9_423, 138, 0),
+    "trainer-digits": (4_401, 20, 4),
+    "trainer-mnist": (4_471, 26, 4),
+    "trainer-signs": (4_100, 19, 4),
+    "trainer-small": (3_867, 16, 0),
+    "trainer-ecp5": (5_967, 22, 0),
+    "trainer-mnist-ecp5": (10_725, 143, 0),
 }
 
 
