@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 
 from boards import catalog
 from gateware import learning_area
