@@ -186,17 +186,22 @@ class SecondCrossbar(wiring.Component):
                     m.d.comb += [each.up[place].eq(up), each.down[place].eq(down)]
 
     def _send(self, m, now, ours, whole, part, group, copy):
-        """Changes of hidden neurons, by which of two counters of the copy is greater."""
+        """Changes of hidden neurons, by which of two counters of the copy is greater.
+
+        They are chosen in the cycle in which they are there, and compared in the next.
+        """
         folding, spec = self._folding, self._folding.spec
         rows, classes = folding.rows, spec.classes
         near = Signal(rows)
-        m.d.comb += near.eq(self.near.word_select(part, rows))
+        sends, ends = Signal(), Signal()
+        m.d.sync += [near.eq(self.near.word_select(part, rows)), sends.eq(now),
+                     ends.eq(now & whole & ~ours), self.changes_group.eq(group)]
         ups, downs = Signal(rows), Signal(rows)
         for row in range(rows):
             counters = Array(copy.data[row * classes + k] for k in range(classes))
             right, rival = (Signal(signed(spec.bits), name=f"{name}_{row}")
                             for name in ("right", "rival"))
-            m.d.comb += [right.eq(counters[self.label]), rival.eq(counters[self.rival])]
+            m.d.sync += [right.eq(counters[self.label]), rival.eq(counters[self.rival])]
             if spec.forward == "sign":
                 up, down = ~right[-1] & rival[-1], right[-1] & ~rival[-1]
             else:
@@ -205,6 +210,6 @@ class SecondCrossbar(wiring.Component):
         for name, latest, out in ("up", ups, self.up), ("down", downs, self.down):
             held = Signal(folding.pe - rows, name=f"held_{name}")
             m.d.comb += out.eq(Cat(held, latest))
-            with m.If(now):
+            with m.If(sends):
                 m.d.sync += held.eq(Cat(held, latest)[rows:])
-        m.d.comb += [self.changes_en.eq(now & whole & ~ours), self.changes_group.eq(group)]
+        m.d.comb += self.changes_en.eq(ends)
