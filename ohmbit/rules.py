@@ -27,7 +27,19 @@ FILTER = {"integer": 512, "sign-first": 16, "sign": 16}
 HIDDEN, ACTIVE = 300, 107
 
 
-Hidden  = Annotated[int, typer.Option(min=1, help="Hidden neurons, in one layer.")]
+def one_layer(text: object) -> int:
+    """Hidden neurons, as an option has them."""
+    layers = str(text).split(",")
+    if len(layers) > 1:
+        raise typer.BadParameter(f"{text} are {len(layers)} layers, and the rule learns one, "
+                                 "between two of weights")
+    if not layers[0].isascii() or not layers[0].isdigit() or int(layers[0]) < 1:
+        raise typer.BadParameter(f"{text!r} is no number from 1 on")
+    return int(layers[0])
+
+
+Hidden  = Annotated[int, typer.Option(parser=one_layer, metavar="N",
+                                      help="Hidden neurons, in one layer.")]
 Seed    = Annotated[int, typer.Option(min=0, help="Start of all that is random.")]
 Bits    = Annotated[int, typer.Option(help="Bits of a counter, 4 to 12.")]
 Forward = Annotated[str, typer.Option(
@@ -60,7 +72,7 @@ class Wanted:
         if not 0 <= self.noise < 1:
             raise InputError("--noise takes a share from 0 to 1, which is not one, "
                              f"not {self.noise:g}")
-        with blame("--forward"):
+        with blame("options"):
             spec = SignUpdate(images.inputs, self.hidden, images.classes, seed=self.seed,
                               forward=self.forward)
         margin, filter_ = self.margin, self.filter

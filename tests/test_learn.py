@@ -144,10 +144,19 @@ def test_rates_that_fall_by_themselves(ohmbit_):
     assert rates[0] == 256 and rates[-1] == 76 and (np.diff(rates) <= 0).all()
 
 
+@pytest.mark.parametrize("hidden, message", [
+    ("30,20", "30,20 are 2 layers, and the rule learns one, between two of weights"),
+    ("0", "'0' is no number from 1 on"), ("many", "'many' is no number from 1 on")])
+def test_one_hidden_layer_and_no_more(ohmbit_, hidden, message):
+    assert ohmbit_("learn", "digits", "--hidden", hidden).refusal \
+        == f"Invalid value for '--hidden': {message}: see `ohmbit learn --help`"
+
+
 @pytest.mark.parametrize("options, message", [
+    (["--hidden", "5000"], "options: Hidden must be between 1 and 4096, not 5000"),
     (["--bits", "3"], "options: Bits must be between 4 and 12, not 3"),
     (["--forward", "float"],
-     "--forward: Forward must be one of integer, sign-first, sign, not 'float'"),
+     "options: Forward must be one of integer, sign-first, sign, not 'float'"),
     (["--noise", "1"], "--noise takes a share from 0 to 1, which is not one, not 1"),
     (["--decay", "1"], "options: Decay must be above 1, and at most 256, not 1.0"),
     (["--validation", "1"],
