@@ -80,33 +80,37 @@ class Judge(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         place = Signal(range(self._classes))
+        ahead = Signal.like(place)                 # of the score that comes next
         begun = Signal()                           # there was another
         judged, free = Signal(), Signal()          # the last one is, and is released
         score = Signal.like(self.o.payload.score)
-        right, rival_score = Signal.like(score), Signal.like(score)
+        rival_score = Signal.like(score)
+        enough = Signal(signed(max(len(score), self._margin.bit_length() + 1) + 1))   # to learn
         ours  = place == self.label
         last  = place == self._classes - 1
         turn  = self.busy & ~judged & (last | self.o.ready)
         best  = greatest(m, self._classes, place, score, turn)
-        m.d.comb += [score.eq(self.scores[place]),
-                     self.o.valid.eq(self.busy & (~last | (judged & (free | self.release)))),
+        m.d.comb += [self.o.valid.eq(self.busy & (~last | (judged & (free | self.release)))),
                      self.o.payload.score.eq(score), self.o.payload.best.eq(best),
                      self.o.payload.last.eq(last)]
         with m.If(self.start):
-            m.d.sync += [self.busy.eq(1), place.eq(0), begun.eq(0), judged.eq(0), free.eq(0)]
+            m.d.sync += [self.busy.eq(1), place.eq(0), begun.eq(0), judged.eq(0), free.eq(0),
+                         score.eq(self.scores[0]), ahead.eq(1)]
         with m.If(self.release):
             m.d.sync += free.eq(1)
         with m.If(judged & self.o.valid & self.o.ready):
             m.d.sync += self.busy.eq(0)
         with m.If(turn):
-            m.d.sync += [place.eq(Mux(last, place, place + 1)), judged.eq(last)]
+            m.d.sync += judged.eq(last)
+            with m.If(~last):
+                m.d.sync += [place.eq(ahead), score.eq(self.scores[ahead]), ahead.eq(ahead + 1)]
             with m.If(ours):
-                m.d.sync += right.eq(score)
+                m.d.sync += enough.eq(score - self._margin)
             with m.Elif(~begun | (score > rival_score)):
                 m.d.sync += [begun.eq(1), self.rival.eq(place), rival_score.eq(score)]
             with m.If(last):
                 m.d.sync += self.wrong.eq(best != self.label)
         m.d.sync += self.done.eq(turn & last)
         m.d.comb += self.known.eq(self.label < self._classes)
-        m.d.comb += self.learns.eq(self.known & (right - rival_score < self._margin))
+        m.d.comb += self.learns.eq(self.known & (rival_score > enough))
         return m
