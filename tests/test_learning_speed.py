@@ -20,8 +20,8 @@ SMALL = ["--dataset", "digits", "--images", "60", "--rounds", "1"]
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(learning_speed, "DESIGNS", (
-        Design("icebreaker", 16, {"pe": 8, "storage": "spram"}),
-        Design("ulx3s-85f", 16, {"pe": 16, "pixels": 1})))
+        Design("icebreaker", 24, 16, {"pe": 8, "storage": "spram"}),
+        Design("ulx3s-85f", 60, 16, {"pe": 16, "pixels": 1})))
 
 
 @pytest.mark.parametrize("here", [True, False])
