@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from model.checks import check_range
 
-from . import learning_area, spram
+from . import learning_area
 from .fit import EFFORT
 from .learning_folding import LearningFolding
 
@@ -75,15 +75,12 @@ def layouts(spec, resources):
     """All that there are to choose from."""
     storage = "spram" if resources.spram_blocks else "block"
     for pe in divisors(spec.hidden):
-        width = pe * spec.bits
         for rows in divisors(pe):
             for pixels in PIXELS:
                 try:
                     yield LearningFolding(spec, pe=pe, rows=rows, pixels=pixels, storage=storage)
                 except ValueError:   # it is too wide for SPRAM, or too deep
                     break
-        if storage == "spram" and width > spram.BLOCKS * spram.WIDTH:
-            return
 
 
 def divisors(count):

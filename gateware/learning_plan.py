@@ -154,7 +154,7 @@ class LearningPlan:
         sent = self.sent(images)
         rows = np.zeros((len(sent), self.words * self.pixels), dtype=np.uint8)
         rows[:, :self.inputs] = sent
-        return rows.reshape(-1, self.pixels)
+        return rows.reshape(len(sent) * self.words, self.pixels)
 
     def limit(self, images):
         """Cycles after which something must be wrong, if so many images are still inside."""

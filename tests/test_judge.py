@@ -11,11 +11,12 @@ from . import strategies
 from .traffic import ports, simulate
 
 
-@given(classes=st.integers(2, 6), margin=st.integers(0, 9), data=st.data(),
-       stalls=strategies.stalls)
+@given(classes=st.integers(2, 6), margin=st.one_of(st.integers(0, 9), st.integers(13, 20)),
+       data=st.data(), stalls=strategies.stalls)
 def test_it_finds_the_rival_and_whether_the_right_class_wins(classes, margin, data, stalls):
     images = data.draw(st.lists(st.tuples(
-        st.lists(st.integers(-6, 6), min_size=classes, max_size=classes),
+        st.lists(st.one_of(st.integers(-8, 7), st.sampled_from([-8, 7])), min_size=classes,
+                 max_size=classes),
         st.one_of(st.integers(0, classes - 1), st.sampled_from([classes, 255]))),
         min_size=1, max_size=5))
     dut, left = Judge(classes=classes, score_bits=4, margin=margin), []

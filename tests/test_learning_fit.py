@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from boards import catalog
@@ -66,6 +68,21 @@ def test_what_does_not_fit_is_the_smallest_there_is():
                        family="ice40")
     assert fit(DIGITS, little) == min(layouts(DIGITS, little), key=lambda each:
                                       learning_area.estimate(each, little).luts)
+
+
+def test_limits_may_be_reached_and_not_passed():
+    found = fit(DIGITS, ECP5, active=12)
+    need, cycles = learning_area.estimate(found, ECP5), found.updated(12)
+    assert fit(DIGITS, ECP5, active=12, effort=need.luts) == found
+    assert fit(DIGITS, ECP5, active=12, effort=need.luts - 1) != found
+    quick = fit(DIGITS, ECP5, active=12, target=cycles)
+    assert quick.updated(12) <= cycles
+    assert fit(DIGITS, ECP5, active=12, target=quick.updated(12)) == quick
+    assert fit(DIGITS, ECP5, active=12, target=quick.updated(12) - 1) != quick
+    # One in fourteen look-up tables is left to place and route.
+    for luts, same in ((need.luts / 0.93, True), (need.luts / 0.93 - 1, False)):
+        assert (fit(DIGITS, replace(ECP5, luts=luts), active=12) == found) == same
+    assert fit(DIGITS, replace(ECP5, memory_blocks=need.memory_blocks - 1), active=12) != found
 
 
 @pytest.mark.parametrize("given, error, message", [

@@ -18,7 +18,7 @@ from model.sign_update import FORWARDS, Learner, SignUpdate
 from sim.amaranth_engine import AmaranthEngine
 from sim.verilator_engine import VerilatorEngine
 
-from .traffic import ports
+from .traffic import ports, simulate
 
 
 needs_mnist = pytest.mark.skipif("OHMBIT_DATA" not in os.environ,
@@ -122,3 +122,10 @@ def test_counters_are_there_from_power_up_where_they_can_be(storage, given_, loa
         == [loaded, network_id(image)]
     if loaded:
         assert engine.read() == image
+    dut = Trainer(plan, image=image)
+
+    async def tb(ctx):
+        await ctx.tick()
+        assert ctx.get(dut.loaded) == loaded
+
+    simulate(dut, tb)
