@@ -85,7 +85,7 @@ class Judge(wiring.Component):
         judged, free = Signal(), Signal()          # the last one is, and is released
         score = Signal.like(self.o.payload.score)
         rival_score = Signal.like(score)
-        enough = Signal(signed(max(len(score), self._margin.bit_length() + 1) + 1))   # to learn
+        enough = Signal.like(score - self._margin)   # of a rival's score, to learn
         ours  = place == self.label
         last  = place == self._classes - 1
         turn  = self.busy & ~judged & (last | self.o.ready)
