@@ -69,7 +69,9 @@ class SignUpdate(wiring.Component):
             classes=spec.classes, score_bits=folding.score_bits, margin=spec.margin)
         m.submodules.convergence = convergence = Convergence(init=self._image.get("convergence"))
         for part, names in (first, parts["first"]), (second, parts["second"]):
-            for name in folding.regions.keys() & names:
+            for name in folding.regions:   # in this order, so that all builds are alike
+                if name not in names:
+                    continue
                 wiring.connect(m, wiring.flipped(getattr(self, f"{name}_bus")),
                                getattr(part, f"{name}_bus"))
         wiring.connect(m, wiring.flipped(self.convergence_bus), convergence.bus)

@@ -1,6 +1,9 @@
 # amaranth: UnusedElaboratable=no
 
 import os
+import pathlib
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +99,22 @@ def test_mnist_is_learned_alike_at_300_neurons(count, each):
     learner = Learner(spec, Convergence.scheduled(2, count))
     in_verilator(plan, learner, images.x_train[:count], images.y_train[:count], each)
     assert learner.control.level == 3
+
+
+def test_it_is_the_same_in_every_process():
+    text = """
+from gateware.learning_folding import LearningFolding
+from gateware.learning_plan import LearningPlan
+from gateware.trainer import Trainer
+from model.sign_update import SignUpdate
+from sim.verilog import to_rtlil
+print(to_rtlil(Trainer(LearningPlan(LearningFolding(SignUpdate(4, 2, 2, noise=1), 1))), "top"))
+"""
+    root = pathlib.Path(__file__).parent.parent
+    written = {subprocess.run([sys.executable, "-c", text], cwd=root, capture_output=True,
+                              env=os.environ | {"PYTHONHASHSEED": str(seed)}, check=True).stdout
+               for seed in range(3)}
+    assert len(written) == 1
 
 
 def test_what_there_is():
