@@ -13,6 +13,7 @@ from model.frame import Layer
 from . import bus
 from .control import REGISTERS
 from .learning_folding import LearningFolding
+from .planned import Placed
 
 
 __all__ = ["LearningPlan"]
@@ -22,7 +23,7 @@ BYTES = BitSerial(8)
 
 
 @dataclass(frozen=True)
-class LearningPlan:
+class LearningPlan(Placed):
     """What a host has to know of a :class:`gateware.trainer.Trainer` to talk to it.
 
     To a host it is as :class:`gateware.plan.Plan`: an image, of bytes, has its label as a last
@@ -35,11 +36,6 @@ class LearningPlan:
     """
 
     folding: LearningFolding
-
-    @property
-    def plan(self):
-        """Itself: what will do with a component's plan takes either."""
-        return self
 
     @property
     def words(self):
@@ -100,15 +96,6 @@ class LearningPlan:
         return bus.place(self.folding.regions | {"control": bus.Region(bus.WORD, REGISTERS)})
 
     @property
-    def regions(self):
-        """Where everything lies on the bus: a :class:`gateware.bus.Region` for each name."""
-        return self._placed[0]
-
-    @property
-    def addr_width(self):
-        return self._placed[1]
-
-    @property
     def memories(self):
         """The same, of that which an image of memories fills."""
         return {name: region for name, region in self.regions.items() if name != "control"}
@@ -117,11 +104,6 @@ class LearningPlan:
     def counters(self):
         """None: what is counted is in the memory of convergence."""
         return {}
-
-    @property
-    def control_address(self):
-        """Address of the registers of :mod:`gateware.control`."""
-        return self.regions["control"].base
 
     def empty(self, name):
         """Whether a memory has no contents at power-up, whatever there is to give it."""

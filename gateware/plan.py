@@ -12,6 +12,7 @@ from . import bus, cost
 from .control import REGISTERS
 from .mapping import Mapping, sampling, tiling
 from .pixels import pixel_rows
+from .planned import Placed
 from .serial_folding import SerialFolding
 
 
@@ -19,7 +20,7 @@ __all__ = ["Plan"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Placed):
     """What a host has to know of an :class:`gateware.accelerator.Accelerator` to talk to it.
 
     Parameters
@@ -49,11 +50,6 @@ class Plan:
             if folding.tiles != wanted.tiles:
                 raise ValueError(f"Mapping must have tiles {wanted.tiles} in layer {n}, as the "
                                  f"shape has, not {folding.tiles}")
-
-    @property
-    def plan(self):
-        """Itself: what will do with a component's plan takes either."""
-        return self
 
     @property
     def words(self):
@@ -142,15 +138,6 @@ class Plan:
         return bus.place(regions)
 
     @property
-    def regions(self):
-        """Where everything lies on the bus: a :class:`gateware.bus.Region` for each name."""
-        return self._placed[0]
-
-    @property
-    def addr_width(self):
-        return self._placed[1]
-
-    @property
     def memories(self):
         """The same, of that which an image fills."""
         return {name: region for name, region in self.regions.items()
@@ -161,11 +148,6 @@ class Plan:
         """Where counters of layers lie, by the number of the layer."""
         return {int(name.removeprefix("layer").removesuffix(".counts")): region
                 for name, region in self.regions.items() if name.endswith(".counts")}
-
-    @property
-    def control_address(self):
-        """Address of the registers of :mod:`gateware.control`."""
-        return self.regions["control"].base
 
     def empty(self, name):
         """Whether a memory has no contents at power-up, whatever there is to give it."""

@@ -1,6 +1,32 @@
 """What a component that stands behind a host link says of itself."""
 
-__all__ = ["Planned"]
+__all__ = ["Planned", "Placed"]
+
+
+class Placed:
+    """A plan whose memories have places: in :py:`_placed`, as :func:`gateware.bus.place` says.
+
+    One of them is called ``"control"``.
+    """
+
+    @property
+    def plan(self):
+        """Itself: what will do with a component's plan takes either."""
+        return self
+
+    @property
+    def regions(self):
+        """Where everything lies on the bus: a :class:`gateware.bus.Region` for each name."""
+        return self._placed[0]
+
+    @property
+    def addr_width(self):
+        return self._placed[1]
+
+    @property
+    def control_address(self):
+        """Address of the registers of :mod:`gateware.control`."""
+        return self.regions["control"].base
 
 
 class Planned:

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from boards import catalog
-from boards.build import Build
 from boards.driver import images_per_second
 from gateware import compiler
 from gateware.fit import fit
@@ -24,7 +23,7 @@ from ohmbit.engines import ENGINES
 from sim import tools
 from sim.amaranth_engine import AmaranthEngine
 
-from .commandline import GoldenBoard, drawing_network, random_network, without
+from .commandline import GoldenBoard, drawing_network, pretended, random_network, without
 
 
 # The packages' own attributes of these names are functions.
@@ -196,13 +195,7 @@ def fake_tools(monkeypatch, seen):
     """A build that takes no time and needs no tools."""
     def tools_run(board, top, *, build_dir, name, progress, **options):
         seen.append((board.name, *(f"{name}={value}" for name, value in options.items() if value)))
-        path = pathlib.Path(build_dir) / (name + board.family.bitstream)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"bits")
-        return Build(
-            board=board, luts=3000, luts_available=5280, memories=20, memories_available=30,
-            fmax_mhz=30.5, clock_mhz=float(board.clock_hz) / 1e6, seed=2, seeds=3, cached=False,
-            bitstream=path, seconds=1.0, log=path)
+        return pretended(board, build_dir, name)
 
     monkeypatch.setattr(build, "run_tools", tools_run)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from boards import catalog
-from boards.build import Build
 from gateware.learning_fit import fit
 from gateware.learning_folding import LearningFolding
 from gateware.learning_plan import LearningPlan
@@ -18,6 +17,8 @@ from model.network import Network
 from model.sign_update import Learner, SignUpdate
 from ohmbit.trainers import Beside
 from sim.amaranth_engine import AmaranthEngine
+
+from .commandline import pretended
 
 
 trainer = importlib.import_module("ohmbit.commands.trainer")
@@ -125,13 +126,7 @@ def fake_tools(monkeypatch, seen):
     def tools_run(board, top, *, build_dir, name, progress, **options):
         seen.append((board.name, *(f"{name}={value}" for name, value in options.items() if value)))
         seen.append(top(board))
-        path = pathlib.Path(build_dir) / (name + board.family.bitstream)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"bits")
-        return Build(
-            board=board, luts=3000, luts_available=5280, memories=20, memories_available=30,
-            fmax_mhz=30.5, clock_mhz=float(board.clock_hz) / 1e6, seed=2, seeds=3, cached=False,
-            bitstream=path, seconds=1.0, log=path)
+        return pretended(board, build_dir, name)
 
     monkeypatch.setattr(trainer, "run_tools", tools_run)
     monkeypatch.setattr(trainer, "Trainer", lambda plan: plan)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from boards.board import Board
-from boards.build import build as run_tools
+from boards.build import Build, build as run_tools
 from boards.speed import clocked
 from boards.driver import images_per_second
 from boards.top import Top
@@ -37,7 +37,8 @@ from ..mappings import (
 )
 
 
-__all__ = ["Clock", "Fresh", "Jobs", "Seeds", "build", "built", "clocked_board", "digest", "make"]
+__all__ = ["Clock", "Fresh", "Jobs", "Seeds", "build", "built", "clocked_board", "figures",
+           "make", "reached"]
 
 
 RECORD = "build.json"   # what the command answered, beside the bitstream
@@ -68,9 +69,7 @@ def build(network: NetworkPath, board: BoardName, output: Output = None, pe: Pe 
     fields = make(network, chosen, folder(output, network, chosen),
                   Wishes(pe, simd, storage, batch, target, fps), clock=clock, seeds=seeds,
                   jobs=jobs, fresh=fresh)
-    console.show(f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
-                 f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
-                 f"{fields['clock_mhz']:g}")
+    console.show(reached(fields))
     console.show(f"{fields['cycles_per_image']:,} cycles an image: "
                  f"{fields['core_inferences_per_second']:,.0f} inferences/s; over the serial port "
                  f"{fields['link_inferences_per_second']:,.0f}; {fields['seconds']:.0f} s")
@@ -107,20 +106,34 @@ def make(path: pathlib.Path, board: Board, target_folder: pathlib.Path,
     interval = mapping.cycles_per_image
     clock_hz = done.clock_mhz * 1e6
     fields = {
-        "board": board.name, "luts": done.luts, "luts_available": done.luts_available,
-        "memories": done.memories, "memories_available": done.memories_available,
-        "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "baud": board.baud,
+        **figures(done),
         "cycles_per_image": interval,
         "core_inferences_per_second": round(clock_hz / interval, 1),
         "link_inferences_per_second": round(images_per_second(told, plan.cycles, board.baud), 1),
-        "seed": done.seed, "seeds": done.seeds, "cached": done.cached,
-        "bitstream": str(done.bitstream), "log": str(done.log),
         "seconds": round(time.perf_counter() - start, 1), "network_sha256": digest(path),
-        "bitstream_sha256": digest(done.bitstream),
     }
     with whole(target_folder / RECORD) as partial:
         partial.write_text(json.dumps(fields, indent=1) + "\n")
     return fields
+
+
+def figures(done: Build) -> dict[str, Any]:
+    """What a build came to, whatever it is of."""
+    return {
+        "board": done.board.name, "luts": done.luts, "luts_available": done.luts_available,
+        "memories": done.memories, "memories_available": done.memories_available,
+        "fmax_mhz": done.fmax_mhz, "clock_mhz": done.clock_mhz, "baud": done.board.baud,
+        "seed": done.seed, "seeds": done.seeds, "cached": done.cached,
+        "bitstream": str(done.bitstream), "log": str(done.log),
+        "bitstream_sha256": digest(done.bitstream),
+    }
+
+
+def reached(fields: dict[str, Any]) -> str:
+    """The same in a line."""
+    return (f"{fields['bitstream']}: {fields['luts']:,} of {fields['luts_available']:,} LUTs, "
+            f"{fields['memories']} block RAMs, {fields['fmax_mhz']:g} MHz reached of "
+            f"{fields['clock_mhz']:g}")
 
 
 def clocked_board(board: Board, clock: str | None) -> Board:

@@ -22,7 +22,18 @@ from ..inputs import Baud, BoardName, DataDir, TrainingSet, blame, choose_board
 from ..mappings import Target
 from ..rules import Bits, Filter, Forward, Hidden, Margin, Noise, Wanted, active_rows
 from ..trainers import choose_folding, describe
-from .build import DESIGN, RECORD, Clock, Fresh, Jobs, Seeds, clocked_board, digest
+from .build import (
+    DESIGN,
+    MAX,
+    RECORD,
+    Clock,
+    Fresh,
+    Jobs,
+    Seeds,
+    clocked_board,
+    figures,
+    reached,
+)
 
 
 __all__ = ["trainer"]
@@ -69,28 +80,20 @@ def trainer(
 
     with console.progress(f"building for {chosen.name}"):
         done = run_tools(chosen, top, build_dir=folder, name=DESIGN, seeds=seeds, jobs=jobs,
-                         fastest=clock == "max", fresh=fresh, progress=console.stage)
+                         fastest=clock == MAX, fresh=fresh, progress=console.stage)
     updated = plan.folding.updated(round(active_rows(images, spec)))
     told = identity(plan, round(done.board.clock_hz))
     fields: dict[str, Any] = {
-        "board": done.board.name, "dataset": images.name, "sizes": [
-            spec.inputs, spec.hidden, spec.classes],
-        "luts": done.luts, "luts_available": done.luts_available, "memories": done.memories,
-        "memories_available": done.memories_available, "fmax_mhz": done.fmax_mhz,
-        "clock_mhz": done.clock_mhz, "baud": done.board.baud, "cycles_per_update": updated,
+        **figures(done), "dataset": images.name,
+        "sizes": [spec.inputs, spec.hidden, spec.classes], "cycles_per_update": updated,
         "updates_per_second": round(done.clock_mhz * 1e6 / updated, 1),
         "link_images_per_second": round(
             images_per_second(told, plan.cycles, done.board.baud), 1),
-        "seed": done.seed, "seeds": done.seeds, "cached": done.cached,
-        "bitstream": str(done.bitstream), "log": str(done.log),
         "seconds": round(time.perf_counter() - start, 1),
-        "bitstream_sha256": digest(done.bitstream),
     }
     with whole(folder / RECORD) as partial:
         partial.write_text(json.dumps(fields, indent=1) + "\n")
-    console.show(f"{done.bitstream}: {done.luts:,} of {done.luts_available:,} LUTs, "
-                 f"{done.memories} block RAMs, {done.fmax_mhz:g} MHz reached of "
-                 f"{done.clock_mhz:g}")
+    console.show(reached(fields))
     console.show(f"{updated:,} cycles for an image that is learned: "
                  f"{fields['updates_per_second']:,.0f} images/s; over the serial port at most "
                  f"{fields['link_images_per_second']:,.0f}; {fields['seconds']:.0f} s")
