@@ -7,7 +7,7 @@ import gateware.convergence
 from gateware.convergence import BEFORE, LEVEL, REGION, words
 from model.convergence import Control, Convergence, rates
 
-from .traffic import fill, memories, ports, read, registers, simulate
+from .traffic import fill, memories, ports, read, registers, simulate, write
 
 
 @pytest.mark.parametrize("decay, found", [
@@ -216,5 +216,23 @@ def test_without_rows_all_is_zero():
         await ctx.tick().repeat(4)
         assert ctx.get(dut.idle) and ctx.get(dut.rate) == 0
         assert [await read(ctx, dut.bus, n) for n in range(REGION.depth)] == [0] * 32
+
+    simulate(dut, tb)
+
+
+@pytest.mark.parametrize("apart", range(4))
+def test_no_word_that_a_host_writes_is_lost(apart):
+    """However far one comes after the one before, whose rate may still be looked up."""
+    control = Control(Convergence((200, 100, 50), (3, 9)), level=1)
+    dut = gateware.convergence.Convergence()
+
+    async def tb(ctx):
+        for address, word in enumerate(words(control)):
+            await write(ctx, dut.bus, address, word)
+            for _ in range(apart):
+                await ctx.tick()
+        await ctx.tick().repeat(4)
+        assert ctx.get(dut.idle) and ctx.get(dut.rate) == 100
+        assert [await read(ctx, dut.bus, n) for n in range(REGION.depth)] == words(control)
 
     simulate(dut, tb)

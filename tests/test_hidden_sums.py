@@ -39,6 +39,18 @@ def test_sums_are_near_zero_or_far_from_it(count, bits, signs, place, data):
     simulate(dut, tb)
 
 
+def test_counters_are_numbers_unless_told_otherwise():
+    dut = HiddenSums(count=1, bits=4, sum_bits=8, filter=4)
+
+    async def tb(ctx):
+        ctx.set(dut.counters, [-5])
+        ctx.set(dut.en, 1)
+        await ctx.tick()
+        assert not ctx.get(dut.near)   # as −1 would be
+
+    simulate(dut, tb)
+
+
 def test_what_there_is():
     assert ports(HiddenSums(count=3, bits=5, sum_bits=9, filter=4)) == {
         "counters": 15, "en": 1, "clear": 1, "signs": 3, "near": 3}
