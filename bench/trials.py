@@ -282,7 +282,8 @@ class Trials:
             silence = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
                 os.dup2(silence, stream)
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            # Of what is only reserved, tools made of WebAssembly take more.
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
             signal.signal(signal.SIGPROF, signal.SIG_DFL)
             gc.freeze()
             gc.set_threshold(GARBAGE)

@@ -28,7 +28,7 @@ NetworkPath = Annotated[pathlib.Path, typer.Argument(
 BoardName   = Annotated[str, typer.Option(
     "--board", "-b", metavar="BOARD", help="One that `ohmbit boards` lists, or FILE.py:CLASS.")]
 Baud        = Annotated[int | None, typer.Option(
-    "--baud", min=1, metavar="N", help="Rate of the serial port, for `build` and `run` alike.",
+    "--baud", min=1, metavar="N", help="Rate of the serial port: to build with, and then to use.",
     show_default="the board's")]
 DatasetName = Annotated[str | None, typer.Option(
     metavar="NAME", help="Dataset, or FILE.npz; by default the one that the network is for.")]

@@ -50,16 +50,20 @@ class Beside:
         It has loaded a :class:`gateware.trainer.Trainer`.
     plan : :class:`gateware.learning_plan.LearningPlan`
     board : :class:`boards.board.Board`
-        Whose clock it has.
+        That it is on, or is laid out for.
     learner : :class:`model.sign_update.Learner`
         Where both begin.
+    clock_hz : :class:`int`, or None
+        Clock of the hardware; the board's own if None.
     """
 
-    def __init__(self, engine: Engine, plan: LearningPlan, board: Board, learner: Learner) -> None:
+    def __init__(self, engine: Engine, plan: LearningPlan, board: Board, learner: Learner,
+                 clock_hz: int | None = None) -> None:
         self.images = self.cycles = 0
         self._engine = engine
         self._plan = plan
         self._board = board
+        self._clock_hz = float(board.clock_hz) if clock_hz is None else clock_hz
         engine.write(plan.folding.image(learner))
 
     def learn(self, images: np.ndarray, labels: np.ndarray, steps: list[Step],
@@ -89,8 +93,8 @@ class Beside:
 
     @property
     def rate(self) -> float:
-        """Images learned in a second at the board's clock, without its serial port."""
-        return self.images * float(self._board.clock_hz) / self.cycles if self.cycles else 0.0
+        """Images learned in a second at its clock, without its serial port."""
+        return self.images * self._clock_hz / self.cycles if self.cycles else 0.0
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -101,7 +105,7 @@ class Beside:
         return (f"{self._engine.name}: {self.images:,} images as the golden model learns them, in "
                 f"every counter, LFSR and register; {self.cycles:,} cycles, as predicted: "
                 f"{self.rate:,.0f} images/s at {self._board.name}'s "
-                f"{float(self._board.clock_hz) / 1e6:g} MHz")
+                f"{self._clock_hz / 1e6:g} MHz")
 
 
 def _same(found: Image, expected: Image, images: int) -> None:
@@ -127,10 +131,12 @@ def beside(name: str, board: Board, port: str, spec: SignUpdate, images: Dataset
     console.stage(f"{name}: {describe(plan.folding, images)}")
     with contextlib.ExitStack() as stack:
         engine: Any
+        clock_hz = None
         if name == BOARD:
             engine = stack.enter_context(
                 Driver.open(find_port(board) if port == AUTO else port, board.baud))
             engine.load(plan)
+            clock_hz = engine.identify().clock_hz   # it may have been built for another
         else:
             for tool in ENGINES[name].missing:
                 tools.require(tool)
@@ -138,7 +144,7 @@ def beside(name: str, board: Board, port: str, spec: SignUpdate, images: Dataset
             stack.callback(getattr(engine, "close", lambda: None))
             with console.progress(f"{name}: making it ready"):
                 engine.load(Trainer(plan))
-        yield Beside(engine, plan, board, learner)
+        yield Beside(engine, plan, board, learner, clock_hz)
 
 
 def choose_folding(spec: SignUpdate, board: Board, images: Dataset,

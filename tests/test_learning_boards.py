@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from boards import catalog
+from boards.virtual import VirtualBoard
 from boards.virtual_engine import VirtualEngine
 from gateware.learning_fit import fit
 from gateware.learning_plan import LearningPlan
@@ -12,6 +13,10 @@ from model import data
 from model.convergence import Convergence
 from model.learned import scaled
 from model.sign_update import Learner, SignUpdate
+from ohmbit.commands.build import clocked_board
+from ohmbit.inputs import choose_board
+from ohmbit.rules import Wanted
+from ohmbit.trainers import choose_folding
 from sim.netlist_engine import NetlistEngine
 
 
@@ -44,6 +49,22 @@ def test_an_icebreaker_learns_digits_through_its_pins():
         engine.load(Trainer(plan))
         found, expected = learned(engine, plan, 60)
     assert found == expected
+
+
+def test_a_board_of_another_clock_and_rate_learns_by_command(ohmbit_, tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (30, 6))
+    np.savez("few.npz", x_train=x, y_train=x[:, 0] // 90, x_test=x[:9], y_test=x[:9, 0] // 90)
+    few = data.load("few.npz")
+    board = clocked_board(choose_board("icebreaker", baud=1_500_000), "18")
+    spec = Wanted(8, 8, "integer", 0, None, None, 1).rule(few)
+    plan = LearningPlan(choose_folding(spec, board, few, None))
+    with VirtualBoard(board, Trainer(plan)) as virtual:
+        said = ohmbit_("learn", "few.npz", "--hidden", "8", "--epochs", "2", "--every", "25",
+                       "--engine", "board", "--port", virtual.path, "--baud", "1500000",
+                       "--json").json
+    assert said["engine"] == "board" and said["compared"] == 60
+    assert said["images_per_second"] == round(60 * 18e6 / said["cycles"], 1)
 
 
 @pytest.mark.nightly

@@ -268,6 +268,17 @@ def test_a_sample_of_a_real_component():
     assert (result["mutants"], result["killed"]) == (2, 2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
+def test_memory_may_be_reserved_but_not_used(checkout):
+    (checkout / "gateware" / "toy.py").write_text("def size(n):\n    return n << 30\n")
+    (checkout / "tests" / "test_toy.py").write_text(
+        "import mmap\nimport pytest\nfrom gateware.toy import size\n\n\ndef test_size():\n"
+        "    mmap.mmap(-1, size(5), prot=0)\n"
+        "    with pytest.raises(MemoryError):\n        bytearray(size(5))\n"
+        "    assert size(5) == 5 << 30\n")
+    assert call(root=checkout)["all"]["mutants"] == 3   # none of them survives
+
+
 @pytest.mark.slow
 def test_whatever_goes_on_for_ever_is_stopped(checkout):
     (checkout / "gateware" / "toy.py").write_text(

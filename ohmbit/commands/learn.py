@@ -16,7 +16,7 @@ from model.learned import learned, scaled, unit_of
 from model.sign_update import Learner
 
 from ..console import console
-from ..inputs import BoardName, DataDir, TrainingSet, blame, check_output, choose_board
+from ..inputs import Baud, BoardName, DataDir, TrainingSet, blame, check_output, choose_board
 from ..mappings import Target
 from ..rules import Bits, Filter, Forward, Hidden, Margin, Noise, Seed, Wanted
 from ..trainers import AUTO, MODEL, Beside, EngineName, Port, beside
@@ -44,6 +44,7 @@ def learn(
     engine: EngineName = MODEL,
     board: BoardName = "icebreaker",
     port: Port = AUTO,
+    baud: Baud = None,
     target: Target = None,
     bits: Bits = 8,
     forward: Forward = "integer",
@@ -99,7 +100,8 @@ def learn(
         checkpoint.restore(kept, learner, about)
         console.stage(f"{kept}: going on after {learner.control.samples:,} of {count:,} images")
     start = time.perf_counter()
-    with beside(engine, choose_board(board), port, spec, images, target, learner) as hardware:
+    chosen = choose_board(board, baud=baud)
+    with beside(engine, chosen, port, spec, images, target, learner) as hardware:
         updates = _learn(learner, x_train, images, count, every, kept, about, hardware)
     seconds = time.perf_counter() - start
 
