@@ -177,11 +177,11 @@ class _Run:
 
     def placement(self, source: pathlib.Path, seed: int) -> Stage:
         # Missed timing is judged here, by the report, and not by how the tool ends.
-        command = [*self.project.route, "--seed", str(seed), "--freq", f"{float(self.hz) / 1e6:g}",
+        options = ["--seed", str(seed), "--freq", f"{float(self.hz) / 1e6:g}",
                    "--timing-allow-fail", "--report", self.project.report]
-        return self.stage(self.project.stage("seed", seed), command,
+        return self.stage(self.project.stage("seed", seed), [*self.project.route, *options],
                           functools.partial(_timed, self.project.report, self.hz), source=source,
-                          stuck=contended)
+                          stuck=contended, otherwise=(*self.project.reroute, *options))
 
     def pack(self, seed: int) -> None:
         command = self.project.pack

@@ -94,6 +94,15 @@ class Project:
         return self.route[self.route.index("--json") + 1]
 
     @property
+    def reroute(self) -> list[str]:
+        """The command line of :py:`route` with the other of nextpnr's two routers."""
+        if "--router" not in self.route:
+            return [*self.route, "--router", "router2"]
+        place = self.route.index("--router") + 1
+        other = "router1" if self.route[place] == "router2" else "router2"
+        return [*self.route[:place], other, *self.route[place + 1:]]
+
+    @property
     def bitstream(self) -> str:
         """Name of the bitstream's file."""
         return self.name + self.board.family.bitstream

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -58,6 +58,8 @@ class Stage:
     stuck : callable, or None
         Given what the tool said last, says why it will never end; nothing while it may. Where it
         will not, it is ended.
+    otherwise : tuple of :class:`str`
+        Command line that then takes the place of the first, if any.
     """
 
     folder: pathlib.Path
@@ -69,6 +71,7 @@ class Stage:
     group: str = ""
     excess: str = "too large"
     stuck: Callable[[str], str] | None = None
+    otherwise: tuple[str, ...] = ()
 
 
 class StageFailed(CheckFailed):
@@ -182,7 +185,24 @@ def _settle(partial: pathlib.Path, stage: Stage) -> None:
 
 def _run(stage: Stage, folder: pathlib.Path) -> None:
     """Run the tool and judge what it left; what it said goes to the log."""
-    command = stage.command
+    status, answer, never = _attempt(stage, stage.command, folder)
+    said = f"$ {' '.join(stage.command)}\n{answer}"
+    if never and stage.otherwise:
+        status, answer, never = _attempt(stage, stage.otherwise, folder)
+        said += f"$ {' '.join(stage.otherwise)}\n{answer}"
+    (folder / LOG).write_text(said)
+    if never:
+        raise StageStuck(f"{stage.command[0]} would never end: {never}", said)
+    try:
+        if status != 0:
+            raise CheckFailed(_reason(stage, answer))
+        stage.check(folder)
+    except CheckFailed as error:
+        raise StageFailed(str(error), said) from error
+
+
+def _attempt(stage: Stage, command: Sequence[str], folder: pathlib.Path) -> tuple[int, str, str]:
+    """Run a command line: its exit status, what it said, and why it would never have ended."""
     # Yosys in WebAssembly loses its output after it has run ABC, but not its own log.
     parts = [folder / name for option, name in zip(command, command[1:], strict=False)
              if option in ("-l", "--log")]
@@ -200,16 +220,7 @@ def _run(stage: Stage, folder: pathlib.Path) -> None:
     answer = "".join(part.read_text(errors="replace") for part in parts if part.is_file())
     for part in parts:
         part.unlink(missing_ok=True)
-    said = f"$ {' '.join(command)}\n{answer}"
-    (folder / LOG).write_text(said)
-    if never:
-        raise StageStuck(f"{command[0]} would never end: {never}", said)
-    try:
-        if status != 0:
-            raise CheckFailed(_reason(stage, answer))
-        stage.check(folder)
-    except CheckFailed as error:
-        raise StageFailed(str(error), said) from error
+    return status, answer, never
 
 
 def _tail(path: pathlib.Path) -> str:

@@ -13,7 +13,6 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 import pytest
 
-from boards import stages
 from boards.build import build
 from boards.catalog import BOARDS
 from boards.kept import keep
@@ -332,60 +331,3 @@ def test_real_tools_run_once(tmp_path):
         assert not list(cache.rglob(".*"))
     finally:
         shutil.rmtree(cache)
-
-
-NEVER = """
-import time
-seed = int(sys.argv[sys.argv.index("--seed") + 1])
-if seed in {seeds}:
-    log = open("top.tim", "w")
-    for n in range(1, {rounds} + 1):
-        print(f"Info:     iter={{n}} wires=18597 overused=2 overuse=2 archfail=NA", file=log)
-    log.flush()
-    time.sleep({seconds})
-"""
-
-
-def never_ends(fake, seeds, rounds=1_000, seconds=60):
-    fake("nextpnr-ice40", NEVER.format(seeds=seeds, rounds=rounds, seconds=seconds)
-         + nextpnr("30.5"))
-
-
-@pytest.fixture
-def often(monkeypatch):
-    """Looks at the tools are frequent."""
-    monkeypatch.setattr(stages, "LOOK", 0.1)
-
-
-def test_a_placement_that_finds_no_routes_gives_way_to_the_next(fake, folder, often):
-    never_ends(fake, seeds=[1])
-    lines, start = [], time.monotonic()
-    found = fake.build(folder, progress=lines.append)
-    assert time.monotonic() - start < 30
-    assert fake.runs() == ["yosys", "nextpnr-ice40 1", "nextpnr-ice40 2", "icepack"]
-    assert (found.seed, found.seeds) == (2, 1)
-    assert "nextpnr-ice40 would never end: after 1,000 rounds, 2 wires are still wanted by two " \
-           "nets" in lines
-    assert "iter=1000 " in (folder / "top.log").read_text()
-    assert fake.build(folder).cached
-    assert not list(fake.cache.rglob(".*"))
-
-
-def test_no_placement_finds_routes(fake, folder, often):
-    never_ends(fake, seeds=[1, 2, 3])
-    with pytest.raises(CheckFailed, match=r"^nextpnr-ice40 would never end: after 1,000 rounds, .*"
-                                          r"\(log: .*top.log\)$"):
-        fake.build(folder)
-    assert (folder / "top.log").read_text().count("iter=1000 ") == 3
-    assert not (folder / "top.bin").exists()
-
-
-def test_the_best_of_those_that_end(fake, folder, often):
-    never_ends(fake, seeds=[2])
-    found = fake.build(folder, seeds=3)
-    assert (found.seed, found.seeds) == (1, 2)
-
-
-def test_routing_may_take_a_while(fake, folder, often):
-    never_ends(fake, seeds=[1], rounds=999, seconds=0.5)
-    assert fake.build(folder).seed == 1
