@@ -3,7 +3,6 @@
 from amaranth import *
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from model.convergence import ALWAYS, LEVELS
 
@@ -16,7 +15,7 @@ __all__ = ["Convergence", "REGION", "words"]
 RATES, UNTIL = 0, LEVELS   # a word for each level
 WINDOW, LAST, LEVEL, SAMPLES, COUNTED, ERRORS, BEFORE = range(2 * LEVELS, 2 * LEVELS + 7)
 
-REGION = bus.Region(bus.WORD, 1 << ceil_log2(BEFORE + 1))
+REGION = bus.Region(bus.WORD, 4 * LEVELS)   # which is all of them, and a power of two
 
 
 def words(control):

@@ -66,6 +66,16 @@ def test_a_store_is_a_memory_and_its_access():
         blocks.buffer(20, 5_000, ICE40)[1] + blocks.access(Region(20, 5_000)))
 
 
+def test_tables_of_adders_and_registers():
+    for family, sums, running, alone in (("ice40", [4, 5], [4, 4, 5], 7),
+                                         ("ecp5", [6, 8], [6, 6, 6], 0),
+                                         ("gowin", [4, 5], [4, 4, 5], 0)):
+        assert [blocks.sum_luts(bits, family) for bits in (4, 5)] == sums
+        assert [blocks.running_luts(bits, dull, family)
+                for bits, dull in ((4, 0), (4, 1), (5, 0))] == running
+        assert blocks.lone(7, family) == alone
+
+
 def test_edges():
     assert blocks.buffer(36, 512, ECP5, 4) == (1, 0)
     assert blocks.buffer(31, 48, ECP5) == (1, 0)

@@ -13,6 +13,7 @@ from gateware.serial_folding import SerialFolding
 from model.compend import Serial
 from model.encoder import BitSerial, Threshold
 from model.network import Shape
+from model.stochastic import Stochastic
 
 from . import strategies
 
@@ -252,6 +253,11 @@ def test_too_many_images_for_small_layers_are_refused():
     with pytest.raises(ValueError, match="^Batch must be smaller than 3 for layers as small as "):
         fit(shape_of(Threshold(1), 9, 2, 9), UP5K, batch=3)
     assert fit(shape_of(Threshold(1), 4, 3, 2), UP5K, batch=None).batch <= 2
+    # Planes that are drawn one behind another are the hardware's own, and bring no other words.
+    drawn = Shape(Stochastic(2), (5, 9, 9), 0, 16)
+    assert fit(drawn, UP5K, batch=5).batch == 5
+    with pytest.raises(ValueError, match="^Batch must be smaller than 6 for layers as small as "):
+        fit(drawn, UP5K, batch=6)
 
 
 def test_block_ram_is_wide_where_it_runs_out():

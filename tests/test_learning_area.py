@@ -47,3 +47,11 @@ def test_choices_and_draws():
 def test_digits():
     assert estimate(ICE40, storage="spram") == Estimate(4_401, 20, 4)
     assert estimate(ECP5) == Estimate(4_785, 15)
+    # With a single group, no signs or changes are kept in memories.
+    assert estimate(ECP5, pe=128) == Estimate(10_708, 41)
+    assert estimate(ECP5, pe=64) == Estimate(7_830, 25)
+    assert estimate(ICE40, pixels=2) == Estimate(4_626, 40)
+    assert estimate(ICE40, rows=4) == Estimate(7_154, 70)
+    assert estimate(ECP5, replace(SPEC, noise=9)) == Estimate(4_872, 15)
+    assert estimate(ECP5, replace(SPEC, forward="sign")) == Estimate(4_457, 15)
+    assert estimate(ECP5, replace(SPEC, bits=11)) == Estimate(5_198, 20)

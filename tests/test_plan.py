@@ -82,6 +82,13 @@ def test_what_cannot_be_filled_at_power_up():
     assert Plan(LARGE, uniform(LARGE, pe=1, simd=1)).fills
 
 
+def test_whether_anything_is_in_spram():
+    for storage, found in (("spram", True), (("spram", "block"), True), (("block", "spram"), True),
+                           ("block", False), ("logic", False)):
+        mapping = uniform(LARGE, pe=1, simd=1, storage=storage)
+        assert Plan(LARGE, mapping).in_spram == found
+
+
 def test_cycles_are_those_of_one_round_unless_said():
     plan = Plan(LARGE, uniform(LARGE, pe=3, simd=5))
     cycles = [cost.cycles(plan.mapping, 4, rounds) for rounds in (1, 2, 3)]

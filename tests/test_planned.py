@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from gateware.planned import Planned
+from gateware.planned import Placed, Planned
 
 
 class Stub(Planned):
@@ -18,3 +18,12 @@ def test_a_component_says_what_its_plan_does():
     assert stub.image == {"rows": [1]} and stub.plan is stub._plan
     assert stub.cycles(3) == (3, 1, None)
     assert stub.cycles(3, 2, (4,)) == (3, 2, (4,))
+
+
+def test_a_plan_has_places():
+    class Plan(Placed):
+        _placed = {"control": SimpleNamespace(base=9), "rows": SimpleNamespace(base=4)}, 5
+
+    plan = Plan()
+    assert (plan.regions, plan.addr_width, plan.control_address) == (plan._placed[0], 5, 9)
+    assert plan.plan is plan

@@ -12,7 +12,7 @@ from model.sign_update import Learner, SignUpdate
 
 from .test_first_crossbar import bits
 from .test_sign_update import contents
-from .traffic import ports, simulate
+from .traffic import ports, registers, simulate
 
 
 SPEC = SignUpdate(3, 8, 3, bits=5, bias=2)
@@ -100,3 +100,13 @@ def test_what_there_is(noise):
             {"second": 3, "copy": 3, "draws_pulses": 0} | faults).items() for port, width in (
                 ("addr", addr), ("w_en", 1), ("w_data", 32), ("r_en", 1), ("r_data", 32),
                 ("r_valid", 1))}}
+
+
+@pytest.mark.parametrize("pe, rows, part, group", [
+    (8, 1, 3, None), (8, 2, 2, None), (8, 8, None, None), (4, 1, 2, 1), (2, 2, None, 2)])
+def test_registers_hold_what_they_may_be_and_no_more(pe, rows, part, group):
+    dut = SecondCrossbar(LearningFolding(SPEC, pe=pe, rows=rows), image={})
+    found = registers(dut)
+    widths = {"part": part, "group": group, "word": ((8 + SPEC.bias - 1) // rows).bit_length()}
+    for name, width in widths.items():
+        assert found.get(name, (None,))[0] == width, name

@@ -1,10 +1,15 @@
 # amaranth: UnusedElaboratable=no
 """Rows in SPRAM, in cells of an iCE40 and elsewhere."""
 
+from unittest import mock
+
+import gateware.spram
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment, Instance, Module, Value
 from hypothesis import given, strategies as st
 
+from gateware.family import Target
 from gateware.spram import Spram, blocks
 
 from .cells import needs_verilator, run
@@ -88,6 +93,18 @@ def test_how_many_blocks_rows_take():
 def test_ports_are_as_wide_as_they_have_to_be():
     assert ports(Spram(width=33, depth=9)) == {
         "en": 1, "addr": 4, "w_en": 2, "w_data": 32, "data": 33}
+
+
+def test_ports_of_a_block_are_as_wide_as_those_of_the_cell():
+    m = Module()
+    m.submodules.dut = Spram(width=21, depth=9)
+    with mock.patch.object(gateware.spram, "Instance", wraps=Instance) as made:
+        Fragment.get(m, Target("ice40"))
+    assert len(made.call_args_list) == 2
+    for call in made.call_args_list:
+        found = {name[2:]: len(Value.cast(port)) for name, port in call.kwargs.items()}
+        assert found == {"CLOCK": 1, "ADDRESS": 14, "CHIPSELECT": 1, "WREN": 1, "MASKWREN": 4,
+                         "DATAIN": 16, "STANDBY": 1, "SLEEP": 1, "POWEROFF": 1, "DATAOUT": 16}
 
 
 @pytest.mark.parametrize("width, depth, message", [
