@@ -43,6 +43,20 @@ def test_rows_are_added_or_taken_away(rows, classes, bits, signs, data):
     simulate(dut, tb)
 
 
+def test_counters_are_numbers_unless_told_otherwise():
+    dut = ClassSums(rows=1, classes=1, bits=4, few=1, score_bits=9)
+
+    async def tb(ctx):
+        ctx.set(dut.counters, [[-5]])
+        for en in 1, 0:
+            ctx.set(dut.en, en)
+            ctx.set(dut.first, en)
+            await ctx.tick()
+        assert list(ctx.get(dut.scores)) == [5]   # and taken away, without a sign
+
+    simulate(dut, tb)
+
+
 def test_what_there_is():
     assert ports(ClassSums(rows=2, classes=3, bits=4, few=1, score_bits=9)) == {
         "counters": 24, "signs": 2, "en": 1, "first": 1, "last": 1, "scores": 27}

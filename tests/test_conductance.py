@@ -100,6 +100,7 @@ def test_nothing_is_wider_than_it_has_to_be(tmp_path):
         "en": 1, "addr": 3, "data": 40, "pulse": 1, "up": 5, "down": 5, "bus_addr": 4,
         "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1}
     assert memories(dut) == {"cells_0": (32, 5), "cells_1": (8, 5)}
+    assert ports(Conductance(count=5, bits=8, depth=8))["addr"] == 3
 
     async def tb(ctx):
         assert await held(ctx, dut.bus, dut.region) == [0] * 5

@@ -220,6 +220,20 @@ def test_without_rows_all_is_zero():
     simulate(dut, tb)
 
 
+def test_an_answer_comes_once_and_only_when_asked():
+    dut, seen = gateware.convergence.Convergence(init=[7] * REGION.depth), []
+
+    async def tb(ctx):
+        for cycle in range(24):
+            ctx.set(dut.sample, cycle == 12)
+            ctx.set(dut.bus.r_en, cycle in (8, 13))   # the second time it is at work
+            seen.append(ctx.get(dut.bus.r_valid))
+            await ctx.tick()
+
+    simulate(dut, tb)
+    assert not any(seen[:9]) and seen[9:12] == [1, 0, 0] and sum(seen[12:]) == 1
+
+
 @pytest.mark.parametrize("apart", range(4))
 def test_no_word_that_a_host_writes_is_lost(apart):
     """However far one comes after the one before, whose rate may still be looked up."""

@@ -1,7 +1,10 @@
 # amaranth: UnusedElaboratable=no
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from amaranth.hdl import Module, ResetInserter, Signal
 from hypothesis import given, strategies as st
 
 import gateware.draws
@@ -77,7 +80,24 @@ def test_it_has_the_members_that_it_needs():
     assert ports(gateware.draws.Draws(Lfsr(9), count=3)) == {
         "o": 24, "en": 1, "bus_addr": 0, "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1,
         "bus_r_data": 32, "bus_r_valid": 1}
+    assert ports(gateware.draws.Draws(Lfsr(9), count=3, fewer=2))["few"] == 1
     assert (REGION.width, REGION.depth) == (32, 1)
+
+
+def test_a_reset_does_not_draw_again_what_was_drawn():
+    m, reset = Module(), Signal()
+    dut, twin = gateware.draws.Draws(Lfsr(9), count=3), Draws(Lfsr(9))
+    m.submodules.dut = ResetInserter(reset)(dut)
+
+    async def tb(ctx):
+        for value in 0, 1, 0:
+            ctx.set(reset, value)
+            ctx.set(dut.en, not value)
+            assert list(ctx.get(dut.o)) == Draws(replace(Lfsr(9), seed=twin.state)).take(3).tolist()
+            twin.take(0 if value else 3)
+            await ctx.tick()
+
+    simulate(m, tb)
 
 
 @pytest.mark.parametrize("width, given_, message", [

@@ -51,6 +51,19 @@ def test_counters_are_numbers_unless_told_otherwise():
     simulate(dut, tb)
 
 
+def test_sums_may_be_as_far_from_zero_as_they_have_bits():
+    dut = HiddenSums(count=2, bits=4, sum_bits=5, filter=2)
+
+    async def tb(ctx):
+        ctx.set(dut.counters, [7, -8])
+        ctx.set(dut.en, 1)
+        for _ in range(2):
+            await ctx.tick()
+            assert (ctx.get(dut.signs), ctx.get(dut.near)) == (0b01, 0)   # 14 and −16 at last
+
+    simulate(dut, tb)
+
+
 def test_what_there_is():
     assert ports(HiddenSums(count=3, bits=5, sum_bits=9, filter=4)) == {
         "counters": 15, "en": 1, "clear": 1, "signs": 3, "near": 3}

@@ -8,7 +8,7 @@ from gateware.judge import LABEL, Judge
 from sim.bench import drain
 
 from . import strategies
-from .traffic import ports, simulate
+from .traffic import ports, registers, simulate
 
 
 @given(classes=st.integers(2, 6), margin=st.one_of(st.integers(0, 9), st.integers(13, 20)),
@@ -85,6 +85,9 @@ def test_what_there_is():
     assert ports(Judge(classes=5, score_bits=9, margin=1)) == {
         "start": 1, "release": 1, "busy": 1, "label": 8, "scores": 45, "o_payload": 13,
         "o_valid": 1, "o_ready": 1, "done": 1, "learns": 1, "known": 1, "wrong": 1, "rival": 3}
+    # And no number of a class that there is not.
+    assert ports(Judge(classes=8, score_bits=9, margin=1))["rival"] == 3
+    assert registers(Judge(classes=8, score_bits=9, margin=1))["place"] == (3, 0)
 
 
 @pytest.mark.parametrize("given_, message", [

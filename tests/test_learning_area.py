@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 
 from boards import catalog
 from gateware import learning_area
@@ -52,6 +53,19 @@ def test_digits():
     assert estimate(ECP5, pe=64) == Estimate(7_830, 25)
     assert estimate(ICE40, pixels=2) == Estimate(4_626, 40)
     assert estimate(ICE40, rows=4) == Estimate(7_154, 70)
-    assert estimate(ECP5, replace(SPEC, noise=9)) == Estimate(4_872, 15)
-    assert estimate(ECP5, replace(SPEC, forward="sign")) == Estimate(4_457, 15)
-    assert estimate(ECP5, replace(SPEC, bits=11)) == Estimate(5_198, 20)
+
+
+WIDE = {"pe": 16, "rows": 4, "pixels": 4}
+
+
+@pytest.mark.parametrize("resources, spec, layout, luts, blocks", [
+    (ICE40, SignUpdate(1_020, 64, 10), WIDE, 7_577, 182),
+    (ECP5, SignUpdate(1_020, 64, 10), {}, 4_648, 42),
+    (ICE40, replace(SPEC, forward="sign"), WIDE, 6_990, 76),
+    (ICE40, replace(SPEC, filter=256), {}, 4_593, 40),
+    (ECP5, replace(SPEC, noise=9), {}, 4_872, 15),
+    (ECP5, replace(SPEC, bits=11), {}, 5_198, 20),
+    (ECP5, SignUpdate(64, 128, 16), {}, 5_544, 17),
+    (ECP5, SignUpdate(64, 128, 17), {}, 5_534, 20)])
+def test_rules_and_layouts(resources, spec, layout, luts, blocks):
+    assert estimate(resources, spec, **layout) == Estimate(luts, blocks)

@@ -100,6 +100,8 @@ def test_what_there_is(noise):
             {"second": 3, "copy": 3, "draws_pulses": 0} | faults).items() for port, width in (
                 ("addr", addr), ("w_en", 1), ("w_data", 32), ("r_en", 1), ("r_data", 32),
                 ("r_valid", 1))}}
+    four = ports(SecondCrossbar(LearningFolding(replace(SPEC, classes=4), pe=4), image={}))
+    assert four["label"] == four["rival"] == 2
 
 
 @pytest.mark.parametrize("pe, rows, part, group", [
