@@ -7,9 +7,9 @@ NumPy and machine code (Numba's) take turns on the first images of a training se
 asked for, in their order; rates of convergence are gone through in the course of them. Time is what
 the processor spent on it, on one thread, compiling left out; the best round of each counts. The
 hardware's cycles are computed from the steps of these very images, at a clock that a bitstream of
-it has met (``ohmbit trainer``): an image takes as many as
-:class:`gateware.learning_folding.LearningFolding` says, or as many as its words take to come in.
-What a host needs to bring images is left out.
+it has met (``ohmbit trainer``): from the first word of the first image until the last one has been
+learned, as :class:`gateware.learning_plan.LearningPlan` says. What a host needs to bring images is
+left out.
 """
 
 import argparse
@@ -18,14 +18,14 @@ import math
 import pathlib
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from gateware.learning_folding import LearningFolding
+from gateware.learning_plan import LearningPlan
 from model import data
 from model.compiled_learner import CompiledLearner, can_compile
 from model.convergence import Convergence
@@ -52,13 +52,14 @@ class Design(NamedTuple):
 
 DESIGNS = (
     Design("icebreaker", 24, 128, {"pe": 8, "rows": 1, "pixels": 1, "storage": "spram"}),
-    Design("ulx3s-85f", 30, 300, {"pe": 20, "rows": 1, "pixels": 1}),
+    Design("ulx3s-85f", 30, 300, {"pe": 150, "rows": 3, "pixels": 2}),
 )
 
 
-def cycles(folding: LearningFolding, steps: Iterable[Step]) -> float:
+def cycles(folding: LearningFolding, steps: Sequence[Step]) -> float:
     """Of an image, on average, when images press."""
-    return float(np.mean([max(folding.cycles(step), folding.loads) for step in steps]))
+    taken = tuple(folding.cycles(step) for step in steps)
+    return LearningPlan(folding).cycles(len(steps), taken=(taken,)) / len(steps)
 
 
 def measure(dataset: data.Dataset, count: int, rounds: int) -> list[dict[str, Any]]:

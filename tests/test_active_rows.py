@@ -11,7 +11,7 @@ from model.sign_update import SignUpdate
 from sim.bench import feed
 
 from . import strategies
-from .traffic import memories, ports, read, simulate
+from .traffic import memories, ports, read, registers, simulate
 
 
 def component(spec, pixels):
@@ -40,6 +40,9 @@ def test_rows_are_those_that_the_model_draws(inputs, bias, pixels, images, dark,
     spec = SignUpdate(inputs, 1, 2, bias=bias, seed=seed)
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 256, (images, inputs)) * (rng.random((images, inputs)) > dark)
+    # Some meet their own value, and are not drawn.
+    drawn = Draws(spec.lfsrs["bits"]).take(x.size).reshape(x.shape)
+    x = np.where(rng.random(x.shape) < 0.2, drawn, x)
     dut, twin = component(spec, pixels), Draws(spec.lfsrs["bits"])
 
     async def producer(ctx):
@@ -118,3 +121,12 @@ def test_what_there_is():
         "draws_bus_w_data": 32, "draws_bus_r_en": 1, "draws_bus_r_data": 32,
         "draws_bus_r_valid": 1}
     assert memories(dut) == {"cells": (16, 256)}
+
+
+def test_registers_hold_what_they_may_be_and_no_more():
+    dut = component(SignUpdate(56, 1, 2, bias=8), 8)   # eight words, and as many rows in each
+    assert ports(dut)["o_payload"] == 6 + 1
+    expected = {"full": 2, "bank": 1, "index": 3, "kept": 3, "turn": 1, "place": 4, "loads": 1}
+    found = registers(dut)
+    assert {name: found[name] for name in expected} \
+        == {name: (width, 0) for name, width in expected.items()}
