@@ -1,5 +1,8 @@
 """Boards that learn: through their pins, as a netlist, and as bitstreams."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -17,6 +20,7 @@ from ohmbit.commands.build import clocked_board
 from ohmbit.inputs import choose_board
 from ohmbit.rules import Wanted
 from ohmbit.trainers import choose_folding
+from sim import tools
 from sim.netlist_engine import NetlistEngine
 
 
@@ -76,3 +80,21 @@ def test_netlists_learn_digits(board):
     engine.load(Trainer(plan))
     found, expected = learned(engine, plan, 40)
     assert found == expected
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif("OHMBIT_DATA" not in os.environ,
+                    reason="MNIST: set OHMBIT_DATA to a folder with mnist/")
+@pytest.mark.timeout(5_400)   # of which most goes into routing block RAMs
+@pytest.mark.parametrize("board, mhz, cycles, options", [
+    ("icebreaker", 24, 10_000, ()),
+    ("ulx3s-85f", 30, 700, ("--hidden", "300", "--clock", "30", "--target-cycles", "700"))])
+def test_bitstreams_that_learn_mnist(ohmbit_, board, mhz, cycles, options):
+    for tool in catalog.find(board).family.tools:
+        if tools.find(tool) is None:
+            pytest.skip(f"{tool}: {tools.TOOLS[tool].get}")
+    found = ohmbit_("trainer", "mnist", "--board", board, *options, "--json").json
+    assert found["clock_mhz"] == mhz <= found["fmax_mhz"]
+    assert found["cycles_per_update"] <= cycles
+    assert found["luts"] <= found["luts_available"]
+    assert pathlib.Path(found["bitstream"]).exists()
