@@ -78,8 +78,9 @@ ROUND  = re.compile(r"iter=(\d+) wires=\d+ overused=(\d+)")
 ROUNDS = 1_000   # of routing
 
 STEP  = re.compile(r"^Info: +(\d+) \| +\d+ +\d+ \| +\d+ +\d+ \| +(\d+)\|", re.M)
-STEPS = 20_000     # of routing: enough to tell how it gets on
-MOST  = 200_000    # that may be left
+STEPS = 20_000    # of routing: enough to tell how it gets on
+MOST  = 200_000   # that may be left
+MANY  = 20_000    # routes still to be found: with fewer the end is near
 
 
 def contended(said: str) -> str:
@@ -87,8 +88,8 @@ def contended(said: str) -> str:
 
     Its second router gives way to nothing but its own costs: now and then two nets go on for ever
     taking a wire from one another. A full chip took 70 rounds. Its first one takes up again what
-    another route was in the way of: on a design of 25,000 look-up tables most steps were of that
-    kind, and it would have taken hours.
+    another route was in the way of: on a design of 25,000 look-up tables nearly half of its steps
+    were of that kind, and it would have taken hours.
     """
     rounds = ROUND.findall(said)
     if rounds and int(rounds[-1][0]) >= ROUNDS:
@@ -97,6 +98,6 @@ def contended(said: str) -> str:
     if not steps or steps[-1][0] < STEPS:
         return ""
     (first, before), (last, left) = steps[0], steps[-1]
-    if left * (last - first) <= MOST * (before - left) or left < STEPS:
+    if left * (last - first) <= MOST * (before - left) or left < MANY:
         return ""
     return f"after {last:,} steps, {left:,} routes are still to be found, and hardly fewer"

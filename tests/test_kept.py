@@ -20,20 +20,10 @@ from boards.project import Project
 from model.errors import CheckFailed
 from sim import tools
 
-from .fake_tools import Echo, FakeTools, nextpnr
+from .fake_tools import Echo, nextpnr
 
 
 ALL = ["yosys", "nextpnr-ice40 1", "icepack"]
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    return FakeTools(tmp_path, monkeypatch, once=True)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "build"
 
 
 def stage(fake, name):

@@ -12,17 +12,7 @@ from boards.report import contended
 from model.errors import CheckFailed
 from sim import tools
 
-from .fake_tools import Echo, FakeTools, nextpnr
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    return FakeTools(tmp_path, monkeypatch, once=True)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "build"
+from .fake_tools import Echo, nextpnr
 
 
 NEVER = """

@@ -14,21 +14,11 @@ from boards.catalog import BOARDS
 from boards.ice40 import ICE40
 from model.errors import CheckFailed, InputError
 
-from .fake_tools import FakeTools, nextpnr
+from .fake_tools import nextpnr
 
 
 # At a low rate, every clock has a divisor.
 ICEBREAKER = dataclasses.replace(BOARDS["icebreaker"], baud=115_200)
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    return FakeTools(tmp_path, monkeypatch, once=True)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "build"
 
 
 def test_a_clock_is_the_nearest_that_the_pll_makes():

@@ -12,7 +12,7 @@ from gateware.learning_folding import LearningFolding
 from gateware.learning_plan import LearningPlan
 from gateware.trainer import Trainer
 from model import data
-from model.errors import CheckFailed
+from model.errors import CheckFailed, InputError
 from model.network import Network
 from model.sign_update import Learner, SignUpdate
 from ohmbit.trainers import Beside
@@ -119,6 +119,16 @@ def test_bad_options(ohmbit_, few, options, message):
     outcome = ohmbit_("learn", few, "--hidden", "8", *options)
     assert outcome.refusal.startswith(message)
     assert not pathlib.Path("few-learned.npz").exists()
+
+
+@pytest.mark.parametrize("options, rate", [([], 3_000_000), (["--baud", "1500000"], 1_500_000)])
+def test_a_board_is_talked_to_at_its_rate(ohmbit_, few, monkeypatch, options, rate):
+    def opened(path, baud):
+        raise InputError(f"{path} at {baud}")
+
+    monkeypatch.setattr("ohmbit.trainers.Driver.open", opened)
+    outcome = ohmbit_("learn", few, "--engine", "board", "--port", "/dev/x", *options)
+    assert outcome.refusal == f"/dev/x at {rate}"
 
 
 def fake_tools(monkeypatch, seen):
