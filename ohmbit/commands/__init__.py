@@ -8,6 +8,7 @@ from .demo import demo
 from .doctor import doctor
 from .eval import eval
 from .flash import flash
+from .import_ import import_
 from .learn import learn
 from .run import run
 from .sensitivity import sensitivity
@@ -21,9 +22,9 @@ from .verilog import verilog
 __all__ = ["COMMANDS", "SETTINGS"]
 
 
-COMMANDS = {function.__name__: function for function in (
-    demo, train, learn, eval, tile, simulate, sensitivity, cost, verilog, build, trainer, flash,
-    run, boards, doctor, bench)}
+COMMANDS = {function.__name__.rstrip("_"): function for function in (
+    demo, train, learn, import_, eval, tile, simulate, sensitivity, cost, verilog, build, trainer,
+    flash, run, boards, doctor, bench)}
 
 # Of how arguments are read, where that is not as usual.
 SETTINGS = {"bench": _bench}

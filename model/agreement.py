@@ -1,0 +1,113 @@
+"""Whether an imported network computes what its graph does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .dense import Dense
+from .onnx_graph import ROWS
+from .qonnx import Imported
+from .scores import argmax
+
+
+__all__ = ["Agreement", "Part", "agreement"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A number in which the two part.
+
+    Parameters
+    ----------
+    node : :class:`str`
+        Whose output it is, in the graph; or "class".
+    image, neuron : :class:`int`
+    got, expected : :class:`int`
+        What the network has, and what the graph has, as an integer.
+    distance : :class:`int`, or None
+        Of an activation, how far the accumulator is from the threshold of that neuron which is
+        nearest: 0 or more if it reaches it.
+    """
+
+    node: str
+    image: int
+    neuron: int
+    got: int
+    expected: int
+    distance: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.distance is None else \
+            f", its sum {abs(self.distance)} {'below' if self.distance < 0 else 'above'} the " \
+            "threshold"
+        return f"{self.node}, image {self.image}, neuron {self.neuron}{where}: {self.got} " \
+               f"instead of {self.expected}"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many numbers were compared, and in which the two part.
+
+    Parameters
+    ----------
+    images : :class:`int`
+    sums, activations, classes : :class:`int`
+        Compared: what products gave, what layers gave, and what images were taken for.
+    parts : tuple of :class:`Part`
+        For some images at a time from the first layer on.
+    """
+
+    images: int
+    sums: int
+    activations: int
+    classes: int
+    parts: tuple[Part, ...]
+
+
+def agreement(imported: Imported, images: np.ndarray) -> Agreement:
+    """Execute the graph for images, with the qonnx package, and compare all that comes of them.
+
+    Products are compared as the accumulators that they are nearest to. Which class an image is
+    taken for is compared in place of scores, which have the order of the graph's, but other units.
+
+    Parameters
+    ----------
+    imported : :class:`model.qonnx.Imported`
+    images : array of integers, images × pixels
+    """
+    graph, network = imported.graph, imported.network
+    nodes = graph.chain
+    tensors = {node.output[0]: n for n, node in enumerate(nodes)}
+    sums = activations = classes = 0
+    parts: list[Part] = []
+    for start in range(0, len(images), ROWS):
+        x = images[start:start + ROWS]
+        trace = network.trace(x)
+        real = graph.tensors(nodes, imported.input(x))
+        for n, (step, product) in enumerate(zip(imported.steps, graph.products, strict=True)):
+            layer = network.all_layers[n]
+            last = [product.name, *step.following][-1]
+            given = real[tensors[[product.output, *(node.output[0] for node in product.nodes)][-1]]]
+            name = f"layer{n}" if isinstance(layer, Dense) else "scores"
+            acc = trace[f"{name}.acc"]
+            sums += acc.size
+            parts += _parts(step.name, start, acc, step.acc(real[tensors[product.output]]))
+            if isinstance(layer, Dense) and step.levels is not None:
+                activations += acc.size
+                parts += _parts(last, start, trace[f"{name}.bits"], step.levels.index(given),
+                                acc - layer.thresholds)
+            else:
+                classes += len(x)
+                parts += _parts("class", start, argmax(trace["scores"])[:, None],
+                                argmax(given.reshape(acc.shape))[:, None])
+    return Agreement(len(images), sums, activations, classes, tuple(parts))
+
+
+def _parts(node: str, start: int, got: np.ndarray, expected: np.ndarray,
+           distance: np.ndarray | None = None) -> Iterator[Part]:
+    expected = expected.reshape(got.shape)
+    for image, neuron in np.argwhere(got != expected).tolist():
+        yield Part(node, start + image, neuron, int(got[image, neuron]),
+                   int(expected[image, neuron]),
+                   None if distance is None else int(distance[image, neuron]))

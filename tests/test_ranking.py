@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from model.errors import InputError
+from model.ranking import GAIN_BITS, ranking
+
+
+def order(real, whole, low, high):
+    """Whether every two classes compare alike, for all of their accumulators."""
+    for a in range(len(low)):
+        for b in range(a + 1, len(low)):
+            x, y = np.arange(low[a], high[a] + 1)[:, None], np.arange(low[b], high[b] + 1)
+            # The first class wins ties.
+            if ((real(a, x) >= real(b, y)) != (whole(a, x) >= whole(b, y))).any():
+                return False
+    return True
+
+
+@given(st.data())
+def test_no_class_changes(data):
+    classes = data.draw(st.integers(1, 4))
+    numbers = st.integers(-30, 30)
+    low = np.array(data.draw(st.lists(numbers, min_size=classes, max_size=classes)))
+    high = low + data.draw(st.integers(0, 20))
+    quarters = st.integers(-40, 40)
+    slope = np.array(data.draw(st.lists(st.integers(-12, 12), min_size=classes, max_size=classes))
+                     if data.draw(st.booleans()) else [data.draw(st.integers(1, 12))] * classes)
+    offset = np.array(data.draw(st.lists(quarters, min_size=classes, max_size=classes))) / 4
+    scale = np.float32(data.draw(st.floats(2 ** -6, 2 ** 6, width=32)))
+
+    def real(acc):
+        return ((slope * acc + offset) * scale).astype(np.float32)
+
+    try:
+        gain, bias = ranking(real, low, high, "MatMul_3")
+    except InputError:
+        # Only different slopes can be out of reach.
+        assert len(set(slope.tolist())) > 1
+        return
+    assert gain.dtype == bias.dtype == np.int64
+    assert order(lambda n, acc: real(acc[..., None])[..., n],
+                 lambda n, acc: gain[n] * acc + bias[n], low, high)
+
+
+def test_one_scale_for_all_needs_no_gain():
+    gain, bias = ranking(lambda acc: np.float32(.0412) * acc + np.float32(-1.1), np.full(10, -64),
+                         np.full(10, 64), "MatMul_3")
+    assert gain.tolist() == [1] * 10 and bias.tolist() == [0] * 10
+
+
+def test_ties_go_to_the_first_class():
+    """Half a step between two classes is as good as a whole one, in one direction alone."""
+    gain, bias = ranking(lambda acc: acc + np.array([0.0, 0.5, 0.0]), np.full(3, -4), np.full(3, 4),
+                         "MatMul_3")
+    sums = np.zeros((1, 3), dtype=int) + np.arange(-4, 5)[:, None]
+    scores = gain * sums + bias
+    assert (scores.argmax(axis=1) == 1).all()
+
+
+def test_refuses_what_no_gains_keep_in_order():
+    slopes = np.array([1.0, 1.0 + 2.0 ** -(GAIN_BITS + 3)])
+    with pytest.raises(InputError, match="scores of MatMul_3 .* could change"):
+        ranking(lambda acc: slopes * acc, np.zeros(2, int), np.full(2, 2 ** 18), "MatMul_3")
