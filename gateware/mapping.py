@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from model.errors import InputError
 from model.stochastic import Stochastic
 
 from . import cost
@@ -86,6 +87,9 @@ class Mapping:
 
 def sizes(shape):
     """Inputs, outputs and gains of each layer of a network's shape."""
+    if shape.few:
+        raise InputError("layers of few bits are simulated by the golden model alone so far: "
+                         "there is no hardware of them")
     for n, (inputs, outputs) in enumerate(pairwise(shape.sizes)):
         yield inputs, outputs, shape.planes_of(n)[0]
 

@@ -78,16 +78,16 @@ class Network:
         """Whether layers of weights of several bits fit where they are."""
         last = len(self.layers)
         for n, layer in enumerate(self.all_layers):
+            binary = not isinstance(layer, Compend) and _binary(layer)
+            if self._apart and not binary:
+                raise ValueError("Samples must not be kept apart where weights or activations have "
+                                 "several bits")
             if not isinstance(layer, Compend):
                 continue
-            if self._apart:
-                raise ValueError("Samples must not be kept apart where weights have several bits")
             if n == 0 and not isinstance(self.encoder, BitSerial):
                 raise ValueError("Encoder must give whole pixels to a layer of weights of several "
                                  f"bits: a BitSerial, not {type(self.encoder).__name__}")
-            before = self.layers[n - 1] if n else None
-            bits = self.encoder.bits if n == 0 else \
-                before.output_bits if isinstance(before, Compend) else 1
+            bits = self.encoder.bits if n == 0 else self.layers[n - 1].output_bits
             if layer.input_bits != bits:
                 raise ValueError(f"Activations must have the {bits} bits in layer {n} that come "
                                  f"there, not {layer.input_bits}")
@@ -129,11 +129,15 @@ class Network:
                        for layer in self.all_layers)
         gain_bits, score_bits = (0, 16 if self.scores.serial.acc_bits <= 16 else SCORE_BITS) \
             if isinstance(self.scores, Compend) else (self.scores.gain_bits, self.scores.score_bits)
+        few = tuple((1, 1) if isinstance(layer, Compend) else
+                    (layer.weight_bits, layer.output_bits if isinstance(layer, Dense) else 1)
+                    for layer in self.all_layers)
         return Shape(self.encoder,
                      (self.inputs, *(layer.outputs for layer in self.all_layers)),
                      gain_bits, score_bits,
                      () if all(layer.exact for layer in binary) else self.tiles,
-                     serial if any(serial) else ())
+                     serial if any(serial) else (),
+                     few if set(few) != {(1, 1)} else ())
 
     @property
     def tiles(self) -> tuple[tuple[int | None, str | int], ...]:
@@ -150,12 +154,12 @@ class Network:
 
         :exc:`InputError` where some have several bits.
         """
+        several = [str(n) for n, layer in enumerate(self.all_layers)
+                   if isinstance(layer, Compend) or not _binary(layer)]
         layers = tuple(layer for layer in self.layers if isinstance(layer, Dense))
-        if isinstance(self.scores, Compend) or len(layers) < len(self.layers):
-            serial = [str(n) for n, layer in enumerate(self.all_layers)
-                      if isinstance(layer, Compend)]
-            raise InputError(f"{what} is for binary weights, and those of layer "
-                             f"{', '.join(serial)} have several bits: take a network of binary "
+        if several or isinstance(self.scores, Compend):
+            raise InputError(f"{what} is for binary weights and activations, and those of layer "
+                             f"{', '.join(several)} have several bits: take a network of binary "
                              "layers")
         return layers, self.scores
 
@@ -203,8 +207,8 @@ class Network:
         :py:`scores.acc` and :py:`scores`; each images × outputs. Where planes are kept apart,
         those of hidden layers are images × planes × outputs.
 
-        Layers of weights of several bits have :py:`layerN.bits` alone, or :py:`layerN.values` where
-        activations are numbers; and scores of such weights :py:`scores` alone.
+        Where activations are numbers they are :py:`layerN.values`. A :class:`model.compend.Compend`
+        has no accumulators here, and as scores :py:`scores` alone.
         """
         x = self._check(images)
         trace: dict[str, np.ndarray] = {}
@@ -217,7 +221,10 @@ class Network:
                     continue
             else:
                 trace[f"layer{n}.acc"] = acc = layer.acc(seen)
-                x = acc >= layer.thresholds
+                x = layer.fired(acc)
+                if layer.output_bits > 1:
+                    trace[f"layer{n}.values"] = x
+                    continue
             trace[f"layer{n}.bits"] = x = x != 0
         seen = self.into(len(self.layers), x)
         if isinstance(self.scores, Compend):
@@ -272,3 +279,8 @@ class Network:
     def load(cls, path: str | os.PathLike[str]) -> "Network":
         """Read what :meth:`save` wrote. Anything else is an :class:`InputError`."""
         return network_file.read(path, cls)
+
+
+def _binary(layer: Dense | Scores) -> bool:
+    """Whether a layer has one bit of each."""
+    return layer.weight_bits == 1 and (isinstance(layer, Scores) or layer.output_bits == 1)

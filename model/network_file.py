@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "read", "write"]
 
 
-FORMATS  = (1, 2, 3)   # the second has tiles, and the third weights of several bits
+FORMATS  = (1, 2, 3, 4)   # with tiles; with weights of several bits; with few bits in crossbars
 ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold, Stochastic)}
 
 Kind = TypeVar("Kind")
@@ -48,6 +48,9 @@ def write(path: str | os.PathLike[str], network: "Network") -> None:
               for layer in network.all_layers]
     if any(serial):
         header |= {"format": 3, "serial": serial, "tiles": network.tiles}
+    if network.shape.few:
+        header |= {"format": 4, "serial": serial, "tiles": network.tiles,
+                   "weight_bits": [bits for bits, _ in network.shape.few]}
     arrays = {"ohmbit": np.array(json.dumps(header))}
     for n, layer in enumerate(network.all_layers):
         arrays |= {f"layer{n}.{name}": values for name, values in _arrays(layer).items()}
@@ -62,7 +65,8 @@ def _arrays(layer: Dense | Scores | Compend) -> dict[str, np.ndarray]:
         shifts = {} if layer.shifts is None else {"shifts": layer.shifts}
         return {"weights": layer.weights.astype("<i4"), "bias": layer.bias, **shifts}
     thresholds = {"thresholds": layer.thresholds} if isinstance(layer, Dense) else {}
-    return {"weights": pack64(layer.weights), **thresholds}
+    weights = pack64(layer.weights) if layer.weight_bits == 1 else layer.weights.astype("<i4")
+    return {"weights": weights, **thresholds}
 
 
 def read(path: str | os.PathLike[str], kind: Callable[..., Kind]) -> Kind:
@@ -102,25 +106,29 @@ def _fields(arrays: "np.lib.npyio.NpzFile") -> tuple[Any, ...]:
     pairs = list(pairwise(header["sizes"]))
     given: dict[str, list[Any]] = {
         "tiles": [(None, "exact")] * len(pairs) if header["format"] == 1 else header["tiles"],
-        "serial": header["serial"] if header["format"] == 3 else [None] * len(pairs)}
+        "serial": header["serial"] if header["format"] >= 3 else [None] * len(pairs),
+        "weight_bits": header["weight_bits"] if header["format"] == 4 else [1] * len(pairs)}
     for name, values in given.items():
         if len(values) != len(pairs):
             raise ValueError(f"{name} of {len(values)} layers are there, not of {len(pairs)}")
     layers: list[Any] = []
-    for n, ((inputs, outputs), (rows, sense), serial) in enumerate(
+    for n, ((inputs, outputs), (rows, sense), serial, weight_bits) in enumerate(
             zip(pairs, *given.values(), strict=True)):
         weights = arrays[f"layer{n}.weights"]
         if serial is not None:
             layers.append(_serial(weights, arrays, f"layer{n}", (outputs, inputs), serial))
             continue
         gains, bipolar = planes_after(encoder, layers[n - 1] if n else None)
-        weights = _unpack64(weights, inputs, outputs)
+        if weight_bits == 1:
+            weights = _unpack64(weights, inputs, outputs)
+        elif weights.shape != (outputs, inputs):
+            raise ValueError(f"weights of {outputs} x {inputs} are missing or of another size")
+        options = {"tile_rows": rows, "sense": sense, "weight_bits": weight_bits}
         layers.append(
-            Scores(weights, arrays["scores.gain"], arrays["scores.bias"], tile_rows=rows,
-                   sense=sense)
+            Scores(weights, arrays["scores.gain"], arrays["scores.bias"], **options)
             if n == len(pairs) - 1 else
-            Dense(weights, arrays[f"layer{n}.thresholds"], tile_rows=rows, sense=sense,
-                  gains=gains, bipolar=bipolar))
+            Dense(weights, arrays[f"layer{n}.thresholds"], gains=gains, bipolar=bipolar,
+                  **options))
     return (encoder, tuple(layers[:-1]), layers[-1], header["dataset"],
             tuple(header["class_names"]))
 

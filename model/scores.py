@@ -13,19 +13,19 @@ __all__ = ["Scores", "argmax"]
 
 @dataclass(frozen=True, eq=False)
 class Scores(Accumulate):
-    """Fully connected layer with binary weights whose accumulators become integer scores.
+    """Fully connected layer with weights of few bits whose accumulators become integer scores.
 
     score = gain · acc + bias, with a gain and a bias for each class.
 
     Parameters
     ----------
     weights : array of :class:`bool`, classes × inputs
-        One row for each class.
+        One row for each class; with :py:`weight_bits`, integers.
     gains, bipolar
         Planes of the inputs. :class:`model.network.Network` sets them where there is no layer
         before this one.
-    tile_rows, sense
-        Tiles, as :class:`model.accumulate.Accumulate` has them.
+    tile_rows, sense, weight_bits
+        Tiles, and bits of a weight, as :class:`model.accumulate.Accumulate` has them.
     gain : array of :class:`int`, classes
         Between −32,768 and 32,767.
     bias : array of :class:`int`, classes
@@ -55,7 +55,7 @@ class Scores(Accumulate):
     @property
     def reach(self) -> int:
         """A bound of the absolute value of each score, and of each figure on the way to it."""
-        return int(np.max(2 * self.top * abs(self.gain) + abs(self.bias)))
+        return int(np.max(2 * self.top * abs(self.gain) + abs(self.bias) * (1 + self.halved)))
 
     @property
     def gain_bits(self) -> int:

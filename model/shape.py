@@ -17,8 +17,10 @@ class Shape:
     :py:`sizes` holds the number of inputs, of neurons in each hidden layer, and of classes.
     :py:`tiles` holds :py:`tile_rows` and :py:`sense` of each layer, as
     :class:`model.accumulate.Accumulate` has them; nothing where all layers are exact, whose
-    hardware does not depend on it. :py:`serial` says of each layer what its weights of several bits
-    need, or None where they are binary; it is empty where all are.
+    hardware does not depend on it. :py:`serial` says of each layer what a
+    :class:`model.compend.Compend` needs, or None of others; it is empty where there are no such.
+    :py:`few` holds bits of a weight and of an activation of the others; it is empty where all
+    are 1.
     """
 
     encoder: Encoder
@@ -27,6 +29,7 @@ class Shape:
     score_bits: int
     tiles: tuple[tuple[int | None, str | int], ...] = ()
     serial: tuple[Serial | None, ...] = ()
+    few: tuple[tuple[int, int], ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -47,16 +50,20 @@ class Shape:
         return replace(self, encoder=self.encoder.built)
 
     def serial_of(self, n: int) -> Serial | None:
-        """What a layer's weights of several bits need, or None where they are binary."""
+        """What a :class:`model.compend.Compend` needs, or None where a layer is something else."""
         return self.serial[n] if self.serial else None
 
+    def few_of(self, n: int) -> tuple[int, int]:
+        """Bits of a weight and of an activation of a layer of crossbars."""
+        return self.few[n] if self.few else (1, 1)
+
     def planes_of(self, n: int) -> tuple[tuple[int, ...], bool]:
-        """Gains of the planes that a layer of binary weights takes, and whether they are bipolar.
+        """Gains of the planes that a layer of crossbars takes, and whether they are bipolar.
 
         Where planes are kept apart, each has a pass of its own.
         """
         if n and self.serial_of(n - 1) is None:
-            return (1,), True
+            return planes_after(self.encoder, self.few_of(n - 1)[1])
         gains, bipolar = planes_after(self.encoder, self.serial_of(n - 1) if n else None)
         return (1,) if self.apart else gains, bipolar
 

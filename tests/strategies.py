@@ -21,8 +21,9 @@ from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
-           "denses", "scoreses", "compends", "activations", "serial_foldings", "samples_of",
-           "foldings", "networks", "serial_networks", "mappings"]
+           "few_bits", "few_bit_denses", "denses", "scoreses", "compends", "activations",
+           "serial_foldings", "samples_of", "foldings", "networks", "serial_networks",
+           "few_networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
@@ -79,6 +80,37 @@ def _near(draw, layer):
 
 
 @st.composite
+def few_bits(draw, max_inputs=24, max_outputs=6):
+    """Layers with weights of several bits in crossbars."""
+    layer = draw(accumulates(max_inputs, max_outputs, exact=True))
+    bits = draw(st.integers(2, 8))
+    half = 1 << bits - 1
+    weights = hnp.arrays(np.int64, layer.weights.shape, elements=st.one_of(
+        st.integers(-half, half - 1), st.sampled_from([-half, -1, 0, half - 1])))
+    return replace(layer, weights=draw(weights), weight_bits=bits)
+
+
+def _stairs(draw, layer, bits):
+    """Thresholds of numbers, near those that half of all inputs reach."""
+    spread = 1 + int(np.sqrt(layer.inputs)) * layer.gains[0] << layer.weight_bits - 1
+    most = layer.most
+    values = draw(hnp.arrays(np.int64, (layer.outputs, 2 ** bits - 1), elements=st.one_of(
+        st.integers(-spread, spread), st.sampled_from([-most, most, most + 1]))))
+    return np.sort(values.clip(-most, most + 1), axis=1)
+
+
+@st.composite
+def few_bit_denses(draw, max_inputs=24, max_outputs=6):
+    """Layers with several bits of a weight, or of an activation, or of both."""
+    layer = draw(st.one_of(few_bits(max_inputs, max_outputs), accumulates(max_inputs, max_outputs)))
+    bits = draw(st.integers(1 if layer.weight_bits > 1 else 2, 4))
+    thresholds = _stairs(draw, layer, bits)
+    return Dense(layer.weights, thresholds[:, 0] if bits == 1 else thresholds, gains=layer.gains,
+                 bipolar=layer.bipolar, tile_rows=layer.tile_rows, sense=layer.sense,
+                 weight_bits=layer.weight_bits)
+
+
+@st.composite
 def denses(draw, max_inputs=24, max_outputs=6):
     layer = draw(accumulates(max_inputs, max_outputs))
     return Dense(layer.weights, _near(draw, layer), gains=layer.gains, bipolar=layer.bipolar,
@@ -96,7 +128,7 @@ def _scores(draw, layer):
                           hnp.arrays(np.int64, layer.outputs, elements=st.integers(-99, 99))))
     bias = draw(hnp.arrays(np.int64, layer.outputs, elements=st.integers(-20, 20)))
     return Scores(layer.weights, gain, bias, gains=layer.gains, bipolar=layer.bipolar,
-                  tile_rows=layer.tile_rows, sense=layer.sense)
+                  tile_rows=layer.tile_rows, sense=layer.sense, weight_bits=layer.weight_bits)
 
 
 @st.composite
@@ -205,6 +237,27 @@ def serial_networks(draw, max_size=8, max_layers=3):
         layer = Accumulate(draw(bits(*size[::-1])), gains=gains, bipolar=bipolar)
         layers.append(_scores(draw, layer) if n == last else
                       Dense(layer.weights, _near(draw, layer), gains=gains, bipolar=bipolar))
+    return Network(encoder, tuple(layers[:-1]), layers[-1])
+
+
+@st.composite
+def few_networks(draw, max_size=10, max_layers=3):
+    """Networks of crossbars with several bits of weights or activations, in some layer or other."""
+    encoder = draw(encoders.filter(lambda encoder: not encoder.apart))
+    chain = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
+    layers = []
+    for n, (inputs, outputs) in enumerate(pairwise(chain)):
+        gains, bipolar = planes_after(encoder, layers[-1] if layers else None)
+        bits_, half = draw(st.sampled_from([(1, 1), (2, 2), (3, 4), (4, 8)]))
+        weights = draw(bits(outputs, inputs) if bits_ == 1 else hnp.arrays(
+            np.int64, (outputs, inputs), elements=st.integers(-half, half - 1)))
+        layer = Accumulate(weights, gains=gains, bipolar=bipolar, weight_bits=bits_)
+        if n == len(chain) - 2:
+            layers.append(_scores(draw, layer))
+            break
+        thresholds = _stairs(draw, layer, draw(st.sampled_from([1, 1, 2, 3, 4])))
+        layers.append(Dense(layer.weights, thresholds if thresholds.shape[1] > 1 else
+                            thresholds[:, 0], gains=gains, bipolar=bipolar, weight_bits=bits_))
     return Network(encoder, tuple(layers[:-1]), layers[-1])
 
 

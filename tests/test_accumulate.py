@@ -31,6 +31,52 @@ def test_model_is_integer_arithmetic(data, layer):
     assert (fires == (expected >= thresholds)).all()
 
 
+@given(data=st.data(), layer=strategies.few_bits())
+def test_weights_of_several_bits_are_integer_arithmetic(data, layer):
+    planes = data.draw(strategies.bits(4, len(layer.gains), layer.inputs))
+    # The ends of the range, too: all agree, and none.
+    planes = np.concatenate([planes, np.ones_like(planes[:1]), np.zeros_like(planes[:1])])
+    x = 2 * planes - 1 if layer.bipolar else planes.astype(int)
+    expected = np.asarray(layer.gains) @ (x @ layer.weights.T)
+    assert (layer.acc(planes) == expected).all()
+    assert (abs(expected) <= layer.most).all()
+    sums = layer.sums(planes)
+    assert (sums >= 0).all() and (sums <= layer.top).all()
+    thresholds = data.draw(st.lists(st.integers(-layer.most, layer.most + 1),
+                                    min_size=layer.outputs, max_size=layer.outputs))
+    assert ((sums >= layer.sum_threshold(thresholds)) == (expected >= thresholds)).all()
+    # As crossbars have them: cells of ±1 that weigh 2^k, and one of −1 that all share.
+    cells = np.where(layer.cells, 1, -1)
+    doubled = np.tensordot(1 << np.arange(layer.weight_bits)[::-1], cells, axes=1) - 1
+    assert (doubled == 2 * layer.weights).all()
+
+
+def test_sums_of_several_bits_reach_the_top():
+    layer = Accumulate(np.array([[-4], [3]]), weight_bits=3, gains=(2, 1), bipolar=False)
+    sums = layer.sums(np.array([[[False], [False]], [[True], [True]]]))
+    assert sums.tolist() == [[24, 3], [0, 21]] and layer.top == 24 and layer.most == 12
+
+
+@pytest.mark.parametrize("weights, bits, error, message", [
+    ([[1.0]], 2, TypeError, "^Weights of 2 bits must be integers, not float64$"),
+    ([[True]], 2, TypeError, "^Weights of 2 bits must be integers, not bool$"),
+    ([[-3]], 2, ValueError, "^Weights of 2 bits must be between -2 and 1, not -3 to -3$"),
+    ([[0, 128]], 8, ValueError, "^Weights of 8 bits must be between -128 and 127, not 0 to 128$"),
+    ([1], 2, ValueError, "^Weights must be outputs x inputs, not of shape"),
+    (np.empty((0, 3), int), 2, ValueError, "^Weights must be outputs x inputs, not of shape"),
+    ([[1]], 9, ValueError, "^Bits of a weight must be between 1 and 8, not 9$"),
+    ([[1]], 0, ValueError, "^Bits of a weight must be between 1 and 8, not 0$")])
+def test_weights_must_have_their_bits(weights, bits, error, message):
+    with pytest.raises(error, match=message):
+        Accumulate(np.array(weights), weight_bits=bits)
+
+
+def test_tiles_of_several_bits_must_be_exact():
+    with pytest.raises(ValueError, match="must sense every count as what it is where weights have "
+                                         "2 bits$"):
+        Accumulate(np.ones((1, 9), dtype=int), weight_bits=2, sense=2)
+
+
 @given(data=st.data(), layer=strategies.accumulates())
 def test_model_senses_each_plane_of_each_tile(data, layer):
     planes = data.draw(strategies.bits(3, len(layer.gains), layer.inputs))

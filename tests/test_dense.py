@@ -38,6 +38,28 @@ def test_model_is_a_dot_product():
     assert (Dense(weights, thresholds)(x[:, None, :]) == (bipolar >= thresholds)).all()
 
 
+@given(data=st.data(), layer=strategies.few_bit_denses())
+def test_numbers_are_how_many_thresholds_are_reached(data, layer):
+    planes = data.draw(strategies.bits(4, len(layer.gains), layer.inputs))
+    acc, thresholds = layer.acc(planes), layer.thresholds.reshape(layer.outputs, -1)
+    assert thresholds.shape[1] == 2 ** layer.output_bits - 1
+    expected = sum((acc >= level).astype(int) for level in thresholds.T)
+    assert (layer(planes) == expected).all() and (layer.fired(acc) == expected).all()
+
+
+@pytest.mark.parametrize("thresholds, message", [
+    ([[1, 0, 2]], "^Thresholds of a neuron must not fall$"),
+    ([[0, 1]], r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(1, 2\)$"),
+    ([[0]], r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(1, 1\)$"),
+    ([0, 1], r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(2,\)$"),
+    ([[0] * 31], r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(1, 31\)$"),
+    ([[-5, 0, 1]], "^Thresholds must be between -4 and 5, not -5 to 1$"),
+    ([[0, 1, 6]], "^Thresholds must be between -4 and 5, not 0 to 6$")])
+def test_thresholds_of_numbers_must_be_stairs(thresholds, message):
+    with pytest.raises(ValueError, match=message):
+        Dense(np.array([[1, -1]]), np.array(thresholds), weight_bits=2)
+
+
 @given(data=st.data(), layer=strategies.denses(), i_stalls=strategies.stalls,
        o_stalls=strategies.stalls)
 def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
@@ -132,7 +154,7 @@ def test_boundary_of_each_threshold():
 
 @pytest.mark.parametrize("thresholds, error, message", [
     ([0.5], TypeError, "^Thresholds must be integers, not float64$"),
-    ([0, 0], ValueError, r"^Thresholds must be one per output \(1\), not \(2,\)$"),
+    ([0, 0], ValueError, r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(2,\)$"),
     ([10], ValueError, "^Thresholds must be between -8 and 9, not 10 to 10$"),
     ([-9], ValueError, "^Thresholds must be between -8 and 9, not -9 to -9$"),
 ])

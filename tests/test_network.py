@@ -194,7 +194,7 @@ LAST = serial(3, 2, input_bits=1, activation="linear")
      "Encoder must give whole pixels to a layer of weights of several bits: a BitSerial, "
      "not Threshold"),
     (Stochastic(2, most=2, combine="scores"), (BINARY,), LAST,
-     "Samples must not be kept apart where weights have several bits"),
+     "Samples must not be kept apart where weights or activations have several bits"),
     (BitSerial(7), (serial(4, 3, activation="sign"),), LAST,
      "Activations must have the 7 bits in layer 0 that come there, not 8"),
     (BitSerial(8), (serial(4, 3, output_bits=2),), LAST,
