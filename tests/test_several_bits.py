@@ -241,11 +241,11 @@ def test_weights_of_several_bits_have_their_limits(ohmbit_, network):
              "speculative"),
             (["simulate", "four.npz", "--batch", "2"],
              "mapping: Batch must be 1 where weights have several bits"),
-            (["tile", "four.npz"], "tiling is for binary weights, and those of layer 0 have "
-                                   "several bits: take a network of binary layers"),
+            (["tile", "four.npz"], "tiling is for binary weights and activations, and those of "
+                                   "layer 0 have several bits: take a network of binary layers"),
             (["sensitivity", "four.npz"],
-             "sensitivity is for binary weights, and those of layer 0 have several bits: take a "
-             "network of binary layers"),
+             "sensitivity is for binary weights and activations, and those of layer 0 have "
+             "several bits: take a network of binary layers"),
             (["eval", network, "--detection", "none"],
              "--detection: Detection can be chosen where hidden layers have weights of several "
              "bits, and here none has")):
