@@ -35,7 +35,7 @@ from gateware.fit import LEVELS, SERIAL_LEVELS
 from gateware.folding import Folding
 from gateware.learning_folding import LearningFolding
 from gateware.learning_plan import LearningPlan
-from gateware.mapping import Mapping, sampling, sizes, tiling, uniform
+from gateware.mapping import Mapping, few, sampling, sizes, tiling, uniform
 from gateware.plan import Plan
 from gateware.system import System
 from gateware.trainer import Trainer
@@ -114,11 +114,13 @@ RESOURCES = {"ice40": ICE40.resources("iCE40UP5K"), "ecp5": ECP5.resources("LFE5
 def design(name: str, family: str, encoder: Encoder, chain: tuple[int, ...],
            *parallel: tuple[int, int], gain_bits: int = 0, score_bits: int = 16,
            tiles: tuple[tuple[int | None, str | int], ...] = (), storage: str = "block",
-           levels: int = 0, batch: int = 1) -> Design:
-    """A design of PE and SIMD for each layer; :py:`storage` is that of the first."""
-    shape = Shape(encoder, chain, gain_bits, score_bits, tiles)
+           levels: int = 0, batch: int = 1, bits: tuple[tuple[int, int], ...] = ()) -> Design:
+    """A design of PE and SIMD for each layer; :py:`storage` is that of the first, and
+    :py:`bits` are :py:`few` of the shape.
+    """
+    shape = Shape(encoder, chain, gain_bits, score_bits, tiles, few=bits)
     layers = [Folding(*size, *fold, storage="block" if n else storage, levels=levels, batch=batch,
-                      **sampling(shape, n), **tiling(shape, n))
+                      **sampling(shape, n), **tiling(shape, n), **few(shape, n))
               for n, (size, fold) in enumerate(zip(sizes(shape), parallel, strict=True))]
     return Design(name, family, shape, Mapping(tuple(layers)))
 
@@ -170,6 +172,13 @@ DESIGNS: dict[str, Design | Learning] = {each.name: each for each in (
            (196, 64, 10), (4, 28), (1, 8), batch=2),
     design("drawn-xor", "ecp5", Stochastic(8, generator="vdc-xor"), MNIST, (8, 64), (1, 16)),
     design("signs", "ecp5", PLANES, DIGITS, (8, 16), (1, 8), tiles=((32, "sign"), (None, "exact"))),
+    design("few", "ice40", PLANES, (64, 64, 10), (4, 8), (1, 4), bits=((2, 2), (2, 1))),
+    design("few-activations", "ice40", LEVEL, (196, 64, 32, 10), (4, 28), (2, 8), (1, 4),
+           bits=((1, 3), (1, 2), (1, 1))),
+    design("few-weights", "ice40", LEVEL, (64, 32, 32, 10), (4, 16), (4, 8), (1, 8),
+           bits=((4, 1), (4, 4), (4, 1))),
+    design("few-ecp5", "ecp5", LEVEL, (784, 64, 64, 10), (8, 49), (4, 16), (1, 8),
+           bits=((2, 2), (2, 2), (2, 1)), levels=2),
     serial("several-bits", "ice40", (784, 128, 10), (4, 1), (14, 2), (SIGNS, None),
            storage="spram"),
     serial("several-bits-small", "ice40", (64, 32, 10), (2, 1), (8, 4), (RELU, LINEAR)),

@@ -216,15 +216,23 @@ def meaning(name: str, row: int, bit: int, accelerator: Any) -> str:
     if isinstance(folding, SerialFolding):
         return _meaning(memory, row, bit, folding)
     if memory == "thresholds":
-        neuron = row * folding.lanes + bit // folding.threshold_bits
-        return f"threshold of neuron {neuron}" if neuron < folding.outputs else "fills up a row"
-    group, fold = divmod(row, folding.folds)
+        word, turn = divmod(row, folding.turns)
+        lane, step = divmod(bit // folding.threshold_bits, folding.steps)
+        neuron, stair = word * folding.lanes + lane, turn * folding.steps + step
+        if neuron >= folding.outputs or stair >= folding.stairs:
+            return "fills up a row"
+        which = f"threshold {stair}" if folding.output_bits > 1 else "threshold"
+        return f"{which} of neuron {neuron}"
+    rest, fold = divmod(row, folding.folds)
+    group, plane = divmod(rest, folding.weight_bits)
     neuron = group * folding.pe + bit // folding.simd
     source = fold * folding.simd + bit % folding.simd
     if neuron >= folding.outputs or source >= folding.inputs:
         return "fills up a row"
     kind = "class" if number == len(layers) - 1 else "neuron"
-    return f"weight of {kind} {neuron} for input {source}"
+    which = f"bit {folding.weight_bits - 1 - plane} of the weight" \
+        if folding.weight_bits > 1 else "weight"
+    return f"{which} of {kind} {neuron} for input {source}"
 
 
 def _meaning(memory: str, row: int, bit: int, folding: SerialFolding) -> str:

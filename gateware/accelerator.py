@@ -49,9 +49,9 @@ class Accelerator(Planned, wiring.Component):
         write those, and the weights are not there before.
     probes : :class:`bool`
         Whether to add :py:`probe_N`, an output for each layer with the scores last; what happens
-        inside is the same with and without. Its payload holds sums, and bits where there are any;
-        of layers whose weights have several bits there are bits or values alone, and no probe of
-        scores.
+        inside is the same with and without. Its payload holds sums, and bits or values where there
+        are any; of a :class:`gateware.compend.Compend` there are bits or values alone, and no probe
+        of scores.
 
     Members
     -------
@@ -93,7 +93,7 @@ class Accelerator(Planned, wiring.Component):
                 fields = {"sums": data.ArrayLayout(
                     range((layer.total if n == last else layer.top) + 1), layer.lanes)}
                 if n < last:
-                    fields["bits"] = layer.lanes
+                    fields[layer.results] = layer.output_bits * layer.lanes
             members[f"probe_{n}"] = Out(wiring.Signature({
                 "valid": Out(1),
                 "payload": Out(data.StructLayout(fields)),
@@ -178,7 +178,7 @@ class Accelerator(Planned, wiring.Component):
         width = first.simd * (1 if after else shape.encoder.bits)
         m.submodules.encoder = encode = encoder(
             shape.encoder, simd=first.simd, inputs=first.inputs, batch=1 if after else batch,
-            times=first.groups if shape.apart and not after else None)
+            times=first.times if shape.apart and not after else None)
         m.submodules.replay_0 = replay = self._replay(width, first.folds, first, True)
         for component in (encode, replay):
             count_samples(component)
@@ -224,7 +224,7 @@ class Accelerator(Planned, wiring.Component):
 
     def _between(self, m, n, folding, following, words):
         """The way from a layer to the next one, number :py:`n`; the stream that goes there."""
-        bits = folding.output_bits if isinstance(folding, SerialFolding) else 1
+        bits = folding.output_bits
         if following.batch == 1:
             m.submodules[f"regroup_{n}"] = regroup = Regroup(
                 i_width=folding.lanes * bits, o_width=following.pixels * bits,
@@ -252,9 +252,9 @@ class Accelerator(Planned, wiring.Component):
         # Pixels are kept for all passes of an image, and what is made of them for one.
         most = sum(following.passes) if whole else 1
         if following.batch == 1:
-            return Replay(width=width, words=following.folds, times=following.groups, most=most)
+            return Replay(width=width, words=following.folds, times=following.times, most=most)
         return Gather(width=width, per_word=1 if whole else following.simd // width, units=units,
-                      words=following.folds, times=following.groups, batch=following.batch,
+                      words=following.folds, times=following.times, batch=following.batch,
                       interleaved=not whole, most=most)
 
     def _probe(self, m, n, layer):

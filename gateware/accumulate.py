@@ -18,11 +18,11 @@ class Accumulate(wiring.Component):
     """Weighted agreements of a vector with each neuron.
 
     Computes what :meth:`model.accumulate.Accumulate.sums` computes. A batch of vectors, side by
-    side, arrives once for each group of neurons, as :py:`folding` lays it out; a group's sums leave
-    :py:`lanes` at a time, first neuron first and for each of them all vectors, while the next group
-    is worked on. The throughput is one batch in :py:`folding.interval` cycles; the first sums of a
-    group are valid :py:`latency` cycles after its last word was taken, which are those of
-    :py:`folding.latency`.
+    side, arrives once for each group of neurons and each bit of a weight, as :py:`folding` lays it
+    out; a group's sums leave :py:`lanes` at a time, first neuron first and for each of them all
+    vectors, each :py:`folding.turns` times, while the next group is worked on. The throughput is
+    one batch in :py:`folding.interval` cycles; the first sums of a group are valid :py:`latency`
+    cycles after its last word was taken, which are those of :py:`folding.latency`.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class Accumulate(wiring.Component):
         How many planes there are, a power of two; stays while there is anything here. Only where
         they are drawn, and there may be several.
     i : :py:`In(stream.Signature(folding.simd * folding.batch))`
-        Inputs: for each group, for each fold, for each plane a word of each vector; first vector,
-        and in it first input lowest.
+        Inputs: for each group, for each bit of a weight, for each fold, for each plane a word of
+        each vector; first vector, and in it first input lowest.
     o : :py:`Out(stream.Signature(data.ArrayLayout(range(folding.top + 1), folding.lanes)))`
         Sums, first neuron lowest.
     bus : :py:`In(bus.Signature(addr_width))`
@@ -62,9 +62,11 @@ class Accumulate(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         folding, cells = self._folding, family(platform)
+        several = folding.weight_bits > 1
         m.submodules.crossbar = crossbar = Crossbar(
             simd=folding.simd, pe=folding.pe, rows=folding.rows, init=self._init,
-            storage=folding.storage, levels=folding.levels, batch=folding.batch)
+            storage=folding.storage, levels=folding.levels, batch=folding.batch,
+            shared=several)
         wiring.connect(m, wiring.flipped(self.bus), crossbar.bus)
 
         # The pipeline stops as a whole while its output waits, rather than let each stage fill up:
@@ -77,25 +79,35 @@ class Accumulate(wiring.Component):
         plane = Signal(range(folding.planes))
         fold  = Signal(range(folding.folds))
         row   = Signal(range(folding.rows))
+        bit   = Signal(range(folding.weight_bits))
         plane_last = (plane + 1 == self.samples) if folding.sampled else \
             plane == folding.planes - 1
         fold_last  = fold == folding.folds - 1
         m.d.comb += crossbar.en.eq(advance)
         m.d.comb += crossbar.row.eq(row)
         m.d.comb += crossbar.x.eq(self.i.payload)
+        if several:
+            # What only fills up the last word agrees with nothing here, either.
+            filled = (1 << folding.simd) - (1 << (folding.inputs - 1) % folding.simd + 1)
+            m.d.comb += crossbar.shared.eq(Mux(fold_last, filled, 0))
         with m.If(self.i.valid & advance):
             m.d.sync += plane.eq(Mux(plane_last, 0, plane + 1))
             with m.If(plane_last):
                 m.d.sync += fold.eq(Mux(fold_last, 0, fold + 1))
+                with m.If(fold_last):
+                    m.d.sync += bit.eq(Mux(bit == folding.weight_bits - 1, 0, bit + 1))
                 m.d.sync += row.eq(Mux(row == folding.rows - 1, 0, row + 1))
 
         # What is known of a word travels beside it.
         tile = {"tile_first": 1, "tile_last": 1} if folding.sensing else {}
-        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1, **tile})
+        bits = {"bit_last": 1} if several else {}
+        Flags = data.StructLayout({"valid": 1, "plane_last": 1, "fold_last": 1, **tile, **bits})
         flags = Signal(Flags)
         m.d.comb += flags.valid.eq(self.i.valid)
         m.d.comb += flags.plane_last.eq(plane_last)
         m.d.comb += flags.fold_last.eq(fold_last)
+        if several:
+            m.d.comb += flags.bit_last.eq(bit == folding.weight_bits - 1)
         if folding.sensing:
             line = Signal(range(folding.tile_folds))
             m.d.comb += flags.tile_first.eq(line == 0)
@@ -115,6 +127,8 @@ class Accumulate(wiring.Component):
         counts = [crossbar.o[vector * folding.pe + first + lane]
                   for first in range(0, folding.pe, folding.lanes)
                   for vector in range(folding.batch) for lane in range(folding.lanes)]
+        if several:
+            counts.append(crossbar.o_shared)
 
         # A tile's words become one, which is what its bit lines are sensed as.
         if folding.sensing:
@@ -151,41 +165,69 @@ class Accumulate(wiring.Component):
         else:
             terms = counts
 
-        # Add up. A group's first word takes the place of what was there.
+        # Add up. A group's first word takes the place of what was there, and the first one of a
+        # further bit of the weights meets twice as much.
         add   = Signal()
+        ends  = Signal()
         last  = Signal()
         begin = Signal(init=1)
+        again = Signal(init=1)
         m.d.comb += add.eq(advance & flags.valid & (flags.plane_last | (not folding.serial)))
-        m.d.comb += last.eq(flags.plane_last & flags.fold_last)
+        m.d.comb += ends.eq(flags.plane_last & flags.fold_last)
+        m.d.comb += last.eq(ends & flags.bit_last if several else ends)
         with m.If(add):
             m.d.sync += begin.eq(last)
+            m.d.sync += again.eq(ends)
 
         # Hand over once the last plane of the last fold is in, while the next group may begin. It
         # is never complete before the last lanes have left.
         full = Signal()
         take = Signal()
+        step = Signal()
         move = Signal()
+        turn = Signal(range(folding.turns))
         with m.If(advance):
             m.d.sync += full.eq(add & last)
         m.d.comb += take.eq(advance & full)
-        m.d.comb += move.eq(self.o.valid & self.o.ready)
+        m.d.comb += step.eq(self.o.valid & self.o.ready)
+        m.d.comb += move.eq(step & (turn == folding.turns - 1))
+        with m.If(step):
+            m.d.sync += turn.eq(Mux(move, 0, turn + 1))
+        clear = self._clear(m, terms.pop(), add, again, take, cells) if several else None
         sums = Signal(data.ArrayLayout(range(folding.top + 1), len(terms)))
         for n, term in enumerate(terms):
             acc = Signal(range(folding.top + 1), name=f"acc_{n}")
+            held = Mux(again, acc << 1, acc)[:len(acc)] if several else acc
             with m.If(add):
-                m.d.sync += acc.eq(load_or_add(m, acc, term, begin, cells))
+                m.d.sync += acc.eq(load_or_add(m, held, term, begin, cells))
             # What moves up behind the last lanes is nobody's, and spares a choice.
             behind = sums[n + folding.lanes] if n + folding.lanes < len(terms) else acc
+            following = Mux(take, acc, behind)
             with m.If(take | move):
-                m.d.sync += sums[n].eq(Mux(take, acc, behind))
+                # What all neurons share comes as they leave.
+                m.d.sync += sums[n].eq(
+                    following + clear if several and n < folding.lanes else following)
 
         # Drain.
         left = Signal(range(folding.drain + 1))
         m.d.comb += self.o.valid.eq(left != 0)
         with m.If(take):
             m.d.sync += left.eq(folding.drain)
-        with m.Elif(move):
+        with m.Elif(step):
             m.d.sync += left.eq(left - 1)
         for lane in range(folding.lanes):
             m.d.comb += self.o.payload[lane].eq(sums[lane])
         return m
+
+    def _clear(self, m, term, add, again, take, cells):
+        """What agrees with the bit line of clear cells, of the vector whose sums leave next.
+
+        Each bit of the weights finds the same.
+        """
+        found = Signal(range(self._folding.inputs * sum(self._folding.gains) + 1), name="clear")
+        kept  = Signal.like(found, name="clear_kept")
+        with m.If(add):
+            m.d.sync += found.eq(load_or_add(m, found, term, again, cells))
+        with m.If(take):
+            m.d.sync += kept.eq(found)
+        return Mux(take, found, kept)

@@ -195,6 +195,8 @@ def sums(folding, resources, unit):
         luts += lines * folding.planes
     luts += LUTS_OF_PIPELINE + sum(map(bits_for, (
         folding.rows - 1, folding.folds - 1, folding.planes - 1, folding.drain)))
+    if folding.weight_bits > 1:
+        luts += planes_of_weights(folding, bits, family)
     if folding.numbers is not None:
         luts += drawing(folding, family)
     memory = 0
@@ -208,7 +210,7 @@ def before(folding, resources, unit):
     """Block RAMs and look-up tables of the buffer before a layer."""
     width = folding.simd * folding.batch * folding.pixel_bits
     depth = (1 << ceil_log2(folding.folds)) + folding.folds
-    luts = 2 * counter(folding.folds) + counter(folding.groups) + LUTS_OF_BUFFER
+    luts = 2 * counter(folding.folds) + counter(folding.times) + LUTS_OF_BUFFER
     if folding.numbers is not None:
         luts += counter(sum(folding.passes))
     units = 1
@@ -228,7 +230,7 @@ def drawing(folding, family):
     lfsr, compared = numbers.lfsr, sum_luts(BITS, family) + 1
     luts = folding.simd * folding.batch * compared + counter(folding.samples) + counter(words)
     if sum(folding.passes) > 1:
-        luts += counter(folding.groups)
+        luts += counter(folding.times)
     if folding.samples > 1:
         luts += LUTS_OF_SAMPLES + folding.samples.bit_length()
     if numbers.generator == "vdc":
@@ -258,14 +260,27 @@ def xors(lfsr, steps, bits):
     return sum(-(-(count - 1) // 3) for count in inputs)
 
 
+def planes_of_weights(folding, bits, family):
+    """Look-up tables of weights of several bits, beside those of a neuron: what doubles its sum, a
+    bit line of clear cells, and what adds that as sums leave.
+    """
+    luts = folding.pe * bits + folding.lanes * sum_luts(bits, family)
+    clear = bits_for(folding.inputs * sum(folding.gains))
+    return luts + counter(folding.weight_bits) + 2 * clear \
+        + neuron(folding.simd, family, folding.levels, folding.gains, folding.simd, clear, 0)
+
+
 def compare(folding, resources):
     """Block RAMs and look-up tables of a layer's thresholds, and what compares sums with them."""
-    bits = folding.threshold_bits
-    memory, luts = store(folding.lanes * bits, folding.words, resources)
+    bits, steps = folding.threshold_bits, folding.steps
+    memory, luts = store(folding.thresholds.width, folding.thresholds.depth, resources)
     if folding.sampled:
         luts += folding.lanes * weighed(bits, folding.samples)
-    return memory, luts + folding.lanes * (sum_luts(bits, resources.family) + 1) \
-        + counter(folding.words) + counter(folding.batch)
+    if folding.output_bits > 1:
+        # Of what is reached a number is made, cycle by cycle.
+        luts += folding.lanes * (steps - 1 + 2 * folding.output_bits) + counter(folding.turns)
+    return memory, luts + folding.lanes * steps * (sum_luts(bits, resources.family) + 1) \
+        + counter(folding.thresholds.depth) + counter(folding.batch)
 
 
 def weighed(bits, samples):
@@ -348,10 +363,8 @@ def estimate(mapping, resources, *, gain_bits=0, score_bits=16):
         costs.append(serial_area.layer(folding, resources) if isinstance(folding, SerialFolding)
                      else sums(folding, resources, unit))
     for folding, following in pairwise(layers):
-        bits = 1
-        if isinstance(folding, SerialFolding):
-            bits = folding.output_bits
-        else:
+        bits = folding.output_bits
+        if not isinstance(folding, SerialFolding):
             costs.append(compare(folding, resources))
         if mapping.batch == 1:
             costs.append((0, regroup(folding.lanes * bits, folding.words,

@@ -79,7 +79,7 @@ def buffer(width, depth, resources, units=1):
         # Which has an enable for each bit, while others have one for nine, and four in a block.
         count = max(count, -(-units * -(-unit // 9) // 4))
     weight, instead = tables(unit, depth, resources.family)
-    if units * weight < WEIGHT.get(resources.family, 0) * count:
+    if units * weight <= WEIGHT.get(resources.family, 0) * count:
         return 0, units * instead
     return count, luts
 

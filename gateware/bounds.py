@@ -64,8 +64,8 @@ def bounds(mapping, resources):
     # Each pass of an image reads all weights again.
     # A plane of weights that is left out is not, here.
     passes = len(mapping.layers[0].passes)
-    xnors = passes * sum(layer.inputs * layer.outputs * layer.planes
-                         * (layer.input_bits if isinstance(layer, SerialFolding) else 1)
+    xnors = passes * sum(layer.inputs * layer.outputs * layer.weight_bits
+                         * (layer.input_bits if isinstance(layer, SerialFolding) else layer.planes)
                          for layer in mapping.layers)
     kinds = {
         "block": (resources.memory_blocks * resources.memory_block_width,
@@ -74,8 +74,8 @@ def bounds(mapping, resources):
                   resources.spram_blocks * spram.WIDTH * spram.DEPTH)}
     weights = dict.fromkeys(kinds, 0)
     for layer in mapping.layers:
-        weights["spram" if layer.storage == "spram" else "block"] += layer.inputs * layer.outputs \
-            * (layer.weight_bits if isinstance(layer, SerialFolding) else 1)
+        weights["spram" if layer.storage == "spram" else "block"] += \
+            layer.inputs * layer.outputs * layer.weight_bits
     used = {kind: bits for kind, bits in weights.items() if bits}
     return Bounds(
         weight_bits=sum(weights.values()), xnors=xnors,

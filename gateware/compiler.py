@@ -38,7 +38,7 @@ def image(network, mapping):
         if isinstance(layer, Compend):
             words |= {f"layer{n}.{name}": rows for name, rows in folding.image(layer).items()}
             continue
-        words[f"layer{n}.weights"] = weight_rows(layer.weights, folding)
+        words[f"layer{n}.weights"] = weight_rows(layer.cells, folding)
         if isinstance(layer, Dense):
             words[f"layer{n}.thresholds"] = threshold_rows(layer, folding)
     if isinstance(network.scores, Scores):
@@ -70,23 +70,31 @@ def taken(counts):
 
 
 def weight_rows(weights, folding):
-    """Rows of a crossbar: for each group of neurons, for each fold of the inputs."""
-    cells = np.ones((folding.groups * folding.pe, folding.folds * folding.simd), dtype=bool)
-    cells[:folding.outputs, :folding.inputs] = weights
-    rows = cells.reshape(folding.groups, folding.pe, folding.folds, folding.simd)
-    return pack_fields(rows.transpose(0, 2, 1, 3), 1, folding.pe * folding.simd)
+    """Rows of a crossbar: for each group of neurons, for each bit of the weights, for each fold of
+    the inputs. The weights are cells, bits × outputs × inputs, or outputs × inputs of one bit.
+    """
+    cells = np.ones((folding.weight_bits, folding.groups * folding.pe,
+                     folding.folds * folding.simd), dtype=bool)
+    cells[:, :folding.outputs, :folding.inputs] = weights
+    rows = cells.reshape(-1, folding.groups, folding.pe, folding.folds, folding.simd)
+    return pack_fields(rows.transpose(1, 0, 3, 2, 4), 1, folding.pe * folding.simd)
 
 
 def threshold_rows(layer, folding):
     """Rows of thresholds of the sums of a layer, as many in each as neurons leave in a cycle."""
     # Neurons that only fill up the last group never fire, and so agree with nothing after.
-    thresholds = np.full(folding.words * folding.lanes, folding.top + 1)
-    thresholds[:folding.outputs] = layer.sum_threshold(layer.thresholds)
-    return pack_fields(thresholds, folding.threshold_bits, folding.lanes)
+    thresholds = np.full((folding.words * folding.lanes, folding.turns * folding.steps),
+                         folding.top + 1)
+    thresholds[:folding.outputs, :folding.stairs] = \
+        layer.sum_threshold(layer.thresholds).reshape(folding.outputs, -1)
+    rows = thresholds.reshape(folding.words, folding.lanes, folding.turns, folding.steps)
+    return pack_fields(rows.transpose(0, 2, 1, 3), folding.threshold_bits,
+                       folding.lanes * folding.steps)
 
 
 def affine_rows(scores):
     """Rows of a bias, the accumulator's offset included, and above it a gain if there is any."""
-    bias = (scores.bias - scores.gain * scores.offset) & (1 << scores.score_bits) - 1
+    bias = (scores.bias << scores.halved) - scores.gain * scores.offset
+    bias &= (1 << scores.score_bits) - 1
     gain = scores.gain & (1 << scores.gain_bits) - 1
     return (bias | gain << scores.score_bits).tolist()

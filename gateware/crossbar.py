@@ -42,6 +42,8 @@ class Crossbar(wiring.Component):
         Adders between registers, as :class:`gateware.popcount.Popcount` has it.
     batch : :class:`int`
         Vectors that meet each row.
+    shared : :class:`bool`
+        Whether there is one more bit line, whose cells come with the bits. Not with a batch.
 
     Members
     -------
@@ -53,19 +55,27 @@ class Crossbar(wiring.Component):
         Bits on the word lines, first vector lowest.
     o : :py:`Out(data.ArrayLayout(range(simd + 1), pe * batch))`
         Cells that agree, on each bit line; those of the first vector lowest.
+    shared : :py:`In(simd)`
+        Cells of the further bit line. Not where there is none.
+    o_shared : :py:`Out(range(simd + 1))`
+        Cells of it that agree. Not where there is none.
     bus : :py:`In(bus.Signature(addr_width))`
         The host's access to the weights, while the pipeline is idle.
     """
 
-    def __init__(self, *, simd, pe, rows, init=None, storage="block", levels=0, batch=1):
+    def __init__(self, *, simd, pe, rows, init=None, storage="block", levels=0, batch=1,
+                 shared=False):
         self._simd = simd
         self._pe   = pe
         self._batch = batch
         self._init = init
         self._storage = storage
         self._levels = levels
+        self._shared = shared
         self._region = bus.Region(simd * pe, rows)
         super().__init__({
+            **({"shared": In(simd), "o_shared": Out(range(simd + 1))}
+               if shared else {}),
             "en": In(1),
             "row": In(range(rows)),
             "x": In(simd * batch),
@@ -103,4 +113,16 @@ class Crossbar(wiring.Component):
             m.d.comb += popcount.x.eq(x.word_select(n // self._pe, self._simd))
             m.d.comb += popcount.w.eq(weights.data.word_select(n % self._pe, self._simd))
             m.d.comb += self.o[n].eq(popcount.o)
+        if self._shared:
+            cells = self.shared
+            for n in range(weights.latency):
+                delayed = Signal.like(self.shared, name=f"shared_{n}")
+                with m.If(self.en):
+                    m.d.sync += delayed.eq(cells)
+                cells = delayed
+            m.submodules.popcount_shared = popcount = Popcount(self._simd, levels=self._levels)
+            m.d.comb += popcount.en.eq(self.en)
+            m.d.comb += popcount.x.eq(x)
+            m.d.comb += popcount.w.eq(cells)
+            m.d.comb += self.o_shared.eq(popcount.o)
         return m

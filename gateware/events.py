@@ -15,7 +15,8 @@ class Events:
     Cells that only fill up a row or a group count like any others, since they are there and work,
     and so do the places of a batch that no image takes. Not counted are thresholds, gains and
     biases, of which a neuron has one each, pixels on their way to the first buffer, the converters
-    of tiles that sense, whose counts are added up as if they were exact, and cycles of waiting.
+    of tiles that sense, whose counts are added up as if they were exact, the bit line of clear
+    cells that weights of several bits share, and cycles of waiting.
     Where neurons may end early these are the most that there can be, as if none did, and as if no
     word were left out.
 
@@ -118,14 +119,15 @@ def _layer(folding, before, images, loads, last):
     else:
         moved = places * before.words * before.lanes
     moved += places * folding.rows * folding.pixel_bits * folding.simd \
-        + places * folding.words * folding.lanes * (sum_bits if last else 1)
+        + places * folding.words * folding.lanes * (sum_bits if last else folding.output_bits)
     return Events(
         weight_bits=batches * passes * folding.rows * row,
         xnors=beats * row,
         counts=beats * folding.pe,
         additions=additions,
         addition_bits=addition_bits,
-        comparisons=images * folding.outputs if last else places * folding.words * folding.lanes,
+        comparisons=images * folding.outputs if last
+        else places * folding.words * folding.lanes * folding.turns * folding.steps,
         hops=moved,
         writes=loads * folding.rows * row if folding.weights.writable else 0)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from . import area, cost, memories
 from .bus import WORD
 from .folding import Folding, divides
-from .mapping import Mapping, sampling, sizes, tiling
+from .mapping import Mapping, few, sampling, sizes, tiling
 from .serial_folding import SerialFolding
 
 
@@ -85,7 +85,8 @@ def _search(shape, resources, target, effort, batch, storages):
         classes, serial = 0 if n else shape.classes, shape.serial_of(n)
         choices.append(
             _foldings(inputs, outputs, gains, classes, n == final, resources, batch, storages,
-                      **sampling(shape, n), **tiling(shape, n)) if serial is None else
+                      **sampling(shape, n), **few(shape, n), **tiling(shape, n))
+            if serial is None else
             _serial_foldings(inputs, outputs, serial, classes, n == final, resources, storages))
     if not all(choices):
         raise ValueError(f"Batch must be smaller than {batch} for layers as small as these")
@@ -158,7 +159,7 @@ def _slowest(choices, cycles, weigh):
 
 @lru_cache(maxsize=64)
 def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages, numbers=None,
-              passes=(1,), **tiles):
+              passes=(1,), weight_bits=1, output_bits=1, **tiles):
     """Parallelisms worth looking at, each with the shares of memory and look-up tables it takes.
 
     The host's link counts with the first layer, whose words of pixels it keeps, beside scores of
@@ -172,15 +173,16 @@ def _foldings(inputs, outputs, gains, classes, final, resources, batch, storages
     pes = sorted({-(-outputs // groups) for groups in range(1, outputs + 1)})
     levels = LEVELS.get(resources.family, 0)
     for simd in simds:
-        if -(-inputs // simd) * (1 if numbers else len(gains)) < batch:
+        if -(-inputs // simd) * weight_bits * (1 if numbers else len(gains)) < batch:
             continue
         for pe in pes:
             for storage in storages:
-                rows = -(-outputs // pe) * -(-inputs // simd)
+                rows = -(-outputs // pe) * -(-inputs // simd) * weight_bits
                 if not _possible(storage, pe * simd, rows, resources):
                     continue
                 folding = Folding(inputs, outputs, gains, pe, simd, storage, levels=levels,
-                                  batch=batch, numbers=numbers, passes=passes, **tiles)
+                                  batch=batch, numbers=numbers, passes=passes,
+                                  weight_bits=weight_bits, output_bits=output_bits, **tiles)
                 if final and folding.lanes != 1:
                     continue
                 found.append((folding, _shares(folding, classes, resources)))

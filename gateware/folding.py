@@ -1,9 +1,13 @@
 """How a layer's work is laid out over its hardware, in space and in time."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from amaranth.utils import bits_for
 
+from model.accumulate import WEIGHT_BITS
+from model.checks import check_range
+from model.dense import OUTPUT_BITS
 from model.sense import Sense
 from model.stochastic import BITS, Numbers
 
@@ -23,12 +27,17 @@ def divides(simd, inputs, tile_rows=None, sense="exact"):
 
 @dataclass(frozen=True)
 class Folding:
-    """A layer of :py:`outputs` × :py:`inputs` cells on :py:`pe` × :py:`simd` XNORs.
+    """A layer of :py:`outputs` × :py:`inputs` weights on :py:`pe` × :py:`simd` XNORs.
 
-    Neurons are taken in :py:`groups` of :py:`pe`. For each group all inputs pass by in
-    :py:`folds` words of :py:`simd`, and each word stays for as many cycles as it has
-    :py:`planes`: so many :py:`beats` make a group. Neither number has to divide the layer; the
-    cells that fill it up hold 1 and meet inputs of 0, which never agree.
+    Neurons are taken in :py:`groups` of :py:`pe`. For each group, and for each bit of its weights,
+    all inputs pass by in :py:`folds` words of :py:`simd`, and each word stays for as many cycles as
+    it has :py:`planes`: so many :py:`beats` make a group. Neither number has to divide the layer;
+    the cells that fill it up hold 1 and meet inputs of 0, which never agree.
+
+    A neuron's sum stays for as many :py:`turns` as it takes to compare it with all its thresholds,
+    :py:`steps` of them at a time. How many neurons leave at once, and how many thresholds they meet
+    at once, are such that there are as few comparisons in a cycle as never make the next group
+    wait.
 
     Parameters
     ----------
@@ -61,6 +70,8 @@ class Folding:
         Weight of each pass that an image makes through all layers, with one plane of it; what the
         last layer makes of them is added up. All are the same power of two, and hardware is made
         for as many as would weigh 1 each.
+    weight_bits, output_bits : :class:`int`
+        Bits of a weight and of an activation, as :class:`model.dense.Dense` has them.
     """
 
     inputs: int
@@ -75,8 +86,12 @@ class Folding:
     sense: str | int = "exact"
     numbers: Numbers | None = None
     passes: tuple[int, ...] = (1,)
+    weight_bits: int = 1
+    output_bits: int = 1
 
     def __post_init__(self):
+        check_range("Bits of a weight", self.weight_bits, 1, WEIGHT_BITS)
+        check_range("Bits of an activation", self.output_bits, 1, OUTPUT_BITS)
         for name, limit in (("pe", self.outputs), ("simd", self.inputs)):
             value = getattr(self, name)
             if not isinstance(value, int):
@@ -98,6 +113,16 @@ class Folding:
         if not divides(self.simd, self.inputs, self.tile_rows, self.sense):
             raise ValueError(f"SIMD must divide the {self.tile_rows} rows of a tile, "
                              f"not {self.simd}")
+        if self.weight_bits > 1 and self.sensing:
+            raise ValueError("Tiles must sense every count as what it is where weights have "
+                             f"{self.weight_bits} bits")
+        if self.batch > 1 and self.few:
+            raise ValueError("Batch must be 1 where weights or activations have several bits")
+
+    @property
+    def few(self):
+        """Whether a weight or an activation has several bits."""
+        return self.weight_bits > 1 or self.output_bits > 1
 
     @property
     def planes(self):
@@ -176,19 +201,24 @@ class Folding:
         return -(-self.outputs // self.pe)
 
     @property
+    def times(self):
+        """How often a vector passes by."""
+        return self.groups * self.weight_bits
+
+    @property
     def rows(self):
         """Rows of weights, :py:`pe` × :py:`simd` bits each."""
-        return self.groups * self.folds
+        return self.times * self.folds
 
     @property
     def beats(self):
         """Cycles that a group takes."""
-        return self.folds * self.planes
+        return self.folds * self.planes * self.weight_bits
 
     @property
     def least_beats(self):
         """Cycles that a group takes at least, with as few planes as can be drawn."""
-        return self.folds if self.numbers is not None else self.beats
+        return self.folds * self.weight_bits if self.numbers is not None else self.beats
 
     @property
     def interval(self):
@@ -201,17 +231,46 @@ class Folding:
         return (latency(self.storage) + stages(self.simd, self.levels) + self.sensing + self.serial
                 + 2)
 
+    @cached_property
+    def _leaving(self):
+        """Neurons that leave at once, and thresholds that each meets at once."""
+        ways = []
+        for lanes in range(1, self.pe + 1):
+            turns = min(self.least_beats // (self.pe // lanes * self.batch), self.stairs)
+            if turns and self.pe % lanes == 0:
+                steps = -(-self.stairs // turns)
+                ways.append((lanes * steps, lanes, steps))
+        return min(ways)[1:]
+
+    @property
+    def stairs(self):
+        """Thresholds of a neuron."""
+        return (1 << self.output_bits) - 1
+
     @property
     def lanes(self):
-        """Neurons that leave in one cycle: as few as never make the next group wait."""
-        return next(lanes for lanes in range(1, self.pe + 1)
-                    if self.pe % lanes == 0
-                    and self.pe // lanes * self.batch <= self.least_beats)
+        """Neurons that leave at once."""
+        return self._leaving[0]
+
+    @property
+    def steps(self):
+        """Thresholds that each of them meets in a cycle."""
+        return self._leaving[1]
+
+    @property
+    def turns(self):
+        """Cycles that it takes to meet all."""
+        return -(-self.stairs // self.steps)
 
     @property
     def drain(self):
         """Cycles in which a group's neurons leave, of all vectors of a batch."""
-        return self.pe // self.lanes * self.batch
+        return self.pe // self.lanes * self.batch * self.turns
+
+    @property
+    def results(self):
+        """What a probe calls activations."""
+        return "bits" if self.output_bits == 1 else "values"
 
     @property
     def held(self):
@@ -229,8 +288,8 @@ class Folding:
 
     @property
     def top(self):
-        """The greatest sum of a pass."""
-        return self.inputs * sum(self.gains)
+        """The greatest sum of a pass, as :class:`model.accumulate.Accumulate` has it."""
+        return self.inputs * sum(self.gains) << (self.weight_bits if self.weight_bits > 1 else 0)
 
     @property
     def total(self):
@@ -255,4 +314,4 @@ class Folding:
     @property
     def thresholds(self):
         """Size of the memory of thresholds."""
-        return Region(self.lanes * self.threshold_bits, self.words)
+        return Region(self.lanes * self.steps * self.threshold_bits, self.words * self.turns)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from model.errors import InputError
 from model.stochastic import Stochastic
 
 from . import cost
@@ -12,7 +11,7 @@ from .folding import Folding, divides
 from .serial_folding import SerialFolding
 
 
-__all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "uniform"]
+__all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "few", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,6 @@ class Mapping:
 
 def sizes(shape):
     """Inputs, outputs and gains of each layer of a network's shape."""
-    if shape.few:
-        raise InputError("layers of few bits are simulated by the golden model alone so far: "
-                         "there is no hardware of them")
     for n, (inputs, outputs) in enumerate(pairwise(shape.sizes)):
         yield inputs, outputs, shape.planes_of(n)[0]
 
@@ -100,6 +96,12 @@ def tiling(shape, n):
         return {}
     rows, sense = shape.tiles[n]
     return {"tile_rows": rows, "sense": sense}
+
+
+def few(shape, n):
+    """Bits of weights and activations, as :class:`gateware.folding.Folding` takes them."""
+    weight_bits, output_bits = shape.few_of(n)
+    return {"weight_bits": weight_bits, "output_bits": output_bits} if shape.few else {}
 
 
 def sampling(shape, n):
@@ -122,7 +124,8 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, serial_levels=0, batc
     if batch > 1 and shape.serial:
         raise ValueError("Batch must be 1 where weights have several bits")
     for n, (inputs, outputs, gains) in enumerate(sizes(shape)):
-        more = {"levels": levels, "batch": batch, **sampling(shape, n), **tiling(shape, n)}
+        more = {"levels": levels, "batch": batch, **sampling(shape, n), **tiling(shape, n),
+                **few(shape, n)}
         width = simd[n] if isinstance(simd, Sequence) else next(
             width for width in range(min(simd, inputs), 0, -1)
             if divides(width, inputs, **tiling(shape, n)))
@@ -130,6 +133,7 @@ def uniform(shape, *, pe, simd, storage="block", levels=0, serial_levels=0, batc
         serial = shape.serial_of(n)
         # A class at a time leaves.
         planes = 1 if serial or more.get("numbers") else len(gains)   # at least
+        planes *= 1 if serial else shape.few_of(n)[0]
         most = max(1, min(outputs, -(-inputs // width) * planes // batch)) if n == final \
             else outputs
         among = pe[n] if isinstance(pe, Sequence) else min(pe, most)

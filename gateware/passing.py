@@ -95,7 +95,7 @@ class Layer:
         self.next = start + self.groups * folding.beats
         for group in range(self.groups):
             done = start + (group + 1) * folding.beats - 1 + self.latency
-            for word in range(folding.drain):
+            for word in range(folding.turns - 1, folding.drain, folding.turns):
                 offered = self.real(done + word)
                 taken = self.sink.push(offered)
                 if taken > offered:

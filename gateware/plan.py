@@ -10,7 +10,7 @@ from model.network import Shape
 
 from . import bus, cost
 from .control import REGISTERS
-from .mapping import Mapping, sampling, tiling
+from .mapping import Mapping, few, sampling, tiling
 from .pixels import pixel_rows
 from .planned import Placed
 from .serial_folding import SerialFolding
@@ -42,6 +42,9 @@ class Plan(Placed):
                 raise ValueError(f"Mapping must have the weights in layer {n} that the shape has")
             if serial is not None:
                 continue
+            bits = {"weight_bits": 1, "output_bits": 1} | few(self.shape, n)
+            if bits != {name: getattr(folding, name) for name in bits}:
+                raise ValueError(f"Mapping must have the bits in layer {n} that the shape has")
             exact = {"tile_rows": None, "sense": "exact"}
             wanted = replace(folding, simd=1, storage="block", **exact | tiling(self.shape, n))
             drawn = {"numbers": None, "passes": (1,)} | sampling(self.shape, n)
@@ -182,6 +185,7 @@ class Plan(Placed):
         if self.shape.serial:
             tiles = [self.shape.tiles, [vars(layer) if isinstance(layer, SerialFolding) else None
                                         for layer in self.mapping.layers]]
+        bits = [{"few": self.shape.few}] if self.shape.few else []
         text = json.dumps([encoder, self.shape.sizes, self.shape.gain_bits, self.shape.score_bits,
-                           layers, *tiles])
+                           layers, *tiles, *bits])
         return hashlib.sha256(text.encode()).digest()[:8]

@@ -35,7 +35,7 @@ def greatest(m, classes, place, score, taken):
 
 
 class Scores(wiring.Component):
-    """Fully connected layer with binary weights whose accumulators become integer scores.
+    """Fully connected layer with weights of few bits whose accumulators become integer scores.
 
     Computes what :class:`model.scores.Scores` and :func:`model.scores.argmax` compute. Takes what
     :class:`gateware.accumulate.Accumulate` takes, as fast. Scores leave one at a time, in the
@@ -52,7 +52,8 @@ class Scores(wiring.Component):
         Widths, as :class:`model.network.Shape` has them.
     weights, affine : list of :class:`int`, or None
         Memory rows at power-up. A row of :py:`affine` holds a class's bias, its accumulator's
-        offset included, in the lower :py:`score_bits` bits, and its gain above.
+        offset included, in the lower :py:`score_bits` bits, and its gain above; twice the bias
+        where sums stand for twice the accumulator.
 
     Members
     -------
@@ -149,7 +150,10 @@ class Scores(wiring.Component):
         scaled = total if self._gain_bits == 0 else \
             total * affine.data[self._score_bits:].as_signed()
         score = Signal(signed(self._score_bits))
-        m.d.comb += score.eq((scaled << 1 if self._bipolar else scaled) + bias)
+        # What sums stand for, as model.accumulate has it: half of it, or itself, or its double.
+        several = self._folding.weight_bits > 1
+        doubled = scaled << 1 if self._bipolar and not several else scaled
+        m.d.comb += score.eq(doubled + bias >> (several and not self._bipolar))
 
         place = Signal(range(classes))
         with m.If(self.o.ready | ~self.o.valid):

@@ -235,7 +235,8 @@ def stamps_of_probe(accelerator: Any, n: int, stamps: npt.ArrayLike) -> dict[str
         return {"scores.sums": np.asarray(stamps).reshape(-1, folding.outputs)}
     words = _in_turn(np.asarray(stamps), folding)
     lanes = np.repeat(words.reshape(-1, folding.words), folding.lanes, axis=1)
-    return dict.fromkeys((f"layer{n}.sums", f"layer{n}.bits"), lanes[:, :folding.outputs])
+    return dict.fromkeys((f"layer{n}.sums", f"layer{n}.{folding.results}"),
+                         lanes[:, :folding.outputs])
 
 
 def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray]:
@@ -255,13 +256,15 @@ def decode_probe(accelerator: Any, n: int, words: Words) -> dict[str, np.ndarray
         return {f"layer{n}.{folding.results}": values[:, :folding.outputs].astype(
             bool if folding.results == "bits" else int)}
     width = (folding.total if scores else folding.top).bit_length()
-    rows = _rows(words, (width + (not scores)) * folding.lanes)
+    rows = _rows(words, (width + (0 if scores else folding.output_bits)) * folding.lanes)
     sums = fields(rows, width, folding.lanes)
     if scores:
         return {f"{name}.sums": sums.reshape(-1, per_image)[:, :folding.outputs]}
-    fired = fields(rows, 1, folding.lanes, above=width * folding.lanes).astype(bool)
+    fired = fields(rows, folding.output_bits, folding.lanes, above=width * folding.lanes).astype(
+        bool if folding.results == "bits" else int)
     sums, fired = (_in_turn(values, folding).reshape(-1, per_image) for values in (sums, fired))
-    return {f"{name}.sums": sums[:, :folding.outputs], f"{name}.bits": fired[:, :folding.outputs]}
+    return {f"{name}.sums": sums[:, :folding.outputs],
+            f"{name}.{folding.results}": fired[:, :folding.outputs]}
 
 
 def _in_turn(words: np.ndarray, folding: Any) -> np.ndarray:

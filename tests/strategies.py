@@ -119,8 +119,8 @@ def denses(draw, max_inputs=24, max_outputs=6):
 
 @st.composite
 def scoreses(draw, max_inputs=24, max_classes=6):
-    layer = draw(accumulates(max_inputs, max_classes))
-    return _scores(draw, layer)
+    return _scores(draw, draw(st.one_of(accumulates(max_inputs, max_classes),
+                                        few_bits(max_inputs // 2, max_classes))))
 
 
 def _scores(draw, layer):
@@ -188,13 +188,14 @@ def foldings(draw, layer, final=False, batch=1, unit=1, **sampled):
     if not sampled and sum(layer.gains) > 1 and len(set(layer.gains)) == 1:
         sampled = {"numbers": Numbers("vdc")}
     gains  = (1,) if sum(sampled.get("passes", ())) > 1 else layer.gains
-    planes = 1 if sampled.get("numbers") else len(gains)
+    planes = (1 if sampled.get("numbers") else len(gains)) * layer.weight_bits
     simd   = draw(st.sampled_from(_simds(layer, batch, unit, planes)))
     beats  = -(-layer.inputs // simd) * planes // batch
     pe     = draw(st.integers(1, min(layer.outputs, beats) if final else layer.outputs))
     return Folding(layer.inputs, layer.outputs, gains, pe, simd,
                    levels=draw(st.integers(0, 2)), batch=batch,
-                   tile_rows=layer.tile_rows, sense=layer.sense, **sampled)
+                   tile_rows=layer.tile_rows, sense=layer.sense, weight_bits=layer.weight_bits,
+                   output_bits=getattr(layer, "output_bits", 1), **sampled)
 
 
 @st.composite
@@ -265,10 +266,11 @@ def few_networks(draw, max_size=10, max_layers=3):
 def mappings(draw, network, storages=("block", "wide"), batches=(1,)):
     count, wide = len(network.all_layers), list(sizes(network.shape))
     ways = [sampling(network.shape, n) for n in range(count)]
-    planes = [1 if way.get("numbers") else len(gains)
-              for way, (_, _, gains) in zip(ways, wide, strict=True)]
+    planes = [(1 if way.get("numbers") else len(gains)) * network.shape.few_of(n)[0]
+              for n, (way, (_, _, gains)) in enumerate(zip(ways, wide, strict=True))]
     most = min(layer.inputs * each for layer, each in zip(network.all_layers, planes, strict=True))
     batch, layers = min(draw(st.sampled_from(batches)), most), []
+    batch = 1 if network.shape.few else batch
     for n, layer in enumerate(network.all_layers):
         if isinstance(layer, Compend):
             # Scores leave one at a time.

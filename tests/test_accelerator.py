@@ -96,6 +96,22 @@ def test_weights_of_several_bits_match_model_and_its_counts_in_predicted_cycles(
             <= cost.timing(mapping, count).cycles
 
 
+@settings(max_examples=25)
+@given(data=st.data(), network=strategies.few_networks(), count=st.integers(1, 5))
+def test_few_bits_match_model_in_predicted_cycles(data, network, count):
+    mapping = data.draw(strategies.mappings(network))
+    images = images_for(data, network, count)
+    engine = AmaranthEngine()
+    engine.load(compile(network.shape, mapping, image=image(network, mapping), probes=True))
+    assert engine.read() == image(network, mapping)
+    for run in images, images[::-1]:
+        result = engine.infer(run)
+        compared = compare(network, run, result)
+        assert compared.total == 0, compared.first
+        assert set(compared.mismatches) == {*network.trace(run), "class"}
+        assert result.cycles == cost.timing(mapping, count).cycles
+
+
 @settings(max_examples=20)
 @given(data=st.data(), network=strategies.networks(max_size=12), count=st.integers(1, 9))
 def test_batches_match_model_in_predicted_cycles(data, network, count):

@@ -1,5 +1,6 @@
 # amaranth: UnusedElaboratable=no
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -99,17 +100,18 @@ def test_tiles_must_be_tiles(options, message):
         Accumulate(np.ones((1, 1), dtype=bool), **options)
 
 
-@given(data=st.data(), layer=strategies.accumulates(), i_stalls=strategies.stalls,
-       o_stalls=strategies.stalls)
+@given(data=st.data(), layer=st.one_of(strategies.accumulates(), strategies.few_bits()),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
-    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 3])), layer.inputs)
+    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 3])), layer.inputs) \
+        if layer.weight_bits == 1 else 1
     folding = data.draw(strategies.foldings(layer, batch=batch))
     built, samples = strategies.samples_of(folding)
     vectors = 3 * batch
     planes = data.draw(strategies.bits(vectors, len(layer.gains), layer.inputs))
-    dut = gateware.accumulate.Accumulate(built, init=weight_rows(layer.weights, folding))
+    dut = gateware.accumulate.Accumulate(built, init=weight_rows(layer.cells, folding))
     words = bench.run(dut, beats(folding, planes), vectors * folding.words, i_stalls=i_stalls,
-                      o_stalls=o_stalls, limit=20_000, **samples)
+                      o_stalls=o_stalls, limit=60_000, **samples)
     sums = in_turn(unpack_fields(words, folding.top.bit_length(), folding.lanes), folding)
     # What fewer planes weigh more is left to whoever takes the sums.
     sums *= layer.gains[-1]
@@ -143,6 +145,22 @@ def test_one_word_each_cycle(gains, pe, simd, levels, counting, tile):
     assert gateware.accumulate.Accumulate(wide).latency == latency + 1
     with pytest.raises(TimeoutError):
         run(cycles)
+
+
+@pytest.mark.parametrize("gains", [(1,), (1, 1, 1), (4, 2, 1)])
+@pytest.mark.parametrize("pe, simd, bits, interval, drain", [
+    (1, 1, 2, 96, 1), (4, 12, 4, 4, 4), (3, 5, 3, 18, 3), (4, 12, 2, 2, 2)])
+def test_one_word_each_cycle_for_each_bit_of_a_weight(gains, pe, simd, bits, interval, drain):
+    folding = Folding(12, 4, gains, pe, simd, weight_bits=bits)
+    planes = np.ones((10, len(gains), 12), dtype=bool)
+    assert folding.interval == interval * len(gains)
+    latency = 4 + (gains == (4, 2, 1))
+    cycles = 10 * folding.interval - 1 + latency + min(pe, folding.drain)
+    assert folding.drain == (drain if len(gains) == 1 else pe)
+    for limit, ends in ((cycles + 1, True), (cycles, False)):
+        dut = gateware.accumulate.Accumulate(folding)
+        with nullcontext() if ends else pytest.raises(TimeoutError):
+            bench.run(dut, beats(folding, planes), 10 * folding.words, limit=limit)
 
 
 @pytest.mark.parametrize("gains", [(1,), (4, 2, 1), (8, 4, 2, 1)])

@@ -90,12 +90,14 @@ def test_bits_that_never_change(rows, edge, sense, expected):
     (Folding(300, 20, BITS, 5, 20, "distributed"), (3, 11_003), (0, 1_507), (2, 1_472)),
     (Folding(300, 20, BITS, 5, 20, "auto"), (10, 518), (3, 643), (6, 569)),
     (Folding(300, 20, BITS, 5, 20, "wide"), (11, 638), (3, 604), (5, 569)),
-    (Folding(32, 4, BITS, 1, 4, "auto"), (2, 164), (0, 157), (3, 120)),
+    (Folding(32, 4, BITS, 1, 4, "auto"), (1, 289), (0, 157), (3, 120)),
     (Folding(300, 20, BITS, 2, 20, "spram"), (3, 298), (0, 405), (2, 313)),
     (Folding(3_200, 4, BITS, 1, 16), (6, 304), (2, 231), (3, 223)),
     (Folding(12, 64, BITS, 32, 12), (24, 2_042), (12, 1_793), (17, 1_788)),
     (Folding(64, 32, PLANES, 4, 8, batch=3), (11, 863), (1, 1_119), (6, 920)),
     (Folding(64, 32, PLANES, 4, 8, tile_rows=32, sense=2), (6, 625), (1, 654), (4, 517)),
+    (Folding(64, 32, (2, 1), 4, 8, weight_bits=3, output_bits=2), (4, 464), (1, 662), (3, 481)),
+    (Folding(64, 32, BITS, 4, 32, output_bits=4), (22, 1_200), (4, 1_386), (12, 1_048)),
     (Folding(64, 32, BITS, 4, 8, tile_rows=24, sense="sign"), (4, 341), (1, 408), (3, 339)),
 ])
 def test_layers(folding, ice40, ecp5, gowin):
@@ -155,6 +157,10 @@ EXPECTED = {
     "drawn-apart-batch": (5_132, 14, 0),
     "drawn-xor": (7_272, 35, 0),
     "signs": (3_133, 11, 0),
+    "few": (2_641, 16, 0),
+    "few-activations": (2_935, 24, 0),
+    "few-weights": (3_294, 20, 0),
+    "few-ecp5": (4_651, 22, 0),
     "several-bits": (4_820, 29, 4),
     "several-bits-small": (4_161, 32, 0),
     "several-bits-ecp5": (8_153, 110, 0),
@@ -180,7 +186,7 @@ def check(name, folder):
     assert found["sprams_estimated"] == found["sprams"]
 
 
-SAMPLE = ("tiny", "digits-small", "mnist-spram", "digits-ecp5", "digits-batch", "signs")
+SAMPLE = ("tiny", "digits-small", "mnist-spram", "digits-ecp5", "digits-batch", "signs", "few")
 
 
 @pytest.mark.slow

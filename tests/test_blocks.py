@@ -27,7 +27,9 @@ def test_blocks_of_a_memory(width, depth, ice40, ecp5):
 @pytest.mark.parametrize("width, depth, resources, expected", [
     (16, 256, ICE40, (1, 0)), (16, 5_000, ICE40, (20, 48)), (16, 5_000, ECP5, (5, 48)),
     # So small that flip-flops are less.
-    (16, 3, ICE40, (0, 16 * 3 + 24 + 3)), (7, 9, ICE40, (0, 63 + 42 + 9)), (8, 8, ICE40, (1, 0)),
+    (16, 3, ICE40, (0, 16 * 3 + 24 + 3)), (7, 9, ICE40, (0, 63 + 42 + 9)),
+    # What costs as much as a block is in none.
+    (8, 8, ICE40, (0, 64 + 42 + 8)), (9, 8, ICE40, (1, 0)), (31, 48, ECP5, (0, 6 * 24 + 64)),
     # Look-up tables as memory.
     (20, 32, ECP5, (0, 6 * 2 * 5 + 21)), (16, 10, ECP5, (0, 6 * 4)), (11, 128, ECP5, (1, 0)),
     (32, 48, ECP5, (1, 0)), (32, 32, ECP5, (0, 6 * 16 + 33)), (16, 3, GOWIN, (1, 0)),
@@ -78,7 +80,6 @@ def test_tables_of_adders_and_registers():
 
 def test_edges():
     assert blocks.buffer(36, 512, ECP5, 4) == (1, 0)
-    assert blocks.buffer(31, 48, ECP5) == (1, 0)
     assert blocks.buffer(30, 48, ECP5) == (0, 206)
     assert blocks.cells(7, 3_078, ICE40)[0] == 7
     assert blocks.cells(13, 3_078, ICE40)[0] == 14

@@ -94,3 +94,10 @@ def test_bits_of_weights_meet_bits_of_activations():
     assert found.weight_bits == 784 * 128 * 6 + 1_280
     assert found.xnors == 784 * 128 * 6 * 8 + 1_280
     assert found.weight_bandwidth == 784 * 128 * 6 / 64 and found.fits
+
+
+def test_each_bit_of_a_weight_is_read_and_meets_each_of_an_activation():
+    shape = Shape(BitSerial(8), (784, 128, 10), 0, 16, few=((4, 2), (3, 1)))
+    found = bounds(uniform(shape, pe=4, simd=16), UP5K)
+    assert found.weight_bits == 784 * 128 * 4 + 1_280 * 3
+    assert found.xnors == 784 * 128 * 4 * 8 + 1_280 * 3 * 2

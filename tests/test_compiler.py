@@ -25,30 +25,33 @@ from model.scores import Scores
 from . import strategies
 
 
-@given(data=st.data(), layer=strategies.denses())
+@given(data=st.data(), layer=st.one_of(strategies.denses(), strategies.few_bit_denses()))
 def test_rows_of_a_layer_hold_its_cells_and_thresholds(data, layer):
     folding = data.draw(strategies.foldings(layer))
-    rows = weight_rows(layer.weights, folding)
+    rows = weight_rows(layer.cells, folding)
     assert len(rows) == folding.rows
-    for group in range(folding.groups):
-        for fold in range(folding.folds):
-            row = rows[group * folding.folds + fold]
-            for cell in range(folding.pe * folding.simd):
-                neuron = group * folding.pe + cell // folding.simd
-                place  = fold * folding.simd + cell % folding.simd
-                inside = neuron < layer.outputs and place < layer.inputs
-                assert row >> cell & 1 == (layer.weights[neuron, place] if inside else 1)
-            assert row >> folding.pe * folding.simd == 0
+    for number, row in enumerate(rows):
+        rest, fold = divmod(number, folding.folds)
+        group, plane = divmod(rest, folding.weight_bits)
+        for cell in range(folding.pe * folding.simd):
+            neuron = group * folding.pe + cell // folding.simd
+            place  = fold * folding.simd + cell % folding.simd
+            inside = neuron < layer.outputs and place < layer.inputs
+            assert row >> cell & 1 == (layer.cells[plane, neuron, place] if inside else 1)
+        assert row >> folding.pe * folding.simd == 0
 
     rows, bits = threshold_rows(layer, folding), folding.threshold_bits
-    assert len(rows) == folding.words
-    thresholds = layer.sum_threshold(layer.thresholds)
+    assert len(rows) == folding.words * folding.turns
+    thresholds = layer.sum_threshold(layer.thresholds).reshape(layer.outputs, -1)
     for n, row in enumerate(rows):
-        for lane in range(folding.lanes):
-            neuron = n * folding.lanes + lane
-            expected = thresholds[neuron] if neuron < layer.outputs else folding.top + 1
-            assert row >> lane * bits & (1 << bits) - 1 == expected
-        assert row >> folding.lanes * bits == 0
+        word, turn = divmod(n, folding.turns)
+        for place in range(folding.lanes * folding.steps):
+            neuron = word * folding.lanes + place // folding.steps
+            step = turn * folding.steps + place % folding.steps
+            inside = neuron < layer.outputs and step < folding.stairs
+            assert row >> place * bits & (1 << bits) - 1 \
+                == (thresholds[neuron, step] if inside else folding.top + 1)
+        assert row >> folding.lanes * folding.steps * bits == 0
 
 
 @pytest.mark.parametrize("gain, bias, rows", [

@@ -1,5 +1,7 @@
 # amaranth: UnusedElaboratable=no
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -16,15 +18,15 @@ from .traffic import WithSums, beats, idle_bits, in_turn, loaded, offers, ports
 
 
 def component(layer, folding):
-    return gateware.dense.Dense(folding, weights=weight_rows(layer.weights, folding),
+    return gateware.dense.Dense(folding, weights=weight_rows(layer.cells, folding),
                                 thresholds=threshold_rows(layer, folding))
 
 
 def activations(layer, folding, planes, **options):
     built, samples = strategies.samples_of(folding)
     words = bench.run(component(layer, built), beats(folding, planes),
-                      len(planes) * folding.words, limit=20_000, **options, **samples)
-    fired = in_turn(unpack(words, folding.lanes), folding)
+                      len(planes) * folding.words, limit=60_000, **options, **samples)
+    fired = in_turn(unpack_fields(words, folding.output_bits, folding.lanes), folding)
     # Neurons that only fill up the last group never fire.
     assert not fired[:, layer.outputs:].any()
     return fired[:, :layer.outputs]
@@ -60,10 +62,11 @@ def test_thresholds_of_numbers_must_be_stairs(thresholds, message):
         Dense(np.array([[1, -1]]), np.array(thresholds), weight_bits=2)
 
 
-@given(data=st.data(), layer=strategies.denses(), i_stalls=strategies.stalls,
-       o_stalls=strategies.stalls)
+@given(data=st.data(), layer=st.one_of(strategies.denses(), strategies.few_bit_denses()),
+       i_stalls=strategies.stalls, o_stalls=strategies.stalls)
 def test_gateware_matches_model(data, layer, i_stalls, o_stalls):
-    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 4, 5])), layer.inputs)
+    batch = min(data.draw(st.sampled_from([1, 1, 1, 2, 4, 5])), layer.inputs) \
+        if layer.weight_bits == layer.output_bits == 1 else 1
     folding = data.draw(strategies.foldings(layer, batch=batch))
     planes = data.draw(strategies.bits(3 * batch, len(layer.gains), layer.inputs))
     assert (activations(layer, folding, planes, i_stalls=i_stalls, o_stalls=o_stalls)
@@ -79,6 +82,26 @@ def test_back_pressure(i_stall, o_stall):
     folding = Folding(13, 7, (1,), 3, 5)
     assert (activations(layer, folding, planes, i_stalls=[i_stall], o_stalls=[o_stall])
             == layer(planes)).all()
+
+
+@pytest.mark.parametrize("pe, simd, bits, turns, interval", [
+    (1, 2, 3, 7, 49), (2, 3, 3, 2, 20), (2, 13, 2, 1, 4), (7, 1, 4, 8, 13), (1, 13, 4, 1, 7)])
+def test_numbers_leave_in_as_few_cycles(pe, simd, bits, turns, interval):
+    """Whatever it takes to compare, the next group never waits for it."""
+    rng = np.random.default_rng(0)
+    stairs = np.linspace(-12, 12, 2 ** bits - 1).astype(int)
+    layer = Dense(rng.random((7, 13)) < 0.5, np.repeat(stairs[None], 7, axis=0))
+    folding = Folding(13, 7, (1,), pe, simd, output_bits=bits)
+    assert (folding.turns, folding.interval) == (turns, interval)
+    planes = rng.random((10, 1, 13)) < np.linspace(0, 1, 10)[:, None, None]
+    planes[0], planes[1] = layer.weights[0], ~layer.weights[0]
+    cycles = 10 * interval - 1 + folding.latency + folding.drain
+    for limit, ends in ((cycles + 1, True), (cycles, False)):
+        with nullcontext() if ends else pytest.raises(TimeoutError):
+            words = bench.run(component(layer, folding), beats(folding, planes),
+                              10 * folding.words, limit=limit)
+    values = unpack_fields(words, bits, folding.lanes).reshape(10, -1)
+    assert (values[:, :7] == layer(planes)).all() and np.ptp(values) == 2 ** bits - 1
 
 
 @pytest.mark.parametrize("inputs, outputs, pe, simd", [

@@ -75,7 +75,9 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
         weights = (*inside, "crossbar", "weights")
         fetched = watch.parts(*weights, part="cells_", kind="r_port__data")
         counted = watch.parts(*inside, "crossbar", part="popcount_", kind="x")
-        parts, accs = (watch.cells(*inside, kind=kind) for kind in ("part_", "acc_"))
+        # Without that of the bit line which neurons share.
+        parts, accs = (watch.cells(*inside, kind=kind)[:mapping.layers[n].pe * mapping.batch]
+                       for kind in ("part_", "acc_"))
         following = "regroup" if mapping.batch == 1 else "replay"
         out = (*inside, "o") if last else (f"{following}_{n + 1}", "i")
         tally = ("scores", "tally") if last and ("scores", "tally", "taken") in signals else None
@@ -89,6 +91,8 @@ def simulated(network, mapping, images, loads, i_stalls, o_stalls):
             "hops": [(watch.transfers(*path, stream=stream),
                       len(signals[*path, f"{stream}__payload"]))
                      for *path, stream in ((f"replay_{n}", "i"), (f"replay_{n}", "o"), out)],
+            "compared": (watch.transfers(*inside, stream="o"),
+                         mapping.layers[n].lanes * mapping.layers[n].steps),
             "scores": watch.when(dut.o.valid & dut.o.ready) if last else None,
             "writes": [(watch.when(en), len(data)) for en, data in zip(
                 watch.parts(*weights, part="cells_", kind="w_port__en"),
@@ -123,19 +127,21 @@ def found(layer):
     (rows, row), (beats, cells, columns) = layer["rows"], layer["beats"]
     registers = [(len(happened), widths)
                  for happened, widths in (layer["parts"], layer["accs"], layer["tally"])]
-    out, lanes = layer["hops"][-1]
+    compared, at_once = layer["compared"]
     return Events(
         weight_bits=len(rows) * row, xnors=len(beats) * cells, counts=len(beats) * columns,
         additions=sum(times * len(widths) for times, widths in registers),
         addition_bits=sum(times * sum(widths) for times, widths in registers),
-        comparisons=len(out) * lanes if layer["scores"] is None else len(layer["scores"]),
+        comparisons=len(compared) * at_once if layer["scores"] is None else len(layer["scores"]),
         hops=sum(len(happened) * bits for happened, bits in layer["hops"]),
         writes=sum(len(happened) * bits for happened, bits in layer["writes"]))
 
 
 @settings(max_examples=15)
-@given(data=st.data(), network=strategies.networks(max_size=9, exact=True), count=st.integers(1, 3),
-       loads=st.integers(0, 1), i_stalls=strategies.stalls, o_stalls=strategies.stalls)
+@given(data=st.data(), network=st.one_of(strategies.networks(max_size=9, exact=True),
+                                         strategies.few_networks(max_size=7)),
+       count=st.integers(1, 3), loads=st.integers(0, 1), i_stalls=strategies.stalls,
+       o_stalls=strategies.stalls)
 def test_events_are_those_of_a_simulation(data, network, count, loads, i_stalls, o_stalls):
     mapping = data.draw(strategies.mappings(network, ("block",), (1, 1, 2, 3)))
     pixels = st.integers(0, 2 ** network.encoder.bits - 1)

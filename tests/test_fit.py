@@ -8,7 +8,7 @@ from gateware import area, cost
 from gateware.bus import WORD
 from gateware.fit import BATCHES, DEEPEST, EFFORT, ROOM, fit
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, sampling, sizes, uniform
+from gateware.mapping import Mapping, Resources, few, sampling, sizes, uniform
 from gateware.serial_folding import SerialFolding
 from model.compend import Serial
 from model.encoder import BitSerial, Threshold
@@ -37,7 +37,8 @@ def brute_force(shape, resources, target, effort, batch=1):
     def folded(n, inputs, outputs, gains, pe, simd):
         serial = shape.serial_of(n)
         if serial is None:
-            return Folding(inputs, outputs, gains, pe, simd, batch=batch, **sampling(shape, n))
+            return Folding(inputs, outputs, gains, pe, simd, batch=batch, **sampling(shape, n),
+                           **few(shape, n))
         return SerialFolding(inputs, outputs, **vars(serial), pe=pe, simd=simd,
                              levels=2 if resources.family == "ice40" else 0)
 
@@ -306,6 +307,26 @@ def test_fit_of_several_bits_is_the_fastest_that_fits_nearby(data, chain, target
     shape = Shape(BitSerial(8), chain, 0, 20, serial=kinds)
     assert fit(shape, resources, target=target, effort=effort) \
         in brute_force(shape, resources, target, effort)
+
+
+@given(data=st.data(), chain=st.tuples(*[st.integers(1, 9)] * 3), target=st.one_of(
+    st.none(), st.none(), st.integers(1, 300)))
+def test_fit_of_few_bits_is_the_fastest_that_fits_nearby(data, chain, target):
+    luts = data.draw(st.integers(1_500, 4_000))
+    resources = Resources(luts, data.draw(st.integers(1, 60)), 4_096, 16, "ice40")
+    effort = data.draw(st.sampled_from([luts - 1_000, luts]))
+    bits = data.draw(st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 4))] * 2))
+    shape = replace(shape_of(BitSerial(2), *chain), few=(bits[0], (bits[1][0], 1)))
+    assert fit(shape, resources, target=target, effort=effort) \
+        in brute_force(shape, resources, target, effort)
+
+
+def test_images_of_few_bits_go_alone():
+    shape = replace(shape_of(BitSerial(2), 64, 32, 10), few=((2, 2), (2, 1)))
+    with pytest.raises(ValueError, match="^Batch must be 1 where weights or activations have "
+                                         "several bits$"):
+        fit(shape, ICE40, batch=2)
+    assert fit(shape, ICE40, batch=None) == fit(shape, ICE40)
 
 
 def test_weights_of_several_bits_go_where_there_is_room():

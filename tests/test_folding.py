@@ -28,12 +28,32 @@ from model.stochastic import Numbers
     (Folding(3, 1, (2, 1), 1, 2), {
         "planes": 2, "serial": True, "folds": 2, "groups": 1, "rows": 2, "beats": 4,
         "interval": 4, "lanes": 1, "drain": 1, "words": 1, "top": 9, "threshold_bits": 4}),
+    # Weights of three bits: each vector comes three times for each group.
+    (Folding(13, 7, (2, 1), 3, 5, weight_bits=3), {
+        "times": 9, "rows": 27, "beats": 18, "least_beats": 18, "interval": 54, "lanes": 1,
+        "steps": 1, "turns": 1, "drain": 3, "words": 9, "top": 312, "stairs": 1, "results": "bits",
+        "few": True, "weight_rows": (15, 27), "latency": 5}),
+    # Numbers of three bits: a neuron that leaves alone meets seven thresholds in as many cycles.
+    (Folding(13, 7, (1,), 1, 2, output_bits=3), {
+        "beats": 7, "lanes": 1, "steps": 1, "turns": 7, "drain": 7, "words": 7, "stairs": 7,
+        "results": "values", "few": True, "threshold_rows": (4, 49)}),
+    # With five cycles for two neurons each meets seven in two turns, four of them at once.
+    (Folding(13, 7, (1,), 2, 3, output_bits=3), {
+        "beats": 5, "lanes": 1, "steps": 4, "turns": 2, "drain": 4, "words": 8,
+        "threshold_rows": (16, 16)}),
+    # With one cycle for two neurons all thresholds of both, of two bits.
+    (Folding(13, 7, (1,), 2, 13, output_bits=2), {
+        "beats": 1, "lanes": 2, "steps": 3, "turns": 1, "drain": 1, "words": 4,
+        "threshold_rows": (24, 4)}),
+    (Folding(13, 7, (1,), 2, 13), {"few": False, "results": "bits", "turns": 1, "steps": 1}),
     # Sums of four vectors in nine cycles: two words of each, of six neurons.
     (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), {
         "rows": 3, "beats": 9, "interval": 9, "lanes": 6, "drain": 8, "words": 2}),
 ])
 def test_layout_in_space_and_time(folding, expected):
-    assert {name: getattr(folding, name) for name in expected} == expected
+    found = {f"{name}_rows": (region.width, region.depth) for name, region in (
+        ("weight", folding.weights), ("threshold", folding.thresholds))}
+    assert {name: found.get(name) or getattr(folding, name) for name in expected} == expected
 
 
 DRAWN = Numbers("vdc")
@@ -195,3 +215,17 @@ def test_words_must_end_where_tiles_do(tiles, error, message):
 def test_parallelism_may_be_all_of_the_layer():
     folding = Folding(12, 4, (1,), 4, 12)
     assert (folding.pe, folding.simd, folding.interval) == (4, 12, 1)
+
+
+@pytest.mark.parametrize("bits, message", [
+    ({"weight_bits": 9}, "^Bits of a weight must be between 1 and 8, not 9$"),
+    ({"output_bits": 5}, "^Bits of an activation must be between 1 and 4, not 5$"),
+    ({"weight_bits": 2, "tile_rows": 4, "sense": 2},
+     "^Tiles must sense every count as what it is where weights have 2 bits$"),
+    ({"weight_bits": 2, "batch": 2},
+     "^Batch must be 1 where weights or activations have several bits$"),
+    ({"output_bits": 2, "batch": 2},
+     "^Batch must be 1 where weights or activations have several bits$")])
+def test_few_bits_have_their_limits(bits, message):
+    with pytest.raises(ValueError, match=message):
+        Folding(8, 4, (1,), 2, 2, **bits)

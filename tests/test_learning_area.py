@@ -59,7 +59,7 @@ WIDE = {"pe": 16, "rows": 4, "pixels": 4}
 
 
 @pytest.mark.parametrize("resources, spec, layout, luts, blocks", [
-    (ICE40, SignUpdate(1_020, 64, 10), WIDE, 7_577, 182),
+    (ICE40, SignUpdate(1_020, 64, 10), WIDE, 7_985, 178),
     (ECP5, SignUpdate(1_020, 64, 10), {}, 4_648, 42),
     (ICE40, replace(SPEC, forward="sign"), WIDE, 6_990, 76),
     (ICE40, replace(SPEC, filter=256), {}, 4_593, 40),

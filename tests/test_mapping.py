@@ -173,6 +173,24 @@ def test_layers_of_several_bits():
     assert mapping.drawing(1) == mapping
 
 
+FEW = Shape(BitSerial(2), (64, 32, 16, 10), 0, 16, few=((2, 3), (1, 1), (4, 1)))
+
+
+def test_layers_of_few_bits():
+    mapping = uniform(FEW, pe=(4, 3, 2), simd=(16, 8, 8))
+    assert mapping.layers == (
+        Folding(64, 32, (2, 1), 4, 16, weight_bits=2, output_bits=3),
+        Folding(32, 16, (4, 2, 1), 3, 8), Folding(16, 10, (1,), 2, 8, weight_bits=4))
+    assert list(sizes(FEW)) == [(64, 32, (2, 1)), (32, 16, (4, 2, 1)), (16, 10, (1,))]
+    # Of the last one as many as leave one at a time, while a weight's bits pass.
+    assert parallelism(uniform(FEW, pe=40, simd=9)) == [(32, 9), (16, 9), (8, 9)]
+    with pytest.raises(ValueError, match="^PE of the last layer must be at most 8 with SIMD 8"):
+        uniform(FEW, pe=(1, 1, 9), simd=8)
+    with pytest.raises(ValueError, match="^Batch must be 1 where weights or activations have "
+                                         "several bits$"):
+        uniform(FEW, pe=1, simd=8, batch=2)
+
+
 def test_layers_of_several_bits_go_alone():
     shape = Shape(BitSerial(5), (64, 32, 10), 0, 16, serial=(SIGNS, None))
     message = "^Batch must be 1 where weights have several bits$"

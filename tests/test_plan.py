@@ -163,6 +163,32 @@ def test_hash_tells_layers_of_several_bits_apart():
     assert Plan(told, mapping).hash == Plan(SERIAL, mapping).hash
 
 
+FEW = Shape(BitSerial(2), (64, 32, 10), 0, 16, few=((2, 3), (1, 1)))
+
+
+def test_hash_tells_layers_of_few_bits_apart():
+    shapes = [FEW, replace(FEW, few=()), replace(FEW, few=((2, 2), (1, 1))),
+              replace(FEW, few=((3, 3), (1, 1))), replace(FEW, few=((2, 3), (2, 1)))]
+    assert len({Plan(shape, uniform(shape, pe=1, simd=16)).hash for shape in shapes}) == 5
+
+
+def test_places_of_layers_of_few_bits():
+    plan = Plan(FEW, uniform(FEW, pe=4, simd=32))
+    # Of three bits with 64 inputs, sums take eight; of a neuron in eight cycles seven thresholds.
+    assert {name: (region.width, region.depth) for name, region in plan.regions.items()
+            if name.startswith("layer0")} \
+        == {"layer0.weights": (4 * 32, 32), "layer0.thresholds": (4 * 10, 64)}
+
+
+@pytest.mark.parametrize("shape, other", [
+    (FEW, replace(FEW, few=((2, 2), (1, 1)))), (FEW, replace(FEW, few=((3, 3), (1, 1)))),
+    (FEW, replace(FEW, few=())), (replace(FEW, few=()), FEW)])
+def test_layers_must_have_the_bits_that_the_shape_has(shape, other):
+    with pytest.raises(ValueError, match="^Mapping must have the bits in layer 0 that the shape "
+                                         "has$"):
+        Plan(shape, uniform(other, pe=1, simd=16))
+
+
 @pytest.mark.parametrize("shape, other", [
     (SERIAL, LARGE), (LARGE, SERIAL),
     (SERIAL, replace(SERIAL, serial=(replace(SERIAL.serial[0], weight_bits=5), None)))])

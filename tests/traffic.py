@@ -48,7 +48,7 @@ def beats(folding, planes):
     folds = padded.reshape(-1, folding.batch, len(folding.passes), len(folding.gains),
                            folding.folds, folding.simd)
     words = folds.transpose(0, 2, 4, 3, 1, 5)
-    return [word for batch in words for each in batch for _ in range(folding.groups)
+    return [word for batch in words for each in batch for _ in range(folding.times)
             for word in pack(each, folding.simd * folding.batch)]
 
 

@@ -99,8 +99,7 @@ PROOFS = (
                 "advance.eq(1)", case=1, cycles=12),
          Change("gateware.accumulate", "fold == folding.folds - 1", "fold == 0", case=1,
                 cycles=12),
-         Change("gateware.folding", "self.pe // lanes * self.batch <= self.least_beats)",
-                "self.pe // lanes <= 2 * self.beats)", case=4, cycles=12)),
+         Change("gateware.folding", "min(self.least_beats //", "min(2 * self.beats //", case=4, cycles=12)),
     ),
     Proof(
         "accumulate.sums",
@@ -114,7 +113,7 @@ PROOFS = (
          Change("gateware.accumulate", "begin.eq(last)", "begin.eq(0)", case=1),
          Change("gateware.crossbar", "m.d.sync += delayed.eq(x)", "m.d.comb += delayed.eq(x)",
                 case=1),
-         Change("gateware.compiler", "rows.transpose(0, 2, 1, 3)", "rows.transpose(0, 2, 3, 1)",
+         Change("gateware.compiler", "rows.transpose(1, 0, 3, 2, 4)", "rows.transpose(1, 0, 3, 4, 2)",
                 case=1),
          Change("gateware.accumulate", "flags.valid & flags.tile_last", "flags.valid", case=6),
          Change("gateware.sense", "held[-1]", "held[0]", case=7),

@@ -59,7 +59,7 @@ def safe(h: Harness, *, inputs: int, outputs: int, gains: tuple[int, ...], pe: i
     word = Signal(range(max(folding.words, 2)), name="words_left")
     h.m.d.sync += word.eq(Mux(left, Mux(word == folding.words - 1, 0, word + 1), word))
     h.claim("thresholds are counted as words leave",
-            (word < folding.words) & (h.inside(dut)["word"] == word))
+            (word < folding.words) & (h.inside(dut)["row"] == word))
     thresholds = Cat(*(h.row(dut, f"thresholds.cells_{n}", word)
                        for n in range(folding.thresholds.chunks)))
     started = h.past(1)
@@ -77,11 +77,11 @@ PROOFS = (
         "the source keeps what it offers; no access over the buses", "induction", safe,
         tuple(case(reach(shape), **shape) for shape in (
             *SHAPES[:5], {"inputs": 9, "outputs": 7, "gains": (1,), "pe": 4, "simd": 2})),
-        (Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)",
+        (Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(row)",
                 case=1, cycles=12),
-         Change("gateware.dense", "with m.If(self.o.valid & self.o.ready):",
-                "with m.If(self.o.valid):", case=1, cycles=12),
-         Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold",
+         Change("gateware.dense", "taken.eq(accumulate.o.valid & accumulate.o.ready)",
+                "taken.eq(accumulate.o.valid)", case=1, cycles=12),
+         Change("gateware.dense", "self.sums[lane] >= met", "self.sums[lane] > met",
                 case=1, cycles=12)),
     ),
     Proof(
@@ -92,10 +92,10 @@ PROOFS = (
         tuple(case(cycles, **shape, vectors=vectors, bipolar=shape["gains"] == (1,))
               for cycles, vectors, shape
               in zip((16, 17, 17, 15, 12), (1, 1, 1, 1, 1), SHAPES, strict=False)),
-        (Change("gateware.dense", "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
+        (Change("gateware.dense", "self.sums[lane] >= met", "self.sums[lane] > met"),
          Change("gateware.compiler", "layer.sum_threshold(layer.thresholds)",
                 "layer.thresholds.clip(0)", case=2),
-         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(word)",
+         Change("gateware.dense", "thresholds.addr.eq(following)", "thresholds.addr.eq(row)",
                 case=3)),
     ),
 )
