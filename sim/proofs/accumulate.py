@@ -82,6 +82,13 @@ SENSED: tuple[dict[str, Any], ...] = (
 )
 
 
+# Weights of several bits, in groups, and in words whose last is used in part.
+SEVERAL: tuple[dict[str, Any], ...] = (
+    {"inputs": 2, "outputs": 2, "gains": (1,), "pe": 1, "simd": 1, "weight_bits": 2},
+    {"inputs": 3, "outputs": 1, "gains": (2, 1), "pe": 1, "simd": 2, "weight_bits": 2},
+)
+
+
 PROOFS = (
     Proof(
         "accumulate.rules",
@@ -99,22 +106,27 @@ PROOFS = (
                 "advance.eq(1)", case=1, cycles=12),
          Change("gateware.accumulate", "fold == folding.folds - 1", "fold == 0", case=1,
                 cycles=12),
-         Change("gateware.folding", "min(self.least_beats //", "min(2 * self.beats //", case=4, cycles=12)),
+         Change("gateware.folding", "min(self.least_beats //", "min(2 * self.beats //", case=4,
+                cycles=12)),
     ),
     Proof(
         "accumulate.sums",
         "The sums that leave are those of the twin, for all weights, written over the bus, and all "
-        "inputs, of exact layers and of tiles that sense.",
+        "inputs, of exact layers, of tiles that sense, and of weights of two bits.",
         "so many vectors come once the weights are written", "bounded", sums,
         tuple(case(cycles, **shape, vectors=vectors) for cycles, vectors, shape
-              in zip((16, 17, 17, 15, 17, 15, 18, 21, 15), (1, 1, 1, 1, 2, 2, 1, 1, 1),
-                     (*SHAPES, *SENSED), strict=True)),
+              in zip((16, 17, 17, 15, 17, 15, 18, 21, 15, 24, 24), (1, 1, 1, 1, 2, 2, *[1] * 5),
+                     (*SHAPES, *SENSED, *SEVERAL), strict=True)),
         (Change("gateware.accumulate", "count, fresh, cells", "count, C(0), cells", case=3),
          Change("gateware.accumulate", "begin.eq(last)", "begin.eq(0)", case=1),
          Change("gateware.crossbar", "m.d.sync += delayed.eq(x)", "m.d.comb += delayed.eq(x)",
                 case=1),
-         Change("gateware.compiler", "rows.transpose(1, 0, 3, 2, 4)", "rows.transpose(1, 0, 3, 4, 2)",
-                case=1),
+         Change("gateware.compiler", "rows.transpose(1, 0, 3, 2, 4)",
+                "rows.transpose(1, 0, 3, 4, 2)", case=1),
+         Change("gateware.accumulate", "Mux(again, acc << 1, acc)", "acc", case=9),
+         Change("gateware.accumulate", "following + clear if", "following if", case=9),
+         Change("gateware.accumulate", "crossbar.shared.eq(Mux(fold_last, filled, 0))",
+                "crossbar.shared.eq(0)", case=10),
          Change("gateware.accumulate", "flags.valid & flags.tile_last", "flags.valid", case=6),
          Change("gateware.sense", "held[-1]", "held[0]", case=7),
          Change("gateware.sense", "count >= least", "count > least", case=8)),

@@ -25,11 +25,20 @@ from .harness import Harness
 __all__ = ["Layer", "run", "rules", "twin_bits", "twin_sums", "write"]
 
 
-def twin_sums(inputs: int, gains: tuple[int, ...], **tiles: Any) -> Any:
-    """Sums of a neuron, as the golden model has them: by weights, then by planes of inputs."""
+def twin_sums(inputs: int, gains: tuple[int, ...], weight_bits: int = 1, **tiles: Any) -> Any:
+    """Sums of a neuron, as the golden model has them: by weights, then by planes of inputs.
+
+    Weights of several bits are numbered by their cells, those of the first plane lowest.
+    """
     every = np.array(list(product((False, True), repeat=inputs)))[:, ::-1]   # by number
     planes = np.array(list(product(every, repeat=len(gains))))[:, ::-1]      # first plane lowest
-    return model.accumulate.Accumulate(every, gains=gains, **tiles).sums(planes).T
+    weights = every
+    if weight_bits > 1:
+        cells = np.array(list(product(every, repeat=weight_bits)))[:, ::-1]
+        places = 1 << np.arange(weight_bits)[::-1]
+        weights = places @ cells - (1 << weight_bits - 1)
+    return model.accumulate.Accumulate(
+        weights, gains=gains, weight_bits=weight_bits, **tiles).sums(planes).T
 
 
 def twin_bits(inputs: int, gains: tuple[int, ...], bipolar: bool) -> tuple[Any, Any]:
@@ -68,7 +77,8 @@ class Layer:
     def __init__(self, h: Harness, folding: Folding, vectors: int, *,
                  name: str = "weights") -> None:
         self.folding = folding
-        self.weights = [h.constant(folding.inputs, f"{name}_{n}") for n in range(folding.outputs)]
+        self.weights = [h.constant(folding.inputs * folding.weight_bits, f"{name}_{n}")
+                        for n in range(folding.outputs)]
         self.vectors = [h.constant(folding.inputs * folding.planes, f"vector_{n}")
                         for n in range(vectors)]
 
@@ -76,15 +86,16 @@ class Layer:
     def rows(self) -> list[Any]:
         """Rows of the memory of weights, with each weight where the compiler puts it."""
         folding = self.folding
-        none = np.zeros((folding.outputs, folding.inputs), dtype=bool)
+        none = np.zeros((folding.weight_bits, folding.outputs, folding.inputs), dtype=bool)
         rows = [list(Const(row, folding.weights.width)) for row in weight_rows(none, folding)]
-        for neuron, place in np.ndindex(none.shape):
+        for plane, neuron, place in np.ndindex(none.shape):
             one = none.copy()
-            one[neuron, place] = True
+            one[plane, neuron, place] = True
             for n, (row, without) in enumerate(zip(weight_rows(one, folding),
                                                    weight_rows(none, folding), strict=True)):
                 if row != without:
-                    rows[n][(row ^ without).bit_length() - 1] = self.weights[neuron][place]
+                    rows[n][(row ^ without).bit_length() - 1] = \
+                        self.weights[neuron][plane * folding.inputs + place]
         return [Cat(*row) for row in rows]
 
     @property
@@ -96,7 +107,7 @@ class Layer:
             planes = [Cat(vector.word_select(p, folding.inputs), Const(0, folding.simd))
                       for p in range(folding.planes)]
             words += [plane[fold * folding.simd:(fold + 1) * folding.simd]
-                      for _ in range(folding.groups) for fold in range(folding.folds)
+                      for _ in range(folding.times) for fold in range(folding.folds)
                       for plane in planes]
         return words
 
