@@ -106,5 +106,5 @@ def test_refuses_what_is_no_graph(ohmbit_, tmp_path):
 
 
 def test_says_what_to_install(graph, ohmbit_, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "qonnx.util.cleanup", None)
+    monkeypatch.setitem(__import__("sys").modules, "qonnx.core.onnx_exec", None)
     assert "pip install 'ohmbit[qonnx]'" in ohmbit_("import", graph).refusal

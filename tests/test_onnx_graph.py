@@ -94,7 +94,7 @@ def test_refuses_branches(tmp_path):
 
 @pytest.mark.parametrize("chain, message", [
     (lambda: Chain(1, 6).node("MatMul", SIGNS.T, first=True), "constant first"),
-    (lambda: small().reshape(4, 1), "gives"),
+    (lambda: small().reshape(4, 1), "must keep them apart"),
     (lambda: small().node("Transpose", perm=[1, 0]), "gives"),
     (lambda: small().reshape(1, 2, 2), "moves what a layer gives"),
     (lambda: small().node("Softmax", axis=0), "must find the greatest score of an image"),
