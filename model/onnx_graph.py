@@ -88,8 +88,8 @@ class Graph:
         return called(node)
 
     def run(self, nodes: Sequence[Any], x: np.ndarray) -> np.ndarray:
-        """What consecutive nodes make of values, rows × …: rows × …, as float64."""
-        return self.tensors(nodes, x)[-1] if nodes else np.asarray(x, dtype=np.float64)
+        """What consecutive nodes make of values, rows × …, in float32; as float64."""
+        return self.tensors(nodes, x)[-1] if nodes else np.float64(np.float32(x))
 
     def tensors(self, nodes: Sequence[Any], x: np.ndarray) -> list[np.ndarray]:
         """What each of some consecutive nodes gives, for values that come to the first."""

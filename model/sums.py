@@ -7,7 +7,7 @@ import numpy as np
 
 from .errors import InputError
 from .onnx_graph import Product
-from .uniform import Uniform, uniform
+from .uniform import ROUNDED, Uniform, uniform
 
 
 __all__ = ["Sums", "finite", "rounding"]
@@ -19,13 +19,15 @@ MANTISSA    = 24   # bits of a float32
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a product of the graph gives for integers: scale · acc + offset, for each neuron, where
-    acc = Σ w · k, and k = 0, 1 … are the numbers that come, in their order.
+    """What a product of the graph gives for integers: scale · (acc + shift) + bias, for each neuron,
+    where acc = Σ w · k, and k = 0, 1 … are the numbers that come, in their order.
+
+    So sums that are equal in exact arithmetic are so here, for neurons of one scale and bias.
 
     Parameters
     ----------
     weights : array of :class:`int`, outputs × inputs
-    scale, offset : array of :class:`float`, outputs
+    scale, shift, bias : array of :class:`float`, outputs
     given : :class:`model.uniform.Uniform`
         Numbers that come.
     error : array of :class:`float`, outputs
@@ -35,7 +37,8 @@ class Sums:
 
     weights: np.ndarray
     scale: np.ndarray
-    offset: np.ndarray
+    shift: np.ndarray
+    bias: np.ndarray
     given: Uniform
     error: np.ndarray
 
@@ -54,9 +57,22 @@ class Sums:
             if weights[n].any():
                 # The mean over all weights is nearer than any one of them.
                 scale[n] = row @ weights[n] / (weights[n] @ weights[n])
+        used = weights.any(axis=1)
+        if used.any() and np.ptp(scale[used]) <= ROUNDED * scale[used].max():
+            scale[used] = scale[used].mean()
         bias = finite(product.bias, product.name)
-        return cls(weights, scale * given.step, scale * given.low * weights.sum(axis=1) + bias,
-                   given, rounding(real, bias, given))
+        # Numbers around zero are whole or half steps from it, but for how float32 rounds.
+        least = given.low / given.step
+        whole = np.rint(2 * least) / 2
+        if abs(whole - least) <= ROUNDED * max(abs(least), given.most):
+            least = whole
+        return cls(weights, scale * given.step, least * weights.sum(axis=1), bias, given,
+                   rounding(real, bias, given))
+
+    @property
+    def offset(self) -> np.ndarray:
+        """What the product gives where acc is 0."""
+        return self.scale * self.shift + self.bias
 
     @property
     def low(self) -> np.ndarray:
@@ -69,7 +85,7 @@ class Sums:
         return self.given.most * np.maximum(self.weights, 0).sum(axis=1)
 
     def __call__(self, acc: np.ndarray) -> np.ndarray:
-        return self.scale * acc + self.offset
+        return self.scale * (acc + self.shift) + self.bias
 
     def acc(self, real: np.ndarray) -> np.ndarray:
         """The nearest acc to what the product gave."""

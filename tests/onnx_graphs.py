@@ -28,6 +28,7 @@ class Chain:
         self.tensor = "in"
         self.nodes = []
         self.constants = {}
+        self.opsets = {"": 13, QONNX: 1}   # in the order of the file
 
     def constant(self, values):
         """A tensor's name; of float32, or of int64 where values are integers."""
@@ -35,6 +36,18 @@ class Chain:
         values = np.asarray(values)
         self.constants[name] = values.astype(np.int64 if values.dtype.kind == "i" else np.float32)
         return name
+
+    def made(self, values):
+        """The name of what a node Constant gives."""
+        name = f"k{len(self.nodes)}"
+        self.nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(
+            np.asarray(values, dtype=np.float32))))
+        return name
+
+    def hidden(self, *constants, kind, **attributes):
+        """The name of what a node makes of constants alone."""
+        given = [each if isinstance(each, str) else self.constant(each) for each in constants]
+        return self.node(kind, *given[1:], of=given[0], **attributes)
 
     def node(self, kind, *constants, first=False, outputs=1, of=None, name=None, **attributes):
         """Append a node that takes what is there, and constants after that, or before it."""
@@ -75,7 +88,7 @@ class Chain:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, [self.shape[0], None])
              for name in outputs or (self.tensor,)],
             [numpy_helper.from_array(values, name) for name, values in self.constants.items()])
-        opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
+        opsets = [helper.make_opsetid(*each) for each in self.opsets.items()]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def save(self, path, *outputs):
