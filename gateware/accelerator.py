@@ -55,7 +55,7 @@ class Accelerator(Planned, wiring.Component):
 
     Members
     -------
-    i : :py:`In(stream.Signature(data.ArrayLayout(shape.encoder.bits, pixels)))`
+    i : :py:`In(stream.Signature(data.ArrayLayout(shape.built.encoder.bits, pixels)))`
         As many :py:`pixels` at once as the first layer's folding says,
         :py:`words` words an image, first pixel lowest; zeros fill up the last word. Where
         images go in batches, a structure: these are its :py:`pixels`, and beside them :py:`last`
@@ -76,7 +76,7 @@ class Accelerator(Planned, wiring.Component):
         shape, mapping = plan.shape, plan.mapping
         last = len(mapping.layers) - 1
 
-        pixels = data.ArrayLayout(shape.encoder.bits, mapping.layers[0].pixels)
+        pixels = data.ArrayLayout(shape.built.encoder.bits, mapping.layers[0].pixels)
         marked = data.StructLayout({"pixels": pixels, "last": 1})
         members = {
             "i": In(stream.Signature(marked if mapping.batch > 1 else pixels)),

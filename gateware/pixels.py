@@ -20,10 +20,11 @@ def pixel_rows(images, shape, mapping):
     """The words of :func:`pixel_words` as rows of bytes, lowest first."""
     pixels = mapping.layers[0].pixels
     padded = np.zeros((len(images), -(-shape.inputs // pixels) * pixels), dtype=np.uint16)
-    padded[:, :shape.inputs] = shape.encoder.check(images)
-    rows = pack_rows(padded, shape.encoder.bits, pixels)
+    padded[:, :shape.inputs] = shape.encoder.fed(images)
+    bits = shape.built.encoder.bits
+    rows = pack_rows(padded, bits, pixels)
     if mapping.batch > 1:
-        place = shape.encoder.bits * pixels
+        place = bits * pixels
         rows = np.pad(rows, ((0, 0), (0, place // 8 + 1 - rows.shape[1])))
         rows[-1:, place // 8] |= 1 << place % 8
     return rows

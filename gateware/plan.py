@@ -174,7 +174,8 @@ class Plan(Placed):
     @property
     def hash(self):
         """Eight bytes that tell one hardware from another."""
-        encoder = {"kind": type(self.shape.encoder).__name__, **vars(self.shape.encoder.built)}
+        built = self.shape.encoder.built
+        encoder = {"kind": type(built).__name__, **vars(built)}
         # What most layers do not have is left out, so that they keep the hash from before there
         # was such a thing.
         layers = [[layer.pe, layer.simd, layer.storage,

@@ -54,6 +54,9 @@ class Agreement:
     images : :class:`int`
     sums, activations, classes : :class:`int`
         Compared: what products gave, what layers gave, and what images were taken for.
+    ties : :class:`int`
+        Images with two scores that are equal but for how the graph's last product rounds its sums,
+        which makes it take the other class. The network takes the first.
     parts : tuple of :class:`Part`
         For some images at a time from the first layer on.
     """
@@ -62,6 +65,7 @@ class Agreement:
     sums: int
     activations: int
     classes: int
+    ties: int
     parts: tuple[Part, ...]
 
 
@@ -79,7 +83,7 @@ def agreement(imported: Imported, images: np.ndarray) -> Agreement:
     graph, network = imported.graph, imported.network
     nodes = graph.chain
     tensors = {node.output[0]: n for n, node in enumerate(nodes)}
-    sums = activations = classes = 0
+    sums = activations = classes = ties = 0
     parts: list[Part] = []
     for start in range(0, len(images), ROWS):
         x = images[start:start + ROWS]
@@ -95,13 +99,26 @@ def agreement(imported: Imported, images: np.ndarray) -> Agreement:
             parts += _parts(step.name, start, acc, step.acc(real[tensors[product.output]]))
             if isinstance(layer, Dense) and step.levels is not None:
                 activations += acc.size
-                parts += _parts(last, start, trace[f"{name}.bits"], step.levels.index(given),
-                                acc - layer.thresholds)
-            else:
-                classes += len(x)
-                parts += _parts("class", start, argmax(trace["scores"])[:, None],
-                                argmax(given.reshape(acc.shape))[:, None])
-    return Agreement(len(images), sums, activations, classes, tuple(parts))
+                fired = trace[f"{name}.bits" if layer.output_bits == 1 else f"{name}.values"]
+                parts += _parts(last, start, fired, step.levels.index(given),
+                                _distances(acc, layer.thresholds))
+        # Whatever the last product became.
+        classes += len(x)
+        scores = trace["scores"]
+        best, other = argmax(scores), argmax(given.reshape(scores.shape))
+        rows = np.arange(len(x))
+        rounded = bool(imported.steps[-1].sums.error.any())
+        tied = (best != other) & (scores[rows, best] == scores[rows, other]) & rounded
+        ties += int(tied.sum())
+        parts += _parts("class", start, best[:, None], np.where(tied, best, other)[:, None])
+    return Agreement(len(images), sums, activations, classes, ties, tuple(parts))
+
+
+def _distances(acc: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How far each accumulator is from the nearest threshold of its neuron."""
+    away = acc[..., None] - thresholds.reshape(len(thresholds), -1)
+    nearest = abs(away).argmin(axis=-1)
+    return np.asarray(np.take_along_axis(away, nearest[..., None], axis=-1)[..., 0])
 
 
 def _parts(node: str, start: int, got: np.ndarray, expected: np.ndarray,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .checks import check_range
 
 
-__all__ = ["Encoder", "BitSerial", "Threshold"]
+__all__ = ["Encoder", "BitSerial", "Lookup", "Threshold"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,10 @@ class Encoder:
                              f"not {images.min()} to {images.max()}")
         return images
 
+    def fed(self, images: npt.ArrayLike) -> np.ndarray:
+        """The images as hardware is fed with them, images × inputs: pixels of :py:`built`."""
+        return self.check(images)
+
     @property
     def sent_bits(self) -> int:
         """Bits of a pixel that an encoder cannot do without; these go over a line."""
@@ -95,6 +99,54 @@ class BitSerial(Encoder):
     def __call__(self, images: npt.ArrayLike) -> np.ndarray:
         places = np.arange(self.bits)[::-1]
         return (self.check(images)[:, None, :] >> places[:, None] & 1).astype(bool)
+
+
+@dataclass(frozen=True)
+class Lookup(Encoder):
+    """Whatever number a table has for a pixel, as its own bits.
+
+    Hosts look it up, and hardware is that of a :class:`BitSerial` of as many bits as the greatest
+    of these numbers. Parameters: :py:`table`, numbers from 0 to 255 for each pixel in turn, not all
+    of them 0; :py:`bits`, 1 to 16, the width of a pixel.
+    """
+
+    bipolar = False
+
+    bits: int = field(default=8, kw_only=True)
+    table: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_range("Bits of a pixel", self.bits, 1, 16)
+        table = tuple(int(number) for number in self.table)
+        if len(table) != 2 ** self.bits or min(table) < 0 or not 1 <= max(table) <= 255:
+            raise ValueError(f"Table must have a number from 0 to 255 for each of {2 ** self.bits} "
+                             f"pixels, not {len(table)} from {min(table, default=0)} to "
+                             f"{max(table, default=0)}")
+        object.__setattr__(self, "table", table)
+
+    def __str__(self) -> str:
+        return f"Lookup(bits={self.bits}, numbers={max(self.table) + 1})"
+
+    @property
+    def built(self) -> BitSerial:
+        return BitSerial(max(self.table).bit_length())
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        return self.built.gains
+
+    def fed(self, images: npt.ArrayLike) -> np.ndarray:
+        return np.asarray(self.table)[self.check(images)]
+
+    @property
+    def sent_bits(self) -> int:
+        return self.built.bits
+
+    def sent(self, images: npt.ArrayLike) -> np.ndarray:
+        return self.fed(images)
+
+    def __call__(self, images: npt.ArrayLike) -> np.ndarray:
+        return self.built(self.fed(images))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .compend import Compend
 from .dense import Dense
-from .encoder import BitSerial, Threshold
+from .encoder import BitSerial, Lookup, Threshold
 from .errors import InputError
 from .files import whole
 from .packing import pack64
@@ -31,7 +31,7 @@ __all__ = ["FORMATS", "read", "write"]
 
 
 FORMATS  = (1, 2, 3, 4)   # with tiles; with weights of several bits; with few bits in crossbars
-ENCODERS = {kind.__name__: kind for kind in (BitSerial, Threshold, Stochastic)}
+ENCODERS = {kind.__name__: kind for kind in (BitSerial, Lookup, Threshold, Stochastic)}
 
 Kind = TypeVar("Kind")
 

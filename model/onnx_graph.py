@@ -89,7 +89,8 @@ class Graph:
 
     def run(self, nodes: Sequence[Any], x: np.ndarray) -> np.ndarray:
         """What consecutive nodes make of values, rows × …, in float32; as float64."""
-        return self.tensors(nodes, x)[-1] if nodes else np.float64(np.float32(x))
+        return self.tensors(nodes, x)[-1] if nodes else \
+            np.asarray(np.float32(x), dtype=np.float64)
 
     def tensors(self, nodes: Sequence[Any], x: np.ndarray) -> list[np.ndarray]:
         """What each of some consecutive nodes gives, for values that come to the first."""

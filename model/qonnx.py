@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dense import Dense
-from .encoder import BitSerial, Encoder, Threshold
+from .accumulate import WEIGHT_BITS, Accumulate
+from .dense import OUTPUT_BITS, Dense
+from .encoder import BitSerial, Encoder, Lookup, Threshold
 from .errors import InputError
 from .network import Network
 from .onnx_graph import Graph, Product, read
 from .ranking import ranking
 from .scores import Scores
+from .stairs import stairs
 from .sums import Sums, finite
 from .switches import Switches, switches
-from .uniform import Uniform, uniform
+from .uniform import ROUNDED, Uniform, uniform
 
 
 __all__ = ["Imported", "Input", "Step", "load"]
@@ -23,6 +25,7 @@ __all__ = ["Imported", "Input", "Step", "load"]
 
 QUANTIZERS = ("Quant", "BipolarQuant", "Sign", "MultiThreshold")
 TABLE      = 1 << 22   # accumulators of a layer that are all looked at
+FARTHEST   = 1 << 20   # steps from zero at which activations are still told as they are
 
 
 @dataclass(frozen=True)
@@ -139,20 +142,24 @@ def load(path: str | os.PathLike[str], input: Input | None = None, *, dataset: s
 
 def _imported(graph: Graph, input: Input, dataset: str, class_names: tuple[str, ...]) -> Imported:
     encoder, levels, order = _encoder(graph, input)
-    layers, steps = [], []
+    layers: list[Dense] = []
+    steps = []
     for n, product in enumerate(graph.products):
         weights = product.weights[:, order] if n == 0 else product.weights
         if weights.shape[1] != (len(order) if n == 0 else len(graph.products[n - 1].weights)):
             raise InputError(f"{product.name} takes {weights.shape[1]} numbers, and others come")
         sums = Sums.of(product, weights, levels)
-        bipolar = n > 0 or encoder.bipolar
-        if n == len(graph.products) - 1:
+        bipolar = encoder.bipolar if n == 0 else layers[-1].output_bits == 1
+        quantized = any(node.op_type in QUANTIZERS for node in product.nodes)
+        if n == len(graph.products) - 1 and not quantized:
             scores, step = _scores(graph, product, sums, bipolar=bipolar)
             steps.append(step)
             break
         layer, step, levels = _layer(graph, product, sums, bipolar=bipolar)
         layers.append(layer)
         steps.append(step)
+    else:
+        scores = _activations(layers[-1], levels)
     try:
         network = Network(encoder, tuple(layers), scores, dataset, class_names)
     except ValueError as error:
@@ -190,8 +197,7 @@ def _encoder(graph: Graph, input: Input) -> tuple[Encoder, Uniform, np.ndarray]:
         return Threshold(int(index.argmax()), bits=input.bits), levels, order
     if (index == pixels).all():
         return BitSerial(input.bits), levels, order
-    raise InputError(f"pixels become {levels.most + 1} numbers before {first}, which are not in "
-                     "proportion to them")
+    return Lookup(tuple(index.tolist()), bits=input.bits), levels, order
 
 
 def _order(graph: Graph, input: Input, table: np.ndarray) -> np.ndarray:
@@ -211,42 +217,51 @@ def _layer(graph: Graph, product: Product, sums: Sums, *,
     def values(acc: np.ndarray) -> np.ndarray:
         return finite(graph.run(product.nodes, sums(acc)), names[-1] if names else product.name)
 
-    found = switches(values, sums.low, sums.high, 1)
-    levels = None if found is None else uniform(found.values, 1)
+    most = (1 << OUTPUT_BITS) - 1
+    found = switches(values, sums.low, sums.high, most)
+    levels = None if found is None else uniform(found.values, most)
     if levels and not levels.most:
         # What no neuron ever changes is the upper or the lower of two.
         levels = Uniform(min(levels.low, -levels.low), 2 * abs(levels.low) or 1.0, 1)
     if found is None or levels is None:
-        raise InputError(f"what follows {product.name} gives more than 2 numbers: it needs a "
-                         f"{', '.join(QUANTIZERS[:-1])} or {QUANTIZERS[-1]} of one bit")
+        raise InputError(f"what follows {product.name} gives more than {most + 1} numbers, or such "
+                         "as are not equally far apart: it needs a "
+                         f"{', '.join(QUANTIZERS[:-1])} or {QUANTIZERS[-1]} of at most "
+                         f"{OUTPUT_BITS} bits")
     _check_monotonic(graph, product, sums, found, values)
-    falls = np.zeros(len(sums.weights), dtype=bool)
-    falls[found.which] = found.after < found.before
-    # Where nothing changes, what is there from the beginning counts.
-    places = np.where(levels.index(found.first) == 1, sums.low, sums.high + 1)
-    places[found.which] = found.place
-    # q is 1 from a place on; or up to the one before it, and from its opposite on once negated.
-    places = np.where(falls, 1 - places, places)
+    bits = levels.most.bit_length()
+    thresholds, falls = stairs(found, levels, sums.low, sums.high, bits)
     weights = np.where(falls[:, None], -sums.weights, sums.weights)
-    bits = sums.binary(product.name) ^ falls[:, None]
-    top = weights.shape[1] * sums.given.most
-    thresholds = 2 * places - weights.sum(axis=1) if bipolar else places
-    layer = Dense(bits, thresholds.clip(-top, top + 1), bipolar=bipolar,
-                  gains=_gains(sums.given.most))
+    if bipolar:
+        thresholds = 2 * thresholds - weights.sum(axis=1)[:, None]
+    made = _cells(product, weights, sums.given)
+    reach = made.most
+    thresholds = thresholds.clip(-reach, reach + 1)
+    layer = Dense(made.weights, thresholds if bits > 1 else thresholds[:, 0], bipolar=bipolar,
+                  gains=made.gains, weight_bits=made.weight_bits)
     step = Step(product.name, names, sums, falls, _undecided(graph, product, sums, found), bipolar,
                 levels)
     return layer, step, levels
 
 
-def _gains(most: int) -> tuple[int, ...]:
-    return tuple(1 << k for k in reversed(range(most.bit_length())))
+def _cells(product: Product, weights: np.ndarray, given: Uniform) -> Accumulate:
+    """Integers as weights of crossbars, of as few bits as they take."""
+    gains = BitSerial(given.most.bit_length()).gains
+    if (abs(weights) == 1).all():
+        return Accumulate(weights > 0, gains=gains)
+    bits = 1 + max(int(weights.max()), int(-1 - weights.min()), 1).bit_length()
+    if bits > WEIGHT_BITS:
+        raise InputError(f"{product.name} has weights from {weights.min()} to {weights.max()}: "
+                         f"ohmbit runs {WEIGHT_BITS} bits, from {-1 << WEIGHT_BITS - 1} to "
+                         f"{(1 << WEIGHT_BITS - 1) - 1}")
+    return Accumulate(weights, gains=gains, weight_bits=bits)
 
 
 def _check_monotonic(graph: Graph, product: Product, sums: Sums, found: Switches,
                      values: Callable[[np.ndarray], np.ndarray]) -> None:
     """Whether each neuron's function only rises or only falls; else which node is not so."""
     span = int((sums.high - sums.low).max()) + 1
-    if span * len(sums.weights) > TABLE:
+    if span * len(sums.weights) > TABLE or not product.nodes:
         return
     acc = np.minimum(sums.low + np.arange(span)[:, None], sums.high)
     for node, given in zip(product.nodes, graph.tensors(product.nodes, sums(acc)), strict=True):
@@ -271,20 +286,34 @@ def _undecided(graph: Graph, product: Product, sums: Sums, found: Switches) -> i
 
 def _scores(graph: Graph, product: Product, sums: Sums, *, bipolar: bool) -> tuple[Scores, Step]:
     names = tuple(map(graph.name, product.nodes))
-    if any(node.op_type in QUANTIZERS for node in product.nodes):
-        raise InputError(f"{names[-1]} ends the graph with activations")
 
     def values(acc: np.ndarray) -> np.ndarray:
         return finite(graph.run(product.nodes, sums(acc)), names[-1] if names else product.name)
 
-    bits = sums.binary(product.name)
-    if int((sums.high - sums.low).max()) * len(bits) > TABLE:
+    made = _cells(product, sums.weights, sums.given)
+    if int((sums.high - sums.low).max()) * made.outputs > TABLE:
         raise InputError(f"{product.name} has sums of too wide a range")
     gain, bias = ranking(values, sums.low, sums.high, product.name)
     if bipolar:
         # Twice the score, as an accumulator of ±1 is twice one of 0 and 1 but for a constant.
         bias = 2 * bias + gain * sums.weights.sum(axis=1)
     # What all have in common decides nothing.
-    scores = Scores(bits, gain, bias - bias.min(), bipolar=bipolar, gains=_gains(sums.given.most))
-    return scores, Step(product.name, names, sums, flipped=np.zeros(len(bits), dtype=bool),
+    scores = Scores(made.weights, gain, bias - bias.min(), bipolar=bipolar, gains=made.gains,
+                    weight_bits=made.weight_bits)
+    return scores, Step(product.name, names, sums, flipped=np.zeros(made.outputs, dtype=bool),
                         undecided=0, bipolar=bipolar, levels=None)
+
+
+def _activations(layer: Dense, levels: Uniform) -> Scores:
+    """Scores that are the activations of a layer: what it gives, and nothing else added to that.
+
+    They are what the graph gives where that is whole numbers, and else count its levels.
+    """
+    bipolar = layer.output_bits == 1
+    unit = levels.step / 2 if bipolar else levels.step
+    base = levels.low + unit if bipolar else levels.low
+    bias = int(np.rint(base / unit))
+    whole = abs(bias) < FARTHEST and abs(bias * unit - base) <= ROUNDED * (abs(base) + unit)
+    ones = np.ones(layer.outputs, dtype=np.int64)
+    return Scores(np.diag(ones), ones, bias * ones if whole else 0 * ones, weight_bits=2,
+                  bipolar=bipolar, gains=BitSerial(layer.output_bits).gains)

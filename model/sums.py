@@ -19,8 +19,8 @@ MANTISSA    = 24   # bits of a float32
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a product of the graph gives for integers: scale · (acc + shift) + bias, for each neuron,
-    where acc = Σ w · k, and k = 0, 1 … are the numbers that come, in their order.
+    """What a product of the graph gives for integers: scale · (acc + shift) + bias, for each
+    neuron, where acc = Σ w · k, and k = 0, 1 … are the numbers that come, in their order.
 
     So sums that are equal in exact arithmetic are so here, for neurons of one scale and bias.
 
@@ -90,12 +90,6 @@ class Sums:
     def acc(self, real: np.ndarray) -> np.ndarray:
         """The nearest acc to what the product gave."""
         return np.rint((real - self.offset) / self.scale).astype(np.int64)
-
-    def binary(self, name: str) -> np.ndarray:
-        """The weights, once they are known to be ±1 alone."""
-        if (abs(self.weights) != 1).any():
-            raise InputError(f"weights of {name} are not binary")
-        return self.weights > 0
 
 
 def rounding(weights: np.ndarray, bias: np.ndarray, given: Uniform) -> np.ndarray:

@@ -44,7 +44,7 @@ from model.crossbar import Crossbar                                         # no
 from model.data import Dataset, load as load_dataset                        # noqa: E402
 from model.deal import dealt                                                # noqa: E402
 from model.dense import Dense                                               # noqa: E402
-from model.encoder import BitSerial, Threshold                              # noqa: E402
+from model.encoder import BitSerial, Lookup, Threshold                      # noqa: E402
 from model.errors import CheckFailed, InputError                            # noqa: E402
 from model.grid import Grid                                                 # noqa: E402
 from model.network import Network, Shape                                    # noqa: E402
@@ -62,8 +62,8 @@ from sim.verilator_engine import VerilatorEngine                            # no
 
 __all__ = [
     # What is computed.
-    "Network", "Shape", "Dense", "Scores", "BitSerial", "Threshold", "Stochastic", "bipolar",
-    "Compend", "train_real", "quantize", "dealt",
+    "Network", "Shape", "Dense", "Scores", "BitSerial", "Lookup", "Threshold", "Stochastic",
+    "bipolar", "Compend", "train_real", "quantize", "dealt",
     "Dataset", "load_dataset", "train", "Crossbar", "Grid", "Tiling", "tile",
     # How it is computed.
     "Accelerator", "Mapping", "Resources", "compile", "image", "fit", "uniform", "timing",

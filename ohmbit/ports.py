@@ -7,6 +7,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 from gateware.control import LOADED, NETWORK, network_id
+from model.encoder import Lookup
 
 
 __all__ = ["describe_ports"]
@@ -25,7 +26,7 @@ def describe_ports(name: str, network: pathlib.Path, accelerator: Any, timing: A
                    empty: bool) -> str:
     """Markdown about an accelerator that was written as Verilog."""
     shape, first = accelerator.shape, accelerator.mapping.layers[0]
-    bits, ports = shape.encoder.bits, _ports(accelerator)
+    bits, ports = shape.built.encoder.bits, _ports(accelerator)
     result = accelerator.o.payload.shape()
     rows = "".join(f"| `{port}` | {direction} | {width} |\n" for port, direction, width in ports)
     fields = "".join(f"| `{key}` | {field.offset + field.width - 1}:{field.offset} |\n"
@@ -56,6 +57,9 @@ taken once it has left.
             f"| `layer{n}.counts` | {region.base:#x} | cycles, planes run, planes skipped: a word "
             "each, since reset |\n" for n, region in accelerator.counters.items()) + "\n")
     most = ", at most" if accelerator.counters else ""
+    looked_up = "" if not isinstance(shape.encoder, Lookup) else (
+        "A pixel goes in as the number that the network's table has for it, of 0 first:\n\n"
+        f"{', '.join(map(str, shape.encoder.table))}\n\n")
     return f"""# {name}
 
 The network in `{network.name}`, {shape}, as one Verilog module. It is yours, to use for whatever
@@ -80,7 +84,9 @@ high. `valid` never waits for `ready`, and a payload that waits does not change.
 waits gives the same words.
 
 `i__payload` holds {first.pixels} pixels of {bits} bits, the first in the lowest bits; an image is
-{accelerator.words} words, and zeros fill up its last. `o` brings {shape.classes} words an image,
+{accelerator.words} words, and zeros fill up its last.
+
+{looked_up}`o` brings {shape.classes} words an image,
 one for each class in order:
 
 | `o__payload` | bits |

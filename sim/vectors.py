@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from model.encoder import Threshold
+from model.encoder import Lookup, Threshold
 from model.network import Network
 from model.stochastic import Stochastic
 
@@ -131,8 +131,8 @@ class _Sums:
         if isinstance(encoder, Stochastic):
             planes = self.planes(pixels)
             return np.asarray((self.most // planes.shape[1]) * planes.sum(axis=1))
-        return (pixels >= encoder.level if isinstance(encoder, Threshold) else pixels) \
-            .astype(np.int64)
+        return (pixels >= encoder.level if isinstance(encoder, Threshold)
+                else encoder.fed(pixels)).astype(np.int64)
 
     def planes(self, pixels: npt.ArrayLike) -> np.ndarray:
         """What the first layer sees of pixels."""
@@ -142,7 +142,8 @@ class _Sums:
     def pixels(self, values: np.ndarray) -> np.ndarray:
         """Pixels that have these values; they are at the limit between two where there is one.
 
-        Where bits are drawn, some values may be out of a pixel's reach: the next one is taken.
+        Where bits are drawn, or looked up, some values may be out of a pixel's reach: the next one
+        is taken.
         """
         encoder = self.network.encoder
         if self.apart:
@@ -153,6 +154,9 @@ class _Sums:
             least = np.sort(numbers, axis=0).clip(0, 254) + 1
             least = np.concatenate([np.zeros_like(least[:1]), least])
             return np.asarray(np.take_along_axis(least, values, axis=0))
+        if isinstance(encoder, Lookup):
+            distance = abs(np.array(encoder.table)[:, None] - np.arange(self.most + 1))
+            return np.asarray(distance.argmin(axis=0))[values]
         return encoder.level - 1 + values if isinstance(encoder, Threshold) else values
 
     def within_reach(self, values: np.ndarray) -> np.ndarray:

@@ -68,8 +68,8 @@ def sequential_graphs(draw, few=False):
 def constant(case, values):
     """A tensor of these values, as itself or as what nodes of constants give."""
     chain, values = case.chain, np.asarray(values, dtype=np.float64)
-    way = case.one("itself", "itself", "Constant", "Identity", "Cast", "Div", "Unsqueeze", "Squeeze",
-                   "Concat", "Gather", "Slice", "Pow")
+    way = case.one("itself", "itself", "Constant", "Identity", "Cast", "Div", "Unsqueeze",
+                   "Squeeze", "Concat", "Gather", "Slice", "Pow")
     if way in ("Identity", "Dropout"):
         return chain.hidden(values, kind=way)
     if way == "Constant":
@@ -101,7 +101,7 @@ def entry(case):
     for width in (2, 3):
         if pixels % width == 0 and case.maybe():
             shape = (1, pixels // width, width)
-    whole = case.one("bipolar", "bits", "signed", "raw", "said")
+    whole = case.one("bipolar", "bits", "signed", "coarse", "raw", "said")
     chain = case.chain = Chain(1, *shape, kind=TensorProto.UINT8 if whole == "raw"
                                else TensorProto.FLOAT)
     if whole == "raw":
@@ -114,6 +114,11 @@ def entry(case):
     elif whole == "said":
         case.input = case.one(Input(level=90, given=True), Input(bits=5, divisor=1.0, given=True),
                               Input(divisor=100.0, given=True))
+    elif whole == "coarse":
+        bits = case.draw(st.integers(2, 7))
+        chain.node("Sub", constant(case, case.one(0.0, 0.25)))
+        chain.quant(float(bits), constant(case, case.one(1.0, 2.0, -0.5) / 2 ** bits),
+                    signed=case.flag(), mode=case.one("ROUND", "FLOOR", "CEIL"))
     elif whole == "bits" or whole == "signed":
         bits = case.draw(st.integers(1, 8))
         most = 2 ** bits - 1
@@ -143,7 +148,8 @@ def flat(case, shape):
                               axis=0)
         chain.node("Reshape", target)
     elif way != "none" or len(shape) > 1:
-        chain.reshape(*{"Reshape": (1, -1), "zero": (0, -1), "whole": (1, size)}.get(way, (-1, size)))
+        to = {"Reshape": (1, -1), "zero": (0, -1), "whole": (1, size)}
+        chain.reshape(*to.get(way, (-1, size)))
 
 
 def bipolar_pixels(case):

@@ -21,7 +21,7 @@ def imported(tmp_path, weights=None):
 
 
 def test_everything_is_compared(tmp_path):
-    assert agreement(imported(tmp_path), X) == Agreement(300, 300 * 10, 300 * 7, 300, ())
+    assert agreement(imported(tmp_path), X) == Agreement(300, 300 * 10, 300 * 7, 300, 0, ())
 
 
 def test_a_threshold_that_is_off_is_found_where_it_matters(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import gateware.encoder
-from model.encoder import BitSerial, Threshold
+from model.encoder import BitSerial, Lookup, Threshold
 from model.packing import pack, pack_fields
 from sim import bench
 
@@ -23,6 +23,28 @@ def test_bits_weighed_by_gains_are_the_pixel():
 
 def test_threshold_is_reached_at_its_level():
     assert Threshold(8, bits=5)([[0, 7, 8, 31]]).tolist() == [[[False, False, True, True]]]
+
+
+def test_a_table_says_what_pixels_become():
+    encoder = Lookup((0, 3, 1, 5), bits=2)
+    planes = encoder([[0, 1, 2, 3]])
+    assert (np.asarray(encoder.gains) @ planes[0]).tolist() == [0, 3, 1, 5]
+    assert encoder.built == BitSerial(3) and encoder.planes == 3 and not encoder.bipolar
+    assert encoder.sent_bits == 3 and encoder.sent([[3, 1]]).tolist() == [[5, 3]]
+    assert encoder.fed([[2, 2]]).tolist() == [[1, 1]]
+    assert str(encoder) == "Lookup(bits=2, numbers=6)"
+    with pytest.raises(ValueError, match="^Pixels must be between 0 and 3, not 4 to 4$"):
+        encoder.fed([[4]])
+    assert BitSerial(2).fed([[3]]).tolist() == [[3]]
+
+
+@pytest.mark.parametrize("table, message", [
+    ((0, 1, 2), "^Table must have a number from 0 to 255 for each of 4 pixels, not 3 from 0 to 2$"),
+    ((0, 1, 2, 256), "not 4 from 0 to 256$"), ((0, -1, 2, 3), "not 4 from -1 to 3$"),
+    ((0, 0, 0, 0), "not 4 from 0 to 0$"), ((), "not 0 from 0 to 0$")])
+def test_a_table_has_all_pixels(table, message):
+    with pytest.raises(ValueError, match=message):
+        Lookup(table, bits=2)
 
 
 def samples_of(spec):

@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from model import qonnx
 from model.agreement import agreement
-from model.encoder import BitSerial, Threshold
+from model.encoder import BitSerial, Lookup, Threshold
 from model.errors import InputError
 from model.network import Network
 from model.qonnx import Input
@@ -100,6 +100,84 @@ def test_every_way_to_one_bit(follow, tmp_path):
     assert imported.network.shape.sizes == (9, 5, 3)
 
 
+@pytest.mark.parametrize("follow, bits, numbers", [
+    (lambda chain: chain.quant(2.0, 1.5, signed=1), 2, {0, 1, 2, 3}),
+    (lambda chain: chain.quant(2.0, 1.5, signed=1, narrow=1), 2, {0, 1, 2}),
+    (lambda chain: chain.node("Relu").quant(2.0, 1.3), 2, {0, 1, 2, 3}),
+    (lambda chain: chain.node("Mul", [-1.0, 1, 1, -1, 1]).node("Relu").quant(2.0, 1.3), 2,
+     {0, 1, 2, 3}),
+    (lambda chain: chain.node("Clip", -1.0, 1.0).quant(3.0, 0.5, signed=1), 2, {0, 1, 2}),
+    (lambda chain: chain.quant(4.0, 1.0, signed=1), 4, set(range(11))),
+    (lambda chain: chain.node("MultiThreshold", np.arange(7.0)[None] - 3.5, out_dtype="UINT3",
+                              out_scale=0.5, out_bias=-1.0), 3, set(range(8))),
+    (lambda chain: chain.node("MultiThreshold", [[-4.5, 1, 1.0]], out_dtype="UINT2"), 2, {0, 1, 3}),
+    (lambda chain: chain.node("Sign").node("Add", 3.0), 2, {0, 1, 2}),
+    (lambda chain: chain, 4, set(range(11))),
+], ids=range(10))
+def test_every_way_to_few_bits(follow, bits, numbers, tmp_path):
+    rng = np.random.default_rng(1)
+    # Sums are whole numbers from -5 to 5.
+    chain = follow(entry(1, 10).matmul(signs(10, 5, rng=rng), 0.5))
+    imported = load(chain.matmul(signs(5, 3, rng=rng), 1.0), tmp_path)
+    assert equal(imported)
+    network = imported.network
+    assert network.shape.few_of(0) == (1, bits) and network.shape.planes_of(1)[1] is False
+    seen = network.trace(rng.integers(0, 256, (20_000, 10)))["layer0.values"]
+    assert set(np.unique(seen)) == numbers
+
+
+@pytest.mark.parametrize("weights, bits", [
+    ([[-1, 0], [1, 1]], 2), ([[-2, 1], [1, 0]], 2), ([[-3, 1], [2, 2]], 3), ([[7, 1], [0, -8]], 4),
+    ([[-127, 5], [127, 1]], 8), ([[-128, 1], [3, 1]], 8), ([[0.5, -0.5], [-2.0, 2.0]], 1),
+    ([[0.5, 1.5], [2.0, 0.0]], 3)])
+def test_weights_of_few_bits(weights, bits, tmp_path):
+    """In two rows of a matrix, each of which may have a step of its own."""
+    weights = np.array(weights, dtype=float).T
+    chain = entry(1, 2).matmul(weights).node("Add", 0.25).bipolar()
+    imported = load(chain.matmul(weights), tmp_path)
+    assert equal(imported) and imported.network.shape.few_of(0) == imported.network.shape.few_of(1)
+    assert imported.network.shape.few_of(0) == (bits, 1)
+
+
+def test_weights_that_fall_may_need_a_bit_more(tmp_path):
+    """The least of two's complement has no opposite."""
+    chain = entry(1, 2).matmul(np.array([[-2.0], [1.0]])).node("Mul", -1.0).node("Add", 0.5)
+    imported = load(chain.bipolar().matmul(np.ones((1, 2)), 1.0), tmp_path)
+    assert imported.network.layers[0].weights.tolist() == [[2, -1]]
+    assert imported.network.layers[0].weight_bits == 3 and equal(imported)
+    chain = entry(1, 2).matmul(np.array([[-128.0], [1.0]])).node("Mul", -1.0).bipolar()
+    assert refusal(chain.matmul(np.ones((1, 2)), 1.0), tmp_path) == (
+        "MatMul_4 has weights from -1 to 128: ohmbit runs 8 bits, from -128 to 127")
+
+
+@pytest.mark.parametrize("last, scores", [
+    (lambda chain: chain.bipolar(), {-1, 1}), (lambda chain: chain.bipolar(0.25), {-1, 1}),
+    (lambda chain: chain.quant(2.0, 1.0, signed=1), {-2, -1, 0, 1}),
+    (lambda chain: chain.quant(2.0, 1.0), {0, 1, 2, 3}),
+    (lambda chain: chain.quant(2.0, 1.0).node("Add", 0.3), {0, 1, 2, 3}),
+    (lambda chain: chain.bipolar().node("Add", 5.0), {4, 6}),
+    (lambda chain: chain.bipolar().node("ArgMax", axis=1), {-1, 1}),
+], ids=range(7))
+def test_activations_may_end_a_graph(last, scores, tmp_path):
+    """Then they are the scores, in whole numbers."""
+    rng = np.random.default_rng(3)
+    chain = entry(1, 9).matmul(signs(9, 6, rng=rng), 1.0).bipolar()
+    imported = load(last(chain.matmul(signs(6, 4, rng=rng), 0.5)), tmp_path)
+    network = imported.network
+    assert network.shape.sizes == (9, 6, 4, 4) and len(imported.steps) == 2
+    x = rng.integers(0, 256, (500, 9))
+    assert set(np.unique(network.scores_of(x))) == scores
+    found = agreement(imported, x)
+    assert found.parts == () and (found.activations, found.classes) == (500 * 10, 500)
+
+
+def test_activations_of_many_bits_end_nothing(tmp_path):
+    chain = entry(1, 40).matmul(signs(40, 4), 1.0).quant(8.0, 1.0, signed=1)
+    assert refusal(chain, tmp_path) == (
+        "what follows MatMul_5 gives more than 16 numbers, or such as are not equally far apart: "
+        "it needs a Quant, BipolarQuant, Sign or MultiThreshold of at most 4 bits")
+
+
 @pytest.mark.parametrize("end", [
     lambda chain: chain, lambda chain: chain.node("Softmax", axis=-1),
     lambda chain: chain.node("LogSoftmax", axis=1), lambda chain: chain.node("ArgMax", axis=1),
@@ -147,13 +225,20 @@ def test_pixels_in_any_order(tmp_path):
      BitSerial(8)),
     (lambda: Chain(1, 7).node("Mul", -1.0).quant(8.0, 1 / 255, zero=255.0), BitSerial(8)),
     (lambda: Chain(1, 7, kind=TensorProto.UINT8).node("Cast", to=TensorProto.FLOAT), BitSerial(8)),
-], ids=range(7))
+    (lambda: Chain(1, 7).quant(2.0, 1 / 3), Lookup(tuple((np.arange(256) * 3 + 127) // 255))),
+    (lambda: Chain(1, 7).quant(8.0, 1 / 256, signed=1),
+     Lookup(tuple(np.minimum(np.arange(256), 127)))),
+    (lambda: Chain(1, 7).node("Mul", -1.0).quant(3.0, 1 / 4, mode="FLOOR", zero=4.0),
+     Lookup(tuple(-(-np.arange(256) * 4 // 255)))),
+], ids=range(10))
 def test_the_encoder_does_what_the_graph_does_with_pixels(chain, encoder, tmp_path):
     chain = chain().matmul(signs(7, 9), 1.0).node("Add", 0.25 - np.arange(9)).bipolar()
     imported = load(chain.matmul(signs(9, 3), 1.0), tmp_path)
     network = imported.network
     x = np.repeat(np.arange(256)[:, None], 7, axis=1)
     assert (type(network.encoder), network.encoder.bits) == (type(encoder), 8)
+    if not isinstance(encoder, Threshold):
+        assert network.encoder == encoder
     if isinstance(encoder, Threshold):
         before = imported.graph.run(imported.graph.entry, imported.input(x))
         level, = np.flatnonzero(np.diff(before[:, 0])) + 1
@@ -162,7 +247,8 @@ def test_the_encoder_does_what_the_graph_does_with_pixels(chain, encoder, tmp_pa
 
 
 def test_what_pixels_become_may_be_said(tmp_path):
-    chain = Chain(1, 7).matmul(signs(7, 9), 1.0).node("Add", 0.5).bipolar().matmul(signs(9, 3), 1.0)
+    chain = Chain(1, 7).matmul(signs(7, 9), 1.0).node("Add", 0.503).bipolar()
+    chain.matmul(signs(9, 3), 1.0)
     assert refusal(chain, tmp_path) == (
         "nothing quantizes what comes to MatMul_1: say what pixels become, with --input "
         "bipolar:LEVEL or --input uint:BITS")
@@ -174,9 +260,9 @@ def test_what_pixels_become_may_be_said(tmp_path):
 
 
 @pytest.mark.parametrize("chain, message", [
-    (lambda: entry(1, 8).matmul(signs(8, 4), 1.0).matmul(signs(4, 2), 1.0),
-     "what follows MatMul_5 gives more than 2 numbers: it needs a Quant, BipolarQuant, Sign or "
-     "MultiThreshold of one bit"),
+    (lambda: entry(1, 18).matmul(signs(18, 4), 1.0).matmul(signs(4, 2), 1.0),
+     "what follows MatMul_5 gives more than 16 numbers, or such as are not equally far apart: it "
+     "needs a Quant, BipolarQuant, Sign or MultiThreshold of at most 4 bits"),
     (lambda: entry(1, 8).matmul(RNG.normal(size=(8, 4))),
      "weights of MatMul_4, in output 0, are no multiples of one number: quantize them, to at most "
      "8 bits"),

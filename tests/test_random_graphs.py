@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
 from model import qonnx
 from model.agreement import agreement
@@ -16,7 +16,6 @@ from .onnx_strategies import sequential_graphs
 
 
 SHARE = 0.9   # of graphs that are imported, at least
-FEW   = False   # whether graphs of few bits are, too
 
 
 def compare(imported, path, rng):
@@ -46,7 +45,7 @@ def test_random_graphs_are_imported_and_agree(examples, tmp_path):
     path, counts = tmp_path / "g.onnx", Counter()
 
     @settings(max_examples=examples, derandomize=True, database=None)
-    @given(sequential_graphs(few=FEW))
+    @given(st.booleans().flatmap(lambda few: sequential_graphs(few=few)))
     def each(case):
         case.chain.save(path)
         try:

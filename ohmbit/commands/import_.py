@@ -102,6 +102,9 @@ def _verified(imported: Imported, name: str, data_dir: pathlib.Path | None) -> A
     console.stage(f"executing the graph for {len(images.x_test):,} images of {images.name}")
     with console.progress("qonnx"):
         found = agreement(imported, images.x_test)
+    if found.ties:
+        console.stage(f"{found.ties:,} images have two scores that are equal but for how float32 "
+                      "rounds: the network takes the first class")
     if found.parts:
         for part in found.parts[:SHOWN]:
             console.show(part)
@@ -115,36 +118,43 @@ def _verified(imported: Imported, name: str, data_dir: pathlib.Path | None) -> A
 def _compared(found: Agreement | None) -> dict[str, Any]:
     return {} if found is None else {
         "images": found.images, "sums": found.sums, "activations": found.activations,
-        "classes": found.classes, "mismatches": len(found.parts),
+        "classes": found.classes, "ties": found.ties, "mismatches": len(found.parts),
         "differences": [str(part) for part in found.parts[:SHOWN]]}
 
 
 def _layers(imported: Imported) -> list[dict[str, Any]]:
     """What became of each product, and of what follows it."""
     rows = []
-    for n, (layer, step) in enumerate(zip(imported.network.all_layers, imported.steps,
-                                          strict=True)):
+    shape = imported.network.shape
+    for n, layer in enumerate(imported.network.all_layers):
+        # A graph that ends with activations has one product less.
+        step = imported.steps[n] if n < len(imported.steps) else None
         held = layer.thresholds if isinstance(layer, Dense) else None
+        bits, (weight_bits, output_bits) = len(shape.planes_of(n)[0]), shape.few_of(n)
         rows.append({
             "layer": "scores" if held is None else f"layer{n}",
-            "nodes": [step.name, *step.following],
+            "nodes": [step.name, *step.following] if step else [],
             "inputs": layer.inputs, "outputs": layer.outputs,
-            "input_bits": step.sums.given.most.bit_length(),
-            "weight_bits": 1,
+            "input_bits": bits, "weight_bits": weight_bits,
+            "output_bits": None if held is None else output_bits,
             "thresholds": None if held is None else [int(held.min()), int(held.max())],
-            "flipped": int(step.flipped.sum()), "undecided": step.undecided,
-            "operations": layer.inputs * layer.outputs * step.sums.given.most.bit_length()})
+            "flipped": int(step.flipped.sum()) if step else 0,
+            "undecided": step.undecided if step else 0,
+            "operations": layer.inputs * layer.outputs * bits * weight_bits})
     return rows
 
 
 def _table(layers: list[dict[str, Any]]) -> Table:
     table = Table("layer", "nodes", "weights", box=None)
-    for name in ("bits in", "weight bits", "thresholds", "flipped", "undecided", "bit operations"):
+    for name in ("bits in", "weight bits", "bits out", "thresholds", "flipped", "undecided",
+                 "bit operations"):
         table.add_column(name, justify="right")
     for row in layers:
         low, high = row["thresholds"] or ("", "")
-        table.add_row(row["layer"], ", ".join(row["nodes"]), f"{row['inputs']} x {row['outputs']}",
+        nodes = ", ".join(row["nodes"]) or "activations as they are"
+        table.add_row(row["layer"], nodes, f"{row['inputs']} x {row['outputs']}",
                       str(row["input_bits"]), str(row["weight_bits"]),
+                      str(row["output_bits"] or ""),
                       f"{low} … {high}" if row["thresholds"] else "",
                       *(f"{row[name]:,}" for name in ("flipped", "undecided", "operations")))
     return table
