@@ -85,7 +85,7 @@ SENSED: tuple[dict[str, Any], ...] = (
 # Weights of several bits, in groups, and in words whose last is used in part.
 SEVERAL: tuple[dict[str, Any], ...] = (
     {"inputs": 2, "outputs": 2, "gains": (1,), "pe": 1, "simd": 1, "weight_bits": 2},
-    {"inputs": 3, "outputs": 1, "gains": (2, 1), "pe": 1, "simd": 2, "weight_bits": 2},
+    {"inputs": 3, "outputs": 1, "gains": (1,), "pe": 1, "simd": 2, "weight_bits": 2},
 )
 
 
