@@ -45,6 +45,11 @@ class Shape:
         return self.encoder.apart and len(self.sizes) > 2
 
     @property
+    def binary(self) -> bool:
+        """Whether all weights and activations have one bit."""
+        return not self.serial and not self.few
+
+    @property
     def built(self) -> "Shape":
         """What hardware is built for; at run time it may draw fewer samples."""
         return replace(self, encoder=self.encoder.built)

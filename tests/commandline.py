@@ -10,7 +10,7 @@ import pytest
 from boards.build import Build
 from boards.line import Traffic
 from model.dense import Dense
-from model.encoder import BitSerial
+from model.encoder import BitSerial, Lookup
 from model.network import Network
 from model.scores import Scores
 from model.stochastic import Stochastic
@@ -19,8 +19,8 @@ from sim import tools
 from sim.engine import Result
 
 
-__all__ = ["GoldenBoard", "Outcome", "call", "drawing_network", "pretended", "random_network",
-           "without"]
+__all__ = ["GoldenBoard", "Outcome", "call", "drawing_network", "few_network", "pretended",
+           "random_network", "without"]
 
 
 @dataclass
@@ -69,6 +69,22 @@ def random_network(*sizes, bits=5, dataset="digits", seed=0):
     scores = Scores(rng.random((sizes[-1], sizes[-2])) < 0.5, np.ones(sizes[-1], dtype=np.int64),
                     rng.integers(-9, 10, sizes[-1]))
     return Network(encoder, tuple(layers), scores, dataset)
+
+
+def few_network(*sizes, dataset="digits", seed=0):
+    """A network of random numbers: pixels of 5 bits looked up in a table, weights and activations
+    of two bits.
+    """
+    rng = np.random.default_rng(seed)
+    encoder, layers = Lookup(tuple(np.arange(32) * 3 // 16 % 4), bits=5), []
+    for n, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        weights = rng.integers(-2, 2, (outputs, inputs))
+        if n == len(sizes) - 2:
+            scores = Scores(weights, np.ones(outputs, dtype=np.int64),
+                            rng.integers(-9, 10, outputs), weight_bits=2)
+            return Network(encoder, tuple(layers), scores, dataset)
+        stairs = np.array([-1, 0, 1]) * int(inputs ** 0.5) + rng.integers(-2, 3, (outputs, 1))
+        layers.append(Dense(weights, stairs - inputs // 2, weight_bits=2))
 
 
 def drawing_network(*sizes, samples, combine="layer", dataset="digits", seed=0):

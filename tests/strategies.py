@@ -13,15 +13,15 @@ from gateware.serial_folding import SerialFolding
 from model.accumulate import Accumulate
 from model.compend import ACTIVATIONS, DETECTIONS, Compend
 from model.dense import Dense
-from model.encoder import BitSerial, Threshold
+from model.encoder import BitSerial, Lookup, Threshold
 from model.network import Network
 from model.planes import planes_after
 from model.scores import Scores
 from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
-__all__ = ["stalls", "bits", "drawing", "apart", "encoders", "senses", "tiles", "accumulates",
-           "few_bits", "few_bit_denses", "denses", "scoreses", "compends", "activations",
+__all__ = ["stalls", "bits", "drawing", "apart", "encoders", "lookups", "senses", "tiles",
+           "accumulates", "few_bits", "few_bit_denses", "denses", "scoreses", "compends", "activations",
            "serial_foldings", "samples_of", "foldings", "networks", "serial_networks",
            "few_networks", "mappings"]
 
@@ -43,6 +43,11 @@ encoders = st.one_of(
     st.integers(1, 4).flatmap(lambda bits: st.integers(1, 2 ** bits - 1).map(
         lambda level: Threshold(level, bits=bits))),
     drawing)
+
+
+lookups = st.integers(1, 4).flatmap(lambda bits: st.lists(
+    st.integers(0, 9), min_size=2 ** bits, max_size=2 ** bits).filter(any).map(
+        lambda table: Lookup(tuple(table), bits=bits)))
 
 
 def bits(*shape):
@@ -244,7 +249,7 @@ def serial_networks(draw, max_size=8, max_layers=3):
 @st.composite
 def few_networks(draw, max_size=10, max_layers=3):
     """Networks of crossbars with several bits of weights or activations, in some layer or other."""
-    encoder = draw(encoders.filter(lambda encoder: not encoder.apart))
+    encoder = draw(st.one_of(lookups, encoders.filter(lambda encoder: not encoder.apart)))
     chain = draw(st.lists(st.integers(1, max_size), min_size=2, max_size=max_layers + 2))
     layers = []
     for n, (inputs, outputs) in enumerate(pairwise(chain)):

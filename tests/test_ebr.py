@@ -18,6 +18,7 @@ from gateware.mapping import Mapping, uniform
 from gateware.memories import Store
 from gateware.plan import Plan
 from model.compend import Compend
+from model.dense import Dense
 from model.encoder import BitSerial
 from model.errors import InputError
 from model.network import Network
@@ -227,6 +228,40 @@ def test_yosys_cuts_memories_as_is_written_down(sizes, all_modes, request):
         netlist = Netlist("", rams, Pins("rx", "tx", "clk", 12_000_000), 12_000_000)
         assert Layout(width, depth, tuple(parts)).rows(netlist) == rows
     assert modes == all_modes
+
+
+def test_bits_of_layers_of_few_bits_have_a_meaning():
+    stairs = np.array([-4, -2, 0, 1, 2, 3, 4]) + np.zeros((5, 1), int)
+    layer = Dense(np.zeros((5, 7), int), stairs, weight_bits=3)
+    scores = Scores(np.ones((3, 5), bool), np.ones(3, int), np.zeros(3, int))
+    network = Network(BitSerial(3), (layer,), scores)
+    layer = network.layers[0]
+    mapping = uniform(network.shape, pe=2, simd=5)
+    folding = mapping.layers[0]
+    assert (folding.lanes, folding.steps, folding.turns, folding.folds) == (1, 1, 7, 2)
+    plan, plain = Plan(network.shape, mapping), compiler.image(network, mapping)
+
+    def found(**changed):
+        other = replace(network, layers=(replace(layer, **changed),))
+        rows = compiler.image(other, mapping)
+        return {difference.means for name in rows
+                for difference in ebr.differences(name, rows[name], plain[name], plan)}
+
+    for neuron, source, bit in ((0, 0, 0), (3, 6, 1), (4, 2, 2)):
+        weights = layer.weights.copy()
+        weights[neuron, source] = 1 << bit if bit < 2 else -4
+        # Thresholds of sums depend on the weights.
+        assert f"bit {bit} of the weight of neuron {neuron} for input {source}" in found(
+            weights=weights)
+    higher = stairs.copy()
+    higher[3, 6] = 9
+    assert found(thresholds=higher) == {"threshold 6 of neuron 3"}
+    assert ebr.meaning("layer0.thresholds", 5 * 7, 0, plan) == "fills up a row"
+    wide = Plan(network.shape, uniform(network.shape, pe=2, simd=7))
+    assert (wide.mapping.layers[0].steps, wide.mapping.layers[0].turns) == (2, 4)
+    bits = wide.mapping.layers[0].threshold_bits
+    assert ebr.meaning("layer0.thresholds", 4 + 3, 0, wide) == "threshold 6 of neuron 1"
+    assert ebr.meaning("layer0.thresholds", 4 + 3, bits, wide) == "fills up a row"
 
 
 def test_bits_of_layers_of_several_bits_have_a_meaning():

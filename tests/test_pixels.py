@@ -5,7 +5,7 @@ import pytest
 
 from gateware.mapping import Mapping, uniform
 from gateware.pixels import pixel_rows, pixel_words
-from model.encoder import BitSerial
+from model.encoder import BitSerial, Lookup
 from model.network import Shape
 
 
@@ -15,6 +15,13 @@ def test_pixels_are_cut_into_words():
     assert words == [0o21, 0o43, 0o5, 0o07, 0o16, 0o7]
     with pytest.raises(ValueError, match="^Pixels must be between 0 and 7, not 1 to 8$"):
         pixel_words([[1, 2, 3, 4, 8]], shape, uniform(shape, pe=1, simd=2))
+
+
+def test_pixels_are_looked_up_before_they_are_cut():
+    shape = Shape(Lookup((5, 1, 2, 7), bits=2), (5, 2), 0, 16)
+    words = pixel_words([[0, 1, 2, 3, 0]], shape, uniform(shape, pe=1, simd=2))
+    # What only fills up the last word is looked up nowhere.
+    assert words == [0o15, 0o72, 0o05]
 
 
 @pytest.mark.parametrize("bits, simd", [

@@ -6,7 +6,7 @@ from gateware import cost
 from gateware.mapping import Mapping, uniform
 from gateware.plan import Plan
 from model.compend import Serial
-from model.encoder import BitSerial, Threshold
+from model.encoder import BitSerial, Lookup, Threshold
 from model.network import Shape
 from model.stochastic import COMBINE, Stochastic
 
@@ -170,6 +170,14 @@ def test_hash_tells_layers_of_few_bits_apart():
     shapes = [FEW, replace(FEW, few=()), replace(FEW, few=((2, 2), (1, 1))),
               replace(FEW, few=((3, 3), (1, 1))), replace(FEW, few=((2, 3), (2, 1)))]
     assert len({Plan(shape, uniform(shape, pe=1, simd=16)).hash for shape in shapes}) == 5
+
+
+def test_pixels_that_are_looked_up_need_no_other_hardware():
+    table = Lookup((0, 3, 1, 2), bits=2)
+    plans = [Plan(replace(FEW, encoder=encoder), uniform(FEW, pe=1, simd=16))
+             for encoder in (BitSerial(2), table)]
+    assert plans[0].hash == plans[1].hash and plans[1].sent_bits == 2
+    assert plans[1].sent([[1] * 64]).tolist() == [[3] * 64]
 
 
 def test_places_of_layers_of_few_bits():

@@ -12,7 +12,7 @@ from gateware.plan import Plan
 from model.network import Network
 from sim import tools
 
-from .commandline import call, drawing_network, random_network
+from .commandline import call, drawing_network, few_network, random_network
 
 
 @pytest.mark.skipif(tools.find("yosys") is None,
@@ -53,9 +53,15 @@ def test_the_page_says_how_many_samples_there_are(capsys, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     drawing_network(64, 4, 3, samples=4).save(drawn := pathlib.Path("drawn.npz"))
     random_network(64, 4, 3).save(exact := pathlib.Path("exact.npz"))
-    for network in (drawn, exact):
+    few_network(64, 4, 3).save(few := pathlib.Path("few.npz"))
+    for network in (drawn, exact, few):
         call(capsys, "verilog", network, "-o", network.stem, "--images", "1")
     said = "`samples` holds how many bits are drawn of each pixel: a power of two up to 4; "
     assert said in pathlib.Path("drawn/drawn.md").read_text()
     assert pathlib.Path("drawn/drawn.samples.hex").read_text() == "4\n"
-    assert "samples" not in pathlib.Path("exact/exact.md").read_text()
+    page = pathlib.Path("exact/exact.md").read_text()
+    assert "samples" not in page and "table" not in page
+    page = pathlib.Path("few/few.md").read_text()
+    table = ", ".join(map(str, Network.load(few).encoder.table))
+    assert f"the number that the network's table has for it, of 0 first:\n\n{table}\n" in page
+    assert " pixels of 2 bits" in page

@@ -10,6 +10,16 @@ SIGNS = Serial(4, 5, 1, 20, "sign", "exact")
 RELU  = Serial(8, 1, 3, 20, "relu", "speculative")
 
 
+def test_few_bits_of_each_layer():
+    shape = Shape(BitSerial(3), (64, 32, 16, 10), 0, 16, few=((1, 3), (4, 1), (2, 1)))
+    assert [shape.few_of(n) for n in range(3)] == [(1, 3), (4, 1), (2, 1)]
+    assert [shape.planes_of(n) for n in range(3)] \
+        == [((4, 2, 1), False), ((4, 2, 1), False), ((1,), True)]
+    assert not shape.binary and Shape(BitSerial(3), (4, 2), 0, 16).binary
+    assert not Shape(BitSerial(5), (4, 2), 0, 16, serial=(SIGNS,)).binary
+    assert Shape(BitSerial(3), (4, 2), 0, 16).few_of(0) == (1, 1)
+
+
 @pytest.mark.parametrize("encoder, serial, planes", [
     (BitSerial(3), (), [((4, 2, 1), False), ((1,), True), ((1,), True)]),
     (Threshold(9), (), [((1,), True)] * 3),

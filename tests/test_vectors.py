@@ -8,7 +8,7 @@ import pytest
 
 from model import data, train
 from model.dense import Dense
-from model.encoder import BitSerial, Threshold
+from model.encoder import BitSerial, Lookup, Threshold
 from model.network import Network
 from model.scores import Scores
 from model.stochastic import GENERATORS, Stochastic
@@ -226,6 +226,16 @@ def test_the_same_arguments_give_the_same_images():
 def test_pixels_at_the_level_of_the_encoder():
     network = with_threshold_encoder(random_network(20, 30, 3), level=9, bits=4)
     assert set(boundary(network, np.zeros((0, 20), dtype=int)).flat) == {8, 9}
+
+
+def test_pixels_that_are_looked_up():
+    network = random_network(20, 30, 3, bits=2)
+    # Two pixels have each number, and of one there is none.
+    looked_up = replace(network, encoder=Lookup((0, 0, 3, 3, 1, 1, 0, 3), bits=3))
+    added = boundary(looked_up, np.zeros((0, 20), dtype=int))
+    found = coverage(looked_up, added)
+    assert set(added.flat) == {0, 2, 4}
+    assert 0.9 < sum(found.reached) / sum(found.possible) <= 1
 
 
 def test_a_network_without_hidden_layers():

@@ -169,7 +169,7 @@ def check(network: Network, mapping: Any, engine: Engine, images: np.ndarray,
         Processes that share the images, where the engine can.
     """
     start = time.perf_counter()
-    added = boundary_images(network, images) if boundary and not network.shape.serial \
+    added = boundary_images(network, images) if boundary and network.shape.binary \
         else images[:0]
     images = np.concatenate([images, added])
     counted = compiler.counted(network, mapping, images)
@@ -256,7 +256,7 @@ def simulate(network: NetworkPath, images: Images = None, engine: EngineName = N
         mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
     mapping = drawing(mapping, samples)
-    if boundary and net.shape.serial:
+    if boundary and not net.shape.binary:
         console.detail("no images are added for thresholds, as some weights have several bits")
     console.stage(f"network: {network}, {net.shape}, {net.encoder}")
     console.stage(f"mapping: {describe(mapping)}")

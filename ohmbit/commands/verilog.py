@@ -69,7 +69,7 @@ def _bench_images(network: Network, path: pathlib.Path, count: int | None, name:
     else:
         images, _ = first(dataset, count or min(IMAGES, len(dataset.x_test)))
         source = f"{len(images):,} test images of {dataset.name}"
-    if network.shape.serial:   # whose neurons no images are made for
+    if not network.shape.binary:   # whose neurons no images are made for
         return images, source
     added = boundary(network, images)
     return np.concatenate([images, added]), \
