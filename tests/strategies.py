@@ -21,9 +21,9 @@ from model.stochastic import COMBINE, GENERATORS, Numbers, Stochastic
 
 
 __all__ = ["stalls", "bits", "drawing", "apart", "encoders", "lookups", "senses", "tiles",
-           "accumulates", "few_bits", "few_bit_denses", "denses", "scoreses", "compends", "activations",
-           "serial_foldings", "samples_of", "foldings", "networks", "serial_networks",
-           "few_networks", "mappings"]
+           "accumulates", "few_bits", "few_bit_denses", "denses", "scoreses", "compends",
+           "activations", "serial_foldings", "samples_of", "foldings", "networks",
+           "serial_networks", "few_networks", "mappings"]
 
 
 # Runs of full speed make back-pressure meet a full pipeline; long waits make it last.
