@@ -68,8 +68,19 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"it has more than {BYTES >> 20} MiB")
     with library("its content", "read"):
         model = onnx.ModelProto.FromString(path.read_bytes())
+    _check_text(model)
     check(model)
     return model
+
+
+def _check_text(message: Any) -> None:
+    """Whether all strings in a message are text, which protobuf leaves open."""
+    for field, value in message.ListFields():
+        for each in value if field.is_repeated else [value]:
+            if field.type == field.TYPE_MESSAGE:
+                _check_text(each)
+            elif field.type == field.TYPE_STRING and not isinstance(each, str):
+                raise InputError(f"its content cannot be read: a {field.name} is no text")
 
 
 def check(model: Any) -> None:

@@ -3,40 +3,17 @@
 from collections import Counter
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from model import qonnx
-from model.agreement import agreement
 from model.errors import InputError
 
-from .onnx_executor import Executor
+from .onnx_executor import compare
 from .onnx_strategies import sequential_graphs
 
 
 SHARE = 0.9   # of graphs that are imported, at least
-
-
-def compare(imported, path, rng):
-    """Assert that a network is equal to its graph, where the graph's own products are exact."""
-    network = imported.network
-    x = rng.integers(0, 2 ** network.encoder.bits, (32, network.inputs))
-    found = agreement(imported, x)
-    assert found.images == found.classes == len(x)
-    if any(step.sums.error.any() for step in imported.steps):
-        # What sums that are rounded may change, they change at a threshold, or between equals.
-        scores = network.scores_of(x)
-        for part in {part.image: part for part in found.parts[::-1]}.values():
-            if part.node == "class":
-                assert scores[part.image, part.got] == scores[part.image, part.expected], part
-            else:
-                assert abs(part.distance) <= 2, part
-        return
-    assert found.parts == ()
-    executor = Executor(onnx.load(path))
-    for image in x[:2]:
-        assert network.scores_of(image[None]).argmax() in executor.best(imported.input(image))
 
 
 @pytest.mark.parametrize("examples", [
