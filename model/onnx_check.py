@@ -17,8 +17,9 @@ __all__ = ["called", "check", "library", "load", "plain"]
 PRODUCTS  = ("MatMul", "Gemm")
 OWN       = ("BipolarQuant", "Quant", "MultiThreshold")   # of qonnx, and not of ONNX
 ELEMENTS  = ("Mul", "Div", "Add", "Sub")
-POINTWISE = (*OWN, *ELEMENTS, "BatchNormalization", "Sign", "Relu", "Clip", "Cast", "Dropout",
-             "Identity")
+INTEGERS  = ("QuantizeLinear", "DequantizeLinear")        # to them, and from them
+POINTWISE = (*OWN, *ELEMENTS, *INTEGERS, "BatchNormalization", "Sign", "Relu", "Clip", "Cast",
+             "Dropout", "Identity")
 MOVING    = ("Reshape", "Flatten", "Transpose")
 CONSTANT  = ("Constant", "Shape", "Gather", "Unsqueeze", "Squeeze", "Concat", "Pow", "Slice")
 ENDS      = ("TopK", "ArgMax", "Softmax", "LogSoftmax")

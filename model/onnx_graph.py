@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import InputError
 from .onnx_check import (
-    CELLS, CONSTANT, ELEMENTS, ENDS, MOST, MOVING, POINTWISE, PRODUCTS, called, load)
+    CELLS, CONSTANT, ELEMENTS, ENDS, INTEGERS, MOST, MOVING, POINTWISE, PRODUCTS, called, load)
 from .onnx_model import Model
 
 
@@ -171,6 +171,11 @@ class Graph:
                     and not _fits(values.shape, one):
                 raise InputError(f"{self.name(node)} has a constant of {values.shape} for numbers "
                                  f"of {one}: it may have one for all, or one for each channel")
+        scale = self._model.constants.get(node.input[1]) if node.op_type in INTEGERS else None
+        if scale is not None and scale.size > 1 \
+                and _attributes(node).get("axis", 1) % len(shape) != 1:
+            raise InputError(f"{self.name(node)} has {scale.size} scales, not one for all or one "
+                             "for each channel")
         layout = _attributes(node).get("data_layout", b"")
         if node.op_type == "MultiThreshold" and layout.startswith(b"C"):
             raise InputError(f"{self.name(node)} has thresholds for images, not for channels")

@@ -23,7 +23,7 @@ from .uniform import ROUNDED, Uniform, uniform
 __all__ = ["Imported", "Input", "Step", "load"]
 
 
-QUANTIZERS = ("Quant", "BipolarQuant", "Sign", "MultiThreshold")
+QUANTIZERS = ("Quant", "BipolarQuant", "QuantizeLinear", "Sign", "MultiThreshold")
 TABLE      = 1 << 22   # accumulators of a layer that are all looked at
 FARTHEST   = 1 << 20   # steps from zero at which activations are still told as they are
 

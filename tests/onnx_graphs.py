@@ -31,10 +31,12 @@ class Chain:
         self.opsets = {"": 13, QONNX: 1}   # in the order of the file
 
     def constant(self, values):
-        """A tensor's name; of float32, or of int64 where values are integers."""
+        """A tensor's name; of float32, or of int64 where values are integers of no 8 bits."""
         name = f"c{len(self.constants)}"
         values = np.asarray(values)
-        self.constants[name] = values.astype(np.int64 if values.dtype.kind == "i" else np.float32)
+        if values.dtype not in (np.int8, np.uint8):
+            values = values.astype(np.int64 if values.dtype.kind == "i" else np.float32)
+        self.constants[name] = values
         return name
 
     def made(self, values):
@@ -72,6 +74,13 @@ class Chain:
 
     def bipolar(self, scale=1.0, of=None):
         return self.node("BipolarQuant", scale, of=of)
+
+    def qcdq(self, low, high, scale=1.0, *, zero=0, kind=np.uint8, axis=1, of=None):
+        """What QuantizeLinear, Clip and DequantizeLinear make of it: (low … high) · scale."""
+        zeros = np.full(np.shape(scale), zero, dtype=kind)
+        quantized = self.node("QuantizeLinear", scale, zeros, of=of, axis=axis)
+        clipped = self.node("Clip", kind(low), kind(high), of=of and quantized)
+        return self.node("DequantizeLinear", scale, zeros, of=of and clipped, axis=axis)
 
     def matmul(self, weights, scale=None):
         """A product with weights, inputs × outputs, binary in the graph where they get a scale."""

@@ -97,6 +97,7 @@ def test_refuses_branches(tmp_path):
     (lambda: small().reshape(4, 1), "must keep them apart"),
     (lambda: small().node("Transpose", perm=[1, 0]), "gives"),
     (lambda: small().reshape(1, 2, 2), "moves what a layer gives"),
+    (lambda: small(4, 6).qcdq(0, 3, np.arange(1.0, 5), axis=0), "QuantizeLinear_3 has 4 scales"),
     (lambda: small().node("Softmax", axis=0), "must find the greatest score of an image"),
     (lambda: small().node("ArgMax", axis=1, select_last_index=1), "must find the greatest score"),
     (lambda: small().node("ArgMax", axis=1).node("Cast", to=TensorProto.FLOAT), "must be the last"),

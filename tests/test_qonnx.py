@@ -91,7 +91,10 @@ def test_zero_is_positive(tmp_path):
     lambda chain: chain.node("Sub", 0.5, first=True).bipolar().node("Mul", -3.0),
     lambda chain: chain.bipolar().node("Dropout").node("Identity").reshape(1, 5),
     lambda chain: chain.bipolar().node("Flatten", axis=1),
-], ids=range(11))
+    lambda chain: chain.node("Relu").qcdq(0, 1, 0.75),
+    lambda chain: chain.qcdq(-1, 0, 1.5, kind=np.int8),
+    lambda chain: chain.qcdq(3, 4, 1.5, zero=3),
+], ids=range(14))
 def test_every_way_to_one_bit(follow, tmp_path):
     rng = np.random.default_rng(1)
     chain = follow(entry(1, 9).matmul(signs(9, 5, rng=rng), 1.0))
@@ -175,7 +178,7 @@ def test_activations_of_many_bits_end_nothing(tmp_path):
     chain = entry(1, 40).matmul(signs(40, 4), 1.0).quant(8.0, 1.0, signed=1)
     assert refusal(chain, tmp_path) == (
         "what follows MatMul_5 gives more than 16 numbers, or such as are not equally far apart: "
-        "it needs a Quant, BipolarQuant, Sign or MultiThreshold of at most 4 bits")
+        "it needs a Quant, BipolarQuant, QuantizeLinear, Sign or MultiThreshold of at most 4 bits")
 
 
 @pytest.mark.parametrize("end", [
@@ -198,6 +201,24 @@ def test_weights_have_any_scale(factor, tmp_path):
         imported = load(chain.matmul(signs(5, 2), 1.0), tmp_path)
         assert equal(imported)
         assert imported.steps[0].undecided == 0
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.3, 0.1 * np.arange(1.0, 6)], ids=["0.25", "0.3", "each"])
+def test_weights_may_be_integers_until_they_are_scaled(scale, tmp_path):
+    """As exporters of quantize-clip-dequantize write them, from floats or as integers."""
+    rng = np.random.default_rng(2)
+    for written in (rng.choice([-0.9, 0.8], (8, 5)), signs(8, 5, rng=rng).astype(np.int8)):
+        chain = entry(1, 8)
+        weights = chain.constant(written)
+        if written.dtype == np.int8:
+            weights = chain.node("DequantizeLinear", scale, np.zeros(np.shape(scale), np.int8),
+                                 of=weights, axis=1)
+        else:
+            weights = chain.qcdq(-1, 1, scale, kind=np.int8, of=weights)
+        chain.node("MatMul", weights).node("Add", 0.07).bipolar()
+        imported = load(chain.matmul(signs(5, 2, rng=rng), 1.0), tmp_path)
+        assert equal(imported, rng=rng)
+        np.testing.assert_array_equal(imported.steps[0].sums.weights, np.sign(written).T)
 
 
 def test_says_where_rounding_decides(tmp_path):
@@ -230,7 +251,10 @@ def test_pixels_in_any_order(tmp_path):
      Lookup(tuple(np.minimum(np.arange(256), 127)))),
     (lambda: Chain(1, 7).node("Mul", -1.0).quant(3.0, 1 / 4, mode="FLOOR", zero=4.0),
      Lookup(tuple(-(-np.arange(256) * 4 // 255)))),
-], ids=range(10))
+    (lambda: Chain(1, 7).qcdq(0, 255, 1 / 255), BitSerial(8)),
+    (lambda: Chain(1, 7).qcdq(-128, 127, 1 / 255, zero=-128, kind=np.int8), BitSerial(8)),
+    (lambda: Chain(1, 7).qcdq(0, 1, 0.5), Threshold(64)),
+], ids=range(13))
 def test_the_encoder_does_what_the_graph_does_with_pixels(chain, encoder, tmp_path):
     chain = chain().matmul(signs(7, 9), 1.0).node("Add", 0.25 - np.arange(9)).bipolar()
     imported = load(chain.matmul(signs(9, 3), 1.0), tmp_path)
@@ -262,7 +286,7 @@ def test_what_pixels_become_may_be_said(tmp_path):
 @pytest.mark.parametrize("chain, message", [
     (lambda: entry(1, 18).matmul(signs(18, 4), 1.0).matmul(signs(4, 2), 1.0),
      "what follows MatMul_5 gives more than 16 numbers, or such as are not equally far apart: it "
-     "needs a Quant, BipolarQuant, Sign or MultiThreshold of at most 4 bits"),
+     "needs a Quant, BipolarQuant, QuantizeLinear, Sign or MultiThreshold of at most 4 bits"),
     (lambda: entry(1, 8).matmul(RNG.normal(size=(8, 4))),
      "weights of MatMul_4, in output 0, are no multiples of one number: quantize them, to at most "
      "8 bits"),
