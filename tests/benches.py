@@ -277,22 +277,28 @@ def accumulate(rng, gains, pe, simd, batch=1, **tiles):
         "", feed={"i": beats(folding, planes)}, drain={"o": VECTORS * folding.words}), check)
 
 
-def dense(rng, gains, pe, simd):
+def dense(rng, gains, pe, simd, few=(1, 1)):
     golden, planes = layer(rng, gains, bipolar=len(gains) == 1)
+    bits, half = few[0], 1 << few[0] - 1
+    if bits > 1:
+        golden = replace(golden, weights=rng.integers(-half, half, golden.weights.shape),
+                         weight_bits=bits)
     # About half of the neurons fire: a threshold is what the neuron has for one of the vectors.
-    golden = Dense(golden.weights, golden.acc(planes)[rng.integers(VECTORS), :], gains=gains,
-                   bipolar=golden.bipolar)
-    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd)
+    levels = np.sort(golden.acc(planes)[rng.integers(VECTORS, size=(1 << few[1]) - 1)], axis=0).T
+    golden = Dense(golden.weights, levels if few[1] > 1 else levels[:, 0], gains=gains,
+                   bipolar=golden.bipolar, weight_bits=bits)
+    folding = Folding(golden.inputs, golden.outputs, gains, pe, simd, weight_bits=bits,
+                      output_bits=few[1])
 
     def check(answer):
-        fired = unpack(answer.words["o"], folding.lanes).reshape(VECTORS, -1)
+        fired = unpack_fields(answer.words["o"], few[1], folding.lanes).reshape(VECTORS, -1)
         assert (fired[:, :golden.outputs] == golden(planes)).all()
         assert not fired[:, golden.outputs:].any()
         words = [answer.seen["sums"][edge] for edge in answer.when["o"]]
         sums = unpack_fields(words, folding.top.bit_length(), folding.lanes).reshape(VECTORS, -1)
         assert (sums[:, :golden.outputs] == golden.sums(planes)).all()
 
-    component = gateware.dense.Dense(folding, weights=weight_rows(golden.weights, folding),
+    component = gateware.dense.Dense(folding, weights=weight_rows(golden.cells, folding),
                                      thresholds=threshold_rows(golden, folding))
     return Bench(component, Case(
         "", feed={"i": beats(folding, planes)}, drain={"o": VECTORS * folding.words},
@@ -376,6 +382,8 @@ DATAPATH = {
                           lambda rng: accumulate(rng, (4, 2, 1), 3, 2, tile_rows=6, sense=2)),
     "dense_serial": (gateware.dense.Dense, lambda rng: dense(rng, (4, 2, 1), 4, 6)),
     "dense_bipolar": (gateware.dense.Dense, lambda rng: dense(rng, (1,), 3, 5)),
+    "dense_few": (gateware.dense.Dense, lambda rng: dense(rng, (2, 1), 3, 5, few=(3, 2))),
+    "dense_numbers": (gateware.dense.Dense, lambda rng: dense(rng, (1,), 2, 13, few=(1, 2))),
     "scores_gain": (gateware.scores.Scores, lambda rng: scores(rng, 99, 2, 5)),
     "scores_plain": (gateware.scores.Scores, lambda rng: scores(rng, 1, 1, 13)),
     "accumulate_batches": (gateware.accumulate.Accumulate,

@@ -83,7 +83,8 @@ MUTANTS = {
     "popcount_70": (Popcount, "pop(adder.b),", "pop(adder.b)[::-1],"),
     "popcount_13": (Popcount, "self.x ^ self.w", "~(self.x ^ self.w)"),
     "accumulate_serial": (Accumulate, "part << 1", "part << 2"),
-    "dense_bipolar": (Dense, "self.sums[lane] >= threshold", "self.sums[lane] > threshold"),
+    "dense_bipolar": (Dense, "self.sums[lane] >= met", "self.sums[lane] > met"),
+    "dense_few": (Dense, "before.eq(Mux(last, 0, number))", "before.eq(number)"),
     "regroup_wider": (Regroup, "word >> self._unit", "word >> 1"),
     "scores_plain": (Scores, "score > best_score", "score < best_score"),
 }
