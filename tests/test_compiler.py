@@ -64,6 +64,17 @@ def test_rows_of_scores_hold_bias_and_gain(gain, bias, rows):
     assert affine_rows(layer) == rows
 
 
+@pytest.mark.parametrize("bipolar, rows", [
+    # Sums of twice the weights: less 6 · 2 with ±1; with 0 and 1 less 6 · 2 − Σ w, for twice the
+    # score.
+    (True, [5 - 12, -9 - 12]), (False, [10 - 12 - 6, -18 - 12 + 6])])
+def test_rows_of_scores_of_few_bits(bipolar, rows):
+    weights = np.array([[-1] * 6, [1] * 6])
+    layer = Scores(weights, np.ones(2, dtype=int), np.array([5, -9]), weight_bits=2,
+                   bipolar=bipolar)
+    assert affine_rows(layer) == [row & 0xffff for row in rows]
+
+
 @given(data=st.data(), network=strategies.networks(max_size=9))
 def test_image_has_all_memories(data, network):
     mapping = data.draw(strategies.mappings(network))

@@ -175,6 +175,15 @@ def test_boundary_of_each_threshold():
     assert [fired[row, n] for row, (n, _) in enumerate(expected)] == [e for _, e in expected]
 
 
+@pytest.mark.parametrize("batch", [2, 3, 5])
+def test_vectors_of_a_batch_meet_the_same_thresholds(batch):
+    rng = np.random.default_rng(batch)
+    layer = Dense(rng.random((6, 12)) < 0.5, np.array([-12, 13, 0, -12, 13, 0]))
+    planes = rng.random((3 * batch, 1, 12)) < 0.5
+    folding = Folding(12, 6, (1,), 2, 1, batch=batch)
+    assert (activations(layer, folding, planes) == layer(planes)).all()
+
+
 @pytest.mark.parametrize("thresholds, error, message", [
     ([0.5], TypeError, "^Thresholds must be integers, not float64$"),
     ([0, 0], ValueError, r"^Thresholds must be one per output \(1\), or 3, 7 or 15, not \(2,\)$"),

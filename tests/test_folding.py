@@ -45,6 +45,7 @@ from model.stochastic import Numbers
     (Folding(13, 7, (1,), 2, 13, output_bits=2), {
         "beats": 1, "lanes": 2, "steps": 3, "turns": 1, "drain": 1, "words": 4,
         "threshold_rows": (24, 4)}),
+    (Folding(13, 7, (1,), 2, 13, weight_bits=2), {"top": 52, "beats": 2, "threshold_bits": 6}),
     (Folding(13, 7, (1,), 2, 13), {"few": False, "results": "bits", "turns": 1, "steps": 1}),
     # Sums of four vectors in nine cycles: two words of each, of six neurons.
     (Folding(13, 12, (4, 2, 1), 12, 5, batch=4), {
