@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 
-__all__ = ["FORMATS", "read", "write"]
+__all__ = ["FORMATS", "fields", "header_of", "of_layers", "read", "write"]
 
 
 FORMATS  = (1, 2, 3, 4)   # with tiles; with weights of several bits; with few bits in crossbars
@@ -36,8 +36,8 @@ ENCODERS = {kind.__name__: kind for kind in (BitSerial, Lookup, Threshold, Stoch
 Kind = TypeVar("Kind")
 
 
-def write(path: str | os.PathLike[str], network: "Network") -> None:
-    """Write a network to an ``.npz`` file, whole or not at all."""
+def header_of(network: "Network") -> dict[str, Any]:
+    """What a network's file says of it beside its arrays, for JSON."""
     header: dict[str, Any] = {
         "format": 1, "encoder": {"kind": type(network.encoder).__name__, **vars(network.encoder)},
         "sizes": network.shape.sizes, "dataset": network.dataset,
@@ -51,7 +51,12 @@ def write(path: str | os.PathLike[str], network: "Network") -> None:
     if network.shape.few:
         header |= {"format": 4, "serial": serial, "tiles": network.tiles,
                    "weight_bits": [bits for bits, _ in network.shape.few]}
-    arrays = {"ohmbit": np.array(json.dumps(header))}
+    return header
+
+
+def write(path: str | os.PathLike[str], network: "Network") -> None:
+    """Write a network to an ``.npz`` file, whole or not at all."""
+    arrays = {"ohmbit": np.array(json.dumps(header_of(network)))}
     for n, layer in enumerate(network.all_layers):
         arrays |= {f"layer{n}.{name}": values for name, values in _arrays(layer).items()}
     if isinstance(network.scores, Scores):
@@ -79,7 +84,9 @@ def read(path: str | os.PathLike[str], kind: Callable[..., Kind]) -> Kind:
         if not zipfile.is_zipfile(contents):
             raise zipfile.BadZipFile("it is no zip archive")
         with np.load(contents, allow_pickle=False) as arrays:
-            return kind(*_fields(arrays))
+            if "ohmbit" not in arrays.files:
+                raise ValueError("it was not written by ohmbit")
+            return kind(*fields(json.loads(str(arrays["ohmbit"])), arrays))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `ohmbit train DATASET -o {path}` makes "
                          "one") from None
@@ -92,25 +99,21 @@ def read(path: str | os.PathLike[str], kind: Callable[..., Kind]) -> Kind:
         raise InputError(f"{path}: not a network that ohmbit can use: {why}") from None
 
 
-def _fields(arrays: "np.lib.npyio.NpzFile") -> tuple[Any, ...]:
-    if "ohmbit" not in arrays.files:
-        raise ValueError("it was not written by ohmbit")
-    header = json.loads(str(arrays["ohmbit"]))
+def fields(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+    """A network's fields, of its header and its arrays.
+
+    Where they are none, one of the errors that Python has for it.
+    """
     if header["format"] not in FORMATS:
         raise ValueError(f"its format is {header['format']}, and this ohmbit reads "
                          f"{', '.join(map(str, FORMATS))}")
-    kind = header["encoder"].pop("kind")
+    pixels = dict(header["encoder"])
+    kind = pixels.pop("kind")
     if kind not in ENCODERS:
         raise ValueError(f"its encoder {kind!r} is unknown to this ohmbit")
-    encoder = ENCODERS[kind](**header["encoder"])
+    encoder = ENCODERS[kind](**pixels)
     pairs = list(pairwise(header["sizes"]))
-    given: dict[str, list[Any]] = {
-        "tiles": [(None, "exact")] * len(pairs) if header["format"] == 1 else header["tiles"],
-        "serial": header["serial"] if header["format"] >= 3 else [None] * len(pairs),
-        "weight_bits": header["weight_bits"] if header["format"] == 4 else [1] * len(pairs)}
-    for name, values in given.items():
-        if len(values) != len(pairs):
-            raise ValueError(f"{name} of {len(values)} layers are there, not of {len(pairs)}")
+    given = of_layers(header)
     layers: list[Any] = []
     for n, ((inputs, outputs), (rows, sense), serial, weight_bits) in enumerate(
             zip(pairs, *given.values(), strict=True)):
@@ -131,6 +134,21 @@ def _fields(arrays: "np.lib.npyio.NpzFile") -> tuple[Any, ...]:
                   **options))
     return (encoder, tuple(layers[:-1]), layers[-1], header["dataset"],
             tuple(header["class_names"]))
+
+
+def of_layers(header: dict[str, Any]) -> dict[str, list[Any]]:
+    """What a header says of each layer: tiles, what one of several bits is made for, and bits of a
+    weight.
+    """
+    pairs = list(pairwise(header["sizes"]))
+    given: dict[str, list[Any]] = {
+        "tiles": [(None, "exact")] * len(pairs) if header["format"] == 1 else header["tiles"],
+        "serial": header["serial"] if header["format"] >= 3 else [None] * len(pairs),
+        "weight_bits": header["weight_bits"] if header["format"] == 4 else [1] * len(pairs)}
+    for name, values in given.items():
+        if len(values) != len(pairs):
+            raise ValueError(f"{name} of {len(values)} layers are there, not of {len(pairs)}")
+    return given
 
 
 def _serial(weights: np.ndarray, arrays: Mapping[str, np.ndarray], name: str, size: tuple[int, int],

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from . import onnx_origin
 from .accumulate import WEIGHT_BITS, Accumulate
 from .dense import OUTPUT_BITS, Dense
 from .encoder import BitSerial, Encoder, Lookup, Threshold
@@ -130,14 +131,27 @@ def load(path: str | os.PathLike[str], input: Input | None = None, *, dataset: s
     input : :class:`Input`, or None
         None is for graphs that take pixels from 0 to 1, and quantize them.
     dataset, class_names
-        As :class:`model.network.Network` has them.
+        As :class:`model.network.Network` has them; by default those that the file says, if it was
+        exported from a network. Then that very network comes of it, unless it has been changed, or
+        :py:`input` is given.
     """
-    graph = read(path)
+    graph, origin = read(path), onnx_origin.read(path)
+    given = input or Input(bits=origin.bits if origin else 8, divisor=1.0 if graph.raw else 255.0)
+    if origin and not dataset:
+        dataset, class_names = origin.dataset, origin.class_names
     try:
-        return _imported(graph, input or Input(divisor=1.0 if graph.raw else 255.0), dataset,
-                         tuple(class_names))
+        imported = _imported(graph, given, dataset, tuple(class_names))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    return _restored(imported, origin) if origin and input is None else imported
+
+
+def _restored(imported: Imported, origin: onnx_origin.Origin) -> Imported:
+    """The same of the network that a graph was exported from, which may take bits otherwise."""
+    network = origin.restored(imported.network)
+    return replace(imported, network=network, steps=tuple(
+        replace(step, bipolar=layer.bipolar) if isinstance(layer, Dense | Scores) else step
+        for layer, step in zip(network.all_layers, imported.steps, strict=True)))
 
 
 def _imported(graph: Graph, input: Input, dataset: str, class_names: tuple[str, ...]) -> Imported:

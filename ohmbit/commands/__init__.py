@@ -7,6 +7,7 @@ from .cost import cost
 from .demo import demo
 from .doctor import doctor
 from .eval import eval
+from .export import export
 from .flash import flash
 from .import_ import import_
 from .learn import learn
@@ -23,8 +24,8 @@ __all__ = ["COMMANDS", "SETTINGS"]
 
 
 COMMANDS = {function.__name__.rstrip("_"): function for function in (
-    demo, train, learn, import_, eval, tile, simulate, sensitivity, cost, verilog, build, trainer,
-    flash, run, boards, doctor, bench)}
+    demo, train, learn, import_, eval, tile, simulate, sensitivity, cost, verilog, export, build,
+    trainer, flash, run, boards, doctor, bench)}
 
 # Of how arguments are read, where that is not as usual.
 SETTINGS = {"bench": _bench}
