@@ -115,9 +115,6 @@ class _Chain:
         self.constants[name] = np.asarray(values, dtype=np.float32)
         return name
 
-    def number(self, value: int) -> str:
-        return self.constant(f"{value}", value)
-
     def node(self, kind: str, output: str, *constants: str, of: str = "",
              **attributes: Any) -> None:
         """Append a node that takes what is there, or a constant."""
@@ -127,18 +124,24 @@ class _Chain:
 
     def quant(self, output: str, bits: int, *, signed: bool, of: str = "") -> None:
         """Integers of so many bits: what is below a number becomes the next one below it."""
-        self.node("Quant", output, self.number(1), self.number(0), self.number(bits), of=of,
-                  signed=int(signed), narrow=0, rounding_mode="FLOOR")
+        given = {"scale": 1, "zero": 0, "width": bits}
+        self.node("Quant", output, *(self.constant(f"{output}.{name}", value)
+                                     for name, value in given.items()),
+                  of=of, signed=int(signed), narrow=0, rounding_mode="FLOOR")
+
+    def bipolar(self, output: str, of: str = "") -> None:
+        """±1, the former for 0 as well."""
+        self.node("BipolarQuant", output, self.constant(f"{output}.scale", 1), of=of)
 
     def product(self, name: str, layer: Layer | Output) -> None:
         """Sums of weights, which show how many bits they have."""
         weights = self.constant(f"{name}.weights", signed(layer).T)
         quantized = f"{name}.quantized"
         if layer.weight_bits == 1:
-            self.node("BipolarQuant", quantized, self.number(1), of=weights)
+            self.bipolar(quantized, of=weights)
         else:
             # The greatest weight of a Compend is one that two's complement has not.
-            wide = int(layer.weights.max()) >> layer.weight_bits - 1
+            wide = int(layer.weights.max() == 1 << layer.weight_bits - 1)
             self.quant(quantized, layer.weight_bits + wide, signed=True, of=weights)
         self.width = layer.outputs
         self.node("MatMul", f"{name}.acc" if isinstance(layer, Accumulate) else f"{name}.product",
@@ -150,7 +153,7 @@ class _Chain:
         halves = self.constant(f"{name}.thresholds", thresholds - 0.5)
         if bipolar:
             self.node("Sub", f"{name}.above", halves)
-            self.node("BipolarQuant", f"{name}.bits", self.number(1))
+            self.bipolar(f"{name}.bits")
             return
         many = thresholds.ndim == 2 and thresholds.shape[1] > 1
         if not many:

@@ -68,3 +68,9 @@ def _candidates(slope: np.ndarray, offset: np.ndarray) -> Iterator[tuple[np.ndar
             bias = np.rint((offset - offset.min()) / unit)
             if abs(gain).max() < 2 ** GAIN_BITS and bias.max() < BIAS:
                 yield gain.astype(np.int64), bias.astype(np.int64)
+    # Those that are integers to begin with may be in no order that smaller ones have.
+    given = np.append(slope, offset - offset.min())
+    if (given == np.rint(given)).all() and abs(given).max() < BIAS:
+        gain, bias = np.split(given.astype(np.int64) // np.gcd.reduce(given.astype(np.int64)), 2)
+        if abs(gain).max() < 2 ** GAIN_BITS:
+            yield gain, bias

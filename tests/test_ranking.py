@@ -43,6 +43,17 @@ def test_no_class_changes(data):
                  lambda n, acc: gain[n] * acc + bias[n], low, high)
 
 
+@given(st.data())
+def test_integers_are_never_refused(data):
+    """Whatever their order, as they are their own answer."""
+    numbers = st.lists(st.integers(-99, 99), min_size=5, max_size=5)
+    slope, offset, low = (np.array(data.draw(numbers)) for _ in range(3))
+    high = low + data.draw(st.integers(1, 40))
+    gain, bias = ranking(lambda acc: (slope * acc + offset).astype(np.float32), low, high, "MatMul")
+    assert order(lambda n, acc: slope[n] * acc + offset[n],
+                 lambda n, acc: gain[n] * acc + bias[n], low, high)
+
+
 def test_one_scale_for_all_needs_no_gain():
     gain, bias = ranking(lambda acc: np.float32(.0412) * acc + np.float32(-1.1), np.full(10, -64),
                          np.full(10, 64), "MatMul_3")
