@@ -19,7 +19,8 @@ from .network import Layer, Network, Output
 from .scores import Scores
 
 
-__all__ = ["EXACT", "KEY", "build", "signed", "write"]
+__all__ = ["EXACT", "KEY", "build", "signed", "takes_signs",
+           "write"]
 
 
 EXACT = 1 << 24   # up to which float32 holds every integer
@@ -29,16 +30,10 @@ QONNX = "qonnx.custom_op.general"
 CUSTOM = ("Quant", "BipolarQuant", "MultiThreshold")
 
 
-def write(path: str | os.PathLike[str], network: Network) -> int:
-    """Write what :func:`build` makes of a network to a file, whole or not at all.
-
-    Returns how many nodes it has.
-    """
-    model = build(network)
-    contents = model.SerializeToString()
+def write(path: str | os.PathLike[str], model: Any) -> None:
+    """Write what :func:`build` made to a file, whole or not at all."""
     with whole(path) as partial:
-        partial.write_bytes(contents)
-    return len(model.graph.node)
+        partial.write_bytes(model.SerializeToString())
 
 
 def build(network: Network) -> Any:
@@ -75,9 +70,7 @@ def build(network: Network) -> Any:
                              "pixels, and no node of QONNX does: export a network that was trained "
                              "with another --input")
     for n, layer in enumerate(network.layers):
-        following = network.all_layers[n + 1]
-        _layer(chain, f"layer{n}", layer, bipolar=isinstance(following, Accumulate)
-               and following.bipolar)
+        _layer(chain, f"layer{n}", layer, bipolar=takes_signs(network.all_layers[n + 1]))
     _scores(chain, network.scores)
     graph = helper.make_graph(
         [helper.make_node(kind, inputs, [output], f"{kind}_{output.replace('.', '_')}",
@@ -99,6 +92,11 @@ def signed(layer: Layer | Output) -> np.ndarray:
     """Weights as numbers, outputs × inputs: ±1 where they are bits."""
     weights = layer.weights
     return np.where(weights, 1, -1) if weights.dtype == bool else weights
+
+
+def takes_signs(layer: Layer | Output) -> bool:
+    """Whether bits that come to a layer are ±1, rather than 0 and 1."""
+    return isinstance(layer, Accumulate) and layer.bipolar
 
 
 class _Chain:

@@ -94,8 +94,8 @@ def test_says_how_many_bits_there_are():
 def test_is_onnx_and_the_same_each_time(tmp_path):
     network = Network(Threshold(8, bits=4), (Dense(bits(5, 6), np.arange(5)),),
                       Scores(bits(3, 5), np.ones(3, int), np.arange(3)), "digits", ("a", "ö", "c"))
-    assert write(tmp_path / "a.onnx", network) == len(build(network).graph.node)
-    write(tmp_path / "b.onnx", network)
+    write(tmp_path / "a.onnx", build(network))
+    write(tmp_path / "b.onnx", build(network))
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
     model = onnx.load(tmp_path / "a.onnx")
     onnx.checker.check_model(model, full_check=True)

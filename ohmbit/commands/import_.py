@@ -39,7 +39,7 @@ def import_(
         show_default="255 where it quantizes them itself, else 1")] = None,
     dataset: Annotated[str, typer.Option(
         metavar="NAME", help="Dataset that the network is for, or FILE.npz.",
-        show_default="none")] = "",
+        show_default="what the graph says")] = "",
     verify: Annotated[str | None, typer.Option(
         metavar="IMAGES", help="Execute the graph with the qonnx package, for the test images of "
                                "this dataset or FILE.npz, and compare every number.")] = None,
@@ -72,8 +72,8 @@ def import_(
         f", equal to the graph in {found.sums + found.activations + found.classes:,} numbers of " \
         f"{found.images:,} images"
     console.show(f"{output}: {network.shape}{compared}, {seconds:.1f} s")
-    console.result(network=output, dataset=dataset, sizes=network.shape.sizes, layers=layers,
-                   seconds=round(seconds, 2), **_compared(found))
+    console.result(network=output, dataset=network.dataset, sizes=network.shape.sizes,
+                   layers=layers, seconds=round(seconds, 2), **_compared(found))
 
 
 def _input(text: str | None, divisor: float | None) -> Input | None:
