@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .dense import Dense
+from .onnx_compare import expected_of
 from .onnx_graph import ROWS
 from .qonnx import Imported
 from .scores import argmax
@@ -80,6 +81,8 @@ def agreement(imported: Imported, images: np.ndarray) -> Agreement:
     imported : :class:`model.qonnx.Imported`
     images : array of integers, images × pixels
     """
+    if not imported.steps:
+        return _exported(imported, images)
     graph, network = imported.graph, imported.network
     nodes = graph.chain
     tensors = {node.output[0]: n for n, node in enumerate(nodes)}
@@ -112,6 +115,26 @@ def agreement(imported: Imported, images: np.ndarray) -> Agreement:
         ties += int(tied.sum())
         parts += _parts("class", start, best[:, None], np.where(tied, best, other)[:, None])
     return Agreement(len(images), sums, activations, classes, ties, tuple(parts))
+
+
+def _exported(imported: Imported, images: np.ndarray) -> Agreement:
+    """The same of a graph whose tensors have the names that the network's trace has for them."""
+    graph, network = imported.graph, imported.network
+    counts = {"sums": 0, "activations": 0, "classes": len(images)}
+    parts: list[Part] = []
+    for start in range(0, len(images), ROWS):
+        x = images[start:start + ROWS]
+        trace = network.trace(x)
+        real = dict(zip((node.output[0] for node in graph.chain),
+                        graph.tensors(graph.chain, imported.input(x)), strict=True))
+        for name, values in trace.items():
+            expected = expected_of(network, name, values)
+            counts["sums" if name.endswith(".acc") or name == "scores" else "activations"] \
+                += values.size
+            parts += _parts(name, start, expected, real[name].reshape(values.shape))
+        parts += _parts("class", start, argmax(trace["scores"])[:, None],
+                        argmax(real["scores"].reshape(trace["scores"].shape))[:, None])
+    return Agreement(len(images), **counts, ties=0, parts=tuple(parts))
 
 
 def _distances(acc: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from .network import Network
 from .onnx_writer import takes_signs
 
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "expected_of"]
 
 
 ROWS = 256   # images that are executed at once
@@ -63,7 +63,7 @@ def compare(model: Any, network: Network, images: np.ndarray) -> Comparison:
         found = execute_onnx(wrapped, {"pixels": given}, return_full_exec_context=True)
         for name, values in network.trace(part).items():
             got = found[name][:len(part)]
-            expected = _expected(network, name, values)
+            expected = expected_of(network, name, values)
             wrong = np.argwhere(got != expected)
             numbers += values.size
             mismatches += len(wrong)
@@ -74,8 +74,8 @@ def compare(model: Any, network: Network, images: np.ndarray) -> Comparison:
     return Comparison(len(images), numbers, mismatches, first)
 
 
-def _expected(network: Network, name: str, values: np.ndarray) -> np.ndarray:
-    """What a graph has for a part of the trace."""
+def expected_of(network: Network, name: str, values: np.ndarray) -> np.ndarray:
+    """What an exported graph has for a part of a network's trace."""
     values, bits = values.astype(np.int64), values.dtype == bool
     if not bits:
         return values

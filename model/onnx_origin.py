@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,6 @@ class Origin:
     dataset: str
     class_names: tuple[str, ...]
     network: Network | None
-
-    def restored(self, network: Network) -> Network:
-        """The network itself for one that was made of the graph alone, of the same dataset.
-
-        A graph does not say which of several thresholds that no sum lies between a neuron has, and
-        other gains and biases leave scores in the same order. What was made of the graph stays
-        where it is no longer what was written, or has layers of another kind.
-        """
-        if self.network is None or [type(layer) for layer in self.network.all_layers] \
-                != [type(layer) for layer in network.all_layers]:
-            return network
-        return replace(self.network, dataset=network.dataset, class_names=network.class_names)
 
 
 def read(path: str | os.PathLike[str]) -> Origin | None:

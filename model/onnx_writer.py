@@ -12,15 +12,14 @@ from . import network_file
 from .accumulate import Accumulate
 from .compend import Compend
 from .dense import Dense
-from .encoder import BitSerial, Threshold
+from .encoder import BitSerial, Lookup, Threshold
 from .errors import InputError
 from .files import whole
 from .network import Layer, Network, Output
 from .scores import Scores
 
 
-__all__ = ["EXACT", "KEY", "build", "signed", "takes_signs",
-           "write"]
+__all__ = ["EXACT", "KEY", "build", "signed", "takes_signs", "write"]
 
 
 EXACT = 1 << 24   # up to which float32 holds every integer
@@ -49,8 +48,8 @@ def build(network: Network) -> Any:
     Metadata of the key :data:`KEY` are the header of a network's file, as JSON. The same network
     always gives the same graph.
 
-    An :exc:`InputError` where float32 does not hold every sum; where pixels' bits are drawn; and
-    where layers sense counts as what they are not, or stop by speculation.
+    An :exc:`InputError` where float32 does not hold every sum; where pixels' bits are drawn, or a
+    table of them falls; and where layers sense counts as what they are not, or stop by speculation.
     """
     try:
         from onnx import TensorProto, helper, numpy_helper
@@ -65,6 +64,13 @@ def build(network: Network) -> Any:
         case BitSerial(bits=bits):
             # It changes no pixel, and says how many bits one has.
             chain.quant("encoder.values", bits, signed=False)
+        case Lookup(table=table):
+            if (np.diff(table) < 0).any():
+                raise InputError("its encoder is a table that falls from some pixel to the next, "
+                                 "and thresholds of QONNX only rise: export a network whose table "
+                                 "does not")
+            chain.fire("encoder", np.searchsorted(table, np.arange(1, max(table) + 1))[None],
+                       bipolar=False)
         case encoder:
             raise InputError(f"its encoder is a {type(encoder).__name__}, which draws bits of "
                              "pixels, and no node of QONNX does: export a network that was trained "

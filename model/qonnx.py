@@ -105,7 +105,8 @@ class Imported:
     graph : :class:`model.onnx_graph.Graph`
     input : :class:`Input`
     steps : tuple of :class:`Step`
-        One for each of the network's layers, the scores among them.
+        One for each product of the graph. None at all where the graph is known to be the export of
+        this network.
     """
 
     network: Network
@@ -139,19 +140,15 @@ def load(path: str | os.PathLike[str], input: Input | None = None, *, dataset: s
     given = input or Input(bits=origin.bits if origin else 8, divisor=1.0 if graph.raw else 255.0)
     if origin and not dataset:
         dataset, class_names = origin.dataset, origin.class_names
+    if origin and origin.network and input is None:
+        # A graph does not say which of several thresholds that no sum lies between a neuron has,
+        # and other gains leave scores in the same order.
+        network = replace(origin.network, dataset=dataset, class_names=tuple(class_names))
+        return Imported(network, graph, given, ())
     try:
-        imported = _imported(graph, given, dataset, tuple(class_names))
+        return _imported(graph, given, dataset, tuple(class_names))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return _restored(imported, origin) if origin and input is None else imported
-
-
-def _restored(imported: Imported, origin: onnx_origin.Origin) -> Imported:
-    """The same of the network that a graph was exported from, which may take bits otherwise."""
-    network = origin.restored(imported.network)
-    return replace(imported, network=network, steps=tuple(
-        replace(step, bipolar=layer.bipolar) if isinstance(layer, Dense | Scores) else step
-        for layer, step in zip(network.all_layers, imported.steps, strict=True)))
 
 
 def _imported(graph: Graph, input: Input, dataset: str, class_names: tuple[str, ...]) -> Imported:

@@ -42,7 +42,7 @@ from gateware.replay import Replay
 from model.accumulate import Accumulate
 from model.dense import Dense
 from model.encoder import BitSerial, Threshold
-from model.packing import pack, pack_fields, unpack, unpack_fields
+from model.packing import pack, pack_fields, unpack_fields
 from model.scores import Scores, argmax
 from model.sense import Sense
 from sim.cosim.case import Answer, Case, Step

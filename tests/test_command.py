@@ -28,7 +28,7 @@ def test_version_and_help(ohmbit_):
     assert ohmbit_("--version").out == f"ohmbit {ohmbit.__version__}\n"
     listed = ohmbit_().out
     for name in ("demo", "train", "eval", "simulate", "sensitivity", "cost", "verilog", "build",
-                 "flash", "run", "boards", "doctor", "bench"):
+                 "flash", "run", "boards", "doctor", "bench", "import", "export"):
         assert f"\n  {name} " in listed
         assert ohmbit_(name, "--help").code == 0
 

@@ -1,6 +1,7 @@
 """What each subcommand does when nothing is wrong with what it is given."""
 
 import importlib
+import importlib.metadata
 import pathlib
 import re
 import types
@@ -355,6 +356,24 @@ def test_doctor(ohmbit_, monkeypatch):
     rows = {row["tool"]: row for row in outcome.json["tools"]}
     assert rows.keys() == tools.TOOLS.keys()
     assert not rows["iceprog"]["here"] and rows["iceprog"]["get"] in outcome.err
+
+
+def test_doctor_knows_packages(ohmbit_, monkeypatch):
+    def version(name):
+        if name == "numba":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "9.8.7"
+
+    monkeypatch.setattr(tools, "version", lambda name: "1.2")
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    outcome = ohmbit_("doctor", "--json")
+    rows = {row["package"]: row for row in outcome.json["packages"]}
+    assert rows["qonnx"] == {
+        "package": "qonnx", "here": True, "version": "9.8.7",
+        "purpose": "networks in QONNX files: import, export", "get": "pip install 'ohmbit[qonnx]'"}
+    assert not rows["numba"]["here"] and rows["numba"]["version"] is None
+    assert "pip install 'ohmbit[numba]'" in outcome.err
+    assert "pip install 'ohmbit[qonnx]'" not in outcome.err and "9.8.7" in outcome.err
 
 
 def test_doctor_prepares(ohmbit_, monkeypatch):

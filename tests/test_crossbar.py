@@ -84,14 +84,15 @@ def test_bit_lines_are_sensed(data, word_lines, sense):
 
 
 @given(data=st.data(), simd=st.integers(1, 40), pe=st.integers(1, 4), rows=st.integers(1, 5),
-       levels=st.integers(0, 3), storage=st.sampled_from(["block", "wide"]))
-def test_gateware_matches_model(data, simd, pe, rows, levels, storage):
+       levels=st.integers(0, 3), storage=st.sampled_from(["block", "wide"]), shared=st.booleans())
+def test_gateware_matches_model(data, simd, pe, rows, levels, storage, shared):
     weights = data.draw(strategies.bits(rows, pe, simd))
     x = data.draw(strategies.bits(8, simd))
     order = data.draw(st.lists(st.integers(0, rows - 1), min_size=8, max_size=8))
     moves = data.draw(st.lists(st.booleans(), min_size=40, max_size=40)) + [True] * 20
+    cells = data.draw(strategies.bits(8, 1, simd))   # of the bit line that is nobody's
     dut = gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, init=pack(weights, simd * pe),
-                                     levels=levels, storage=storage)
+                                     levels=levels, storage=storage, shared=shared)
     assert dut.latency == (2 if storage == "wide" else 1) + stages(simd, levels)
     seen = []
 
@@ -103,10 +104,14 @@ def test_gateware_matches_model(data, simd, pe, rows, levels, storage):
             index = min(sent, 7)
             ctx.set(dut.row, order[index] if moving else rows - 1 - order[index])
             ctx.set(dut.x, pack(x[index] if moving else ~x[index], simd)[0])
-            _, _, counts = await ctx.tick().sample(Value.cast(dut.o))
+            if shared:
+                ctx.set(dut.shared, pack(cells[index] if moving else ~cells[index], simd)[0])
+            _, _, counts, one = await ctx.tick().sample(Value.cast(dut.o),
+                                                        dut.o_shared if shared else dut.en)
             if moving:
                 if sent >= dut.latency and len(seen) < 8:
                     seen.append(unpack_fields([counts], simd.bit_length(), pe).tolist())
+                    seen[-1] += [one] if shared else []
                 sent += 1
 
     sim = Simulator(dut)
@@ -114,7 +119,8 @@ def test_gateware_matches_model(data, simd, pe, rows, levels, storage):
     sim.add_testbench(tb)
     sim.run()
     expected = [Crossbar(weights[row]).counts(bits).tolist()
-                for row, bits in zip(order, x, strict=True)]
+                + ([Crossbar(line).counts(bits).item()] if shared else [])
+                for row, bits, line in zip(order, x, cells, strict=True)]
     assert seen == expected
 
 
@@ -125,6 +131,8 @@ def test_members_are_as_wide_as_they_have_to_be(simd, pe, rows):
         "en": 1, "row": (rows - 1).bit_length(), "x": simd, "o": pe * simd.bit_length(),
         "bus_w_en": 1, "bus_w_data": 32, "bus_r_en": 1, "bus_r_data": 32, "bus_r_valid": 1,
         "bus_addr": (rows - 1).bit_length()}
+    wide = ports(gateware.crossbar.Crossbar(simd=simd, pe=pe, rows=rows, shared=True))
+    assert (wide["shared"], wide["o_shared"]) == (simd, simd.bit_length())
     assert dut.latency == 2
     assert [gateware.crossbar.Crossbar(simd=31, pe=1, rows=1, levels=levels).latency
             for levels in range(1, 5)] == [5, 3, 3, 2]

@@ -133,7 +133,7 @@ def _layers(imported: Imported) -> list[dict[str, Any]]:
         bits, (weight_bits, output_bits) = len(shape.planes_of(n)[0]), shape.few_of(n)
         rows.append({
             "layer": "scores" if held is None else f"layer{n}",
-            "nodes": [step.name, *step.following] if step else [],
+            "nodes": [step.name, *step.following] if step else _nodes(imported, n),
             "inputs": layer.inputs, "outputs": layer.outputs,
             "input_bits": bits, "weight_bits": weight_bits,
             "output_bits": None if held is None else output_bits,
@@ -142,6 +142,14 @@ def _layers(imported: Imported) -> list[dict[str, Any]]:
             "undecided": step.undecided if step else 0,
             "operations": layer.inputs * layer.outputs * bits * weight_bits})
     return rows
+
+
+def _nodes(imported: Imported, n: int) -> list[str]:
+    """Nodes of a layer, where a graph that ohmbit has written names them so."""
+    last = n == len(imported.network.layers)
+    name = "scores" if last else f"layer{n}"
+    return [imported.graph.name(node) for node in imported.graph.chain
+            if node.output[0].split(".")[0] == name]
 
 
 def _table(layers: list[dict[str, Any]]) -> Table:
