@@ -68,9 +68,10 @@ def write(path: str | os.PathLike[str], network: "Network") -> None:
 def _arrays(layer: Dense | Scores | Compend) -> dict[str, np.ndarray]:
     if isinstance(layer, Compend):
         shifts = {} if layer.shifts is None else {"shifts": layer.shifts}
-        return {"weights": layer.weights.astype("<i4"), "bias": layer.bias, **shifts}
+        return {"weights": layer.weights.astype("<i4", order="C"), "bias": layer.bias, **shifts}
     thresholds = {"thresholds": layer.thresholds} if isinstance(layer, Dense) else {}
-    weights = pack64(layer.weights) if layer.weight_bits == 1 else layer.weights.astype("<i4")
+    weights = pack64(layer.weights) if layer.weight_bits == 1 \
+        else layer.weights.astype("<i4", order="C")
     return {"weights": weights, **thresholds}
 
 

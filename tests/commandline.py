@@ -76,7 +76,7 @@ def few_network(*sizes, dataset="digits", seed=0):
     of two bits.
     """
     rng = np.random.default_rng(seed)
-    encoder, layers = Lookup(tuple(np.arange(32) * 3 // 16 % 4), bits=5), []
+    encoder, layers = Lookup(tuple(np.arange(32) // 8), bits=5), []
     for n, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
         weights = rng.integers(-2, 2, (outputs, inputs))
         if n == len(sizes) - 2:

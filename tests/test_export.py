@@ -17,7 +17,7 @@ from model.real import train as train_real
 from model.scores import Scores
 from model.train import train
 
-from .commandline import drawing_network, random_network
+from .commandline import drawing_network, few_network, random_network
 from .onnx_runs import executed, same
 
 
@@ -47,10 +47,10 @@ SEVERAL = {
     "wide": serial(hidden=(20,), activation="relu", weight_bits=8, activation_bits=4),
     "first": serial(hidden=(48, 24), activation="sign", bound=0.05, real_layers=1),
 }
-IMPORTED = BINARY   # of which `ohmbit import` makes networks
+ALL = BINARY | SEVERAL | {"few": lambda: few_network(64, 24, 10)}
 
 
-@pytest.mark.parametrize("make", [*BINARY.values(), *SEVERAL.values()], ids=[*BINARY, *SEVERAL])
+@pytest.mark.parametrize("make", ALL.values(), ids=ALL)
 def test_trained_networks_are_computed_to_the_bit(make, ohmbit_):
     network = make()
     network.save("net.npz")
@@ -60,7 +60,7 @@ def test_trained_networks_are_computed_to_the_bit(make, ohmbit_):
     assert same(read("net.onnx").network, network)
 
 
-@pytest.mark.parametrize("make", IMPORTED.values(), ids=IMPORTED)
+@pytest.mark.parametrize("make", ALL.values(), ids=ALL)
 def test_trained_networks_come_back(make, ohmbit_):
     """To the same bytes in the network's file."""
     network = make()
