@@ -135,7 +135,10 @@ def test_sums_are_refused_beyond_what_float32_holds():
     images = np.full((2, most), pixel)
     images[1, :most // 2] = 0
     assert executed(build(network), network, images)
-    assert "layer0 has numbers of up to" in refusal(ones(encoder, most, EXACT // 2))
+    assert executed(build(ones(encoder, most, 1 - EXACT // 2)), ones(encoder, most, 1 - EXACT // 2),
+                    images)
+    for threshold in (EXACT // 2, -EXACT // 2):
+        assert "layer0 has numbers of up to" in refusal(ones(encoder, most, threshold))
     assert f"{pixel * (most + 1):,} units" in refusal(ones(encoder, most + 1, 0))
     alone = Scores(np.ones((1, 1), bool), np.array([1]), np.array([EXACT - 255]))
     network = Network(BitSerial(8), (), alone)

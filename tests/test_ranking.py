@@ -54,6 +54,16 @@ def test_integers_are_never_refused(data):
                  lambda n, acc: gain[n] * acc + bias[n], low, high)
 
 
+def test_integers_are_divided_by_what_they_have_in_common():
+    """Those of 16 bits become gains of 15."""
+    slope, offset = np.array([39_994, -30_026]), np.array([0, 14])
+    low, high = np.full(2, -900), np.full(2, 900)
+    gain, bias = ranking(lambda acc: slope * acc + offset, low, high, "MatMul")
+    assert abs(gain).max() < 2 ** GAIN_BITS
+    assert order(lambda n, acc: slope[n] * acc + offset[n],
+                 lambda n, acc: gain[n] * acc + bias[n], low, high)
+
+
 def test_one_scale_for_all_needs_no_gain():
     gain, bias = ranking(lambda acc: np.float32(.0412) * acc + np.float32(-1.1), np.full(10, -64),
                          np.full(10, 64), "MatMul_3")
