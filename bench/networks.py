@@ -30,7 +30,7 @@ from gateware.bounds import bounds
 from gateware.compiler import compile
 from gateware.cost import estimate
 from gateware.fit import fit
-from gateware.mapping import Mapping, uniform
+from gateware.mapping import Mapping, uniform, widths
 from model.encoder import Threshold
 from model.errors import CheckFailed, InputError
 from model.network import Shape
@@ -86,7 +86,7 @@ def measure(case: Case, folder: pathlib.Path, *, place: bool) -> dict[str, Any]:
     """What a network takes on a board, and how fast it is there."""
     board, mapping = catalog.find(case.board), case.choose()
     cycles, bound = mapping.cycles_per_image, bounds(mapping, board.resources).weight_bandwidth
-    guess = estimate(mapping, board.resources)
+    guess = estimate(mapping, board.resources, **widths(case.shape))
     row: dict[str, Any] = {
         "board": board.name, "network": str(case.shape), "mapping": describe(mapping),
         "batch": mapping.batch, "cycles_per_image": cycles, "bound_cycles": round(bound, 2),

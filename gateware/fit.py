@@ -7,7 +7,7 @@ from functools import lru_cache
 from . import area, cost, memories
 from .bus import WORD
 from .folding import Folding, divides
-from .mapping import Mapping, few, sampling, sizes, tiling
+from .mapping import Mapping, few, sampling, sizes, tiling, widths
 from .serial_folding import SerialFolding
 
 
@@ -22,7 +22,7 @@ LEVELS = {"ecp5": 2}
 # And between those of sums of activations, which are many bits wide.
 SERIAL_LEVELS = {"ecp5": 1, "ice40": 2}
 DEEPEST = 16_384   # rows of weights; more would have to be chosen from several blocks in a cycle
-ROOM = 0.95   # of the look-up tables, which such layers' estimates may reach
+ROOM = 0.95   # of the look-up tables, which estimates of several bits may reach
 
 
 def fit(shape, resources, *, target=None, effort=EFFORT, batch=1):
@@ -57,7 +57,7 @@ def fit(shape, resources, *, target=None, effort=EFFORT, batch=1):
             found = _fit(shape, resources, target, effort, images)
         except ValueError:   # some layer has too few cycles for so many
             break
-        fits = not cost.estimate(found, resources).excess(resources)
+        fits = not cost.estimate(found, resources, **widths(shape)).excess(resources)
         each = max(layer.interval for layer in found.layers) / images
         if target is not None and fits and each <= target:
             return found
@@ -71,7 +71,8 @@ def _fit(shape, resources, target, effort, batch):
     found = _search(shape, resources, target, effort, batch, ("block", "spram"))
     if resources.family != "ecp5" or found.limit not in ("memory", "target"):
         return found
-    if found.limit == "target" and not cost.estimate(found, resources).excess(resources):
+    need = cost.estimate(found, resources, **widths(shape))
+    if found.limit == "target" and not need.excess(resources):
         return found
     return _search(shape, resources, target, effort, batch, ("block", "wide"))
 
@@ -99,8 +100,8 @@ def _search(shape, resources, target, effort, batch, storages):
         effort = resources.luts
     smallest_of_all = _slowest(choices, candidates[-1], WEIGHINGS[-1])
     if smallest_of_all is not None:
-        effort = max(effort, cost.estimate(smallest_of_all, resources).luts)
-    room = int((ROOM if shape.serial else 1) * resources.luts)
+        effort = max(effort, cost.estimate(smallest_of_all, resources, **widths(shape)).luts)
+    room = int((1 if shape.binary else ROOM) * resources.luts)
     bound = replace(resources, luts=min(room, effort))
 
     def smallest(cycles):
@@ -110,7 +111,7 @@ def _search(shape, resources, target, effort, batch, storages):
             mapping = _slowest(choices, cycles, weigh)
             if mapping is None:
                 return None, {"words": None}
-            excess = cost.estimate(mapping, bound).excess(bound)
+            excess = cost.estimate(mapping, bound, **widths(shape)).excess(bound)
             if not excess:
                 return mapping, excess
             found = found or (mapping, excess)

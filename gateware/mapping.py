@@ -11,7 +11,8 @@ from .folding import Folding, divides
 from .serial_folding import SerialFolding
 
 
-__all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "few", "uniform"]
+__all__ = ["Resources", "Mapping", "sizes", "sampling", "tiling", "few", "uniform",
+           "widths"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def sampling(shape, n):
         return {}
     return {"numbers": shape.encoder.numbers if n == 0 else None,
             "passes": shape.encoder.gains if shape.apart else (1,)}
+
+
+def widths(shape):
+    """Widths of gains and scores, as :func:`gateware.area.estimate` takes them."""
+    return {"gain_bits": shape.gain_bits, "score_bits": shape.score_bits}
 
 
 def uniform(shape, *, pe, simd, storage="block", levels=0, serial_levels=0, batch=1):

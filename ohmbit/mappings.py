@@ -10,7 +10,7 @@ from boards import catalog
 from boards.board import Board
 from gateware import cost
 from gateware.fit import LEVELS, SERIAL_LEVELS, fit
-from gateware.mapping import uniform
+from gateware.mapping import uniform, widths
 from model.errors import InputError
 from model.network import Network
 
@@ -157,7 +157,7 @@ def require_fit(network: Network, path: pathlib.Path, board: Board, mapping: Any
         What :func:`choose_mapping` was asked for.
     """
     resources = board.resources
-    need = cost.estimate(mapping, resources)
+    need = cost.estimate(mapping, resources, **widths(network.shape))
     excess = need.excess(resources)
     if not excess:
         return
@@ -186,7 +186,8 @@ def _fits(network: Network, path: pathlib.Path, board: Board, wishes: Wishes) ->
         mapping = choose_mapping(network, path, board, wishes)
     except InputError:
         return False
-    return not cost.estimate(mapping, board.resources).excess(board.resources)
+    need = cost.estimate(mapping, board.resources, **widths(network.shape))
+    return not need.excess(board.resources)
 
 
 def _sizes(mapping: Any) -> str:

@@ -8,7 +8,7 @@ from gateware import area, cost
 from gateware.bus import WORD
 from gateware.fit import BATCHES, DEEPEST, EFFORT, ROOM, fit
 from gateware.folding import Folding
-from gateware.mapping import Mapping, Resources, few, sampling, sizes, uniform
+from gateware.mapping import Mapping, Resources, few, sampling, sizes, uniform, widths
 from gateware.serial_folding import SerialFolding
 from model.compend import Serial
 from model.encoder import BitSerial, Threshold
@@ -74,15 +74,17 @@ def brute_force(shape, resources, target, effort, batch=1):
         if len(options[0]) == len(every):
             steps.append((cycles, options))
 
-    smallest_of_all = cost.estimate(Mapping(tuple(steps[-1][1][-1])), resources)
-    room = int(ROOM * resources.luts) if shape.serial else resources.luts
+    smallest_of_all = cost.estimate(Mapping(tuple(steps[-1][1][-1])), resources,
+                                    **widths(shape))
+    room = resources.luts if shape.binary else int(ROOM * resources.luts)
     luts = min(room, max(effort, smallest_of_all.luts))
     slowest = None
     previous = None
     able = []
     for cycles, options in steps:
         most = luts if target is None else room
-        needs = [cost.estimate(Mapping(tuple(chosen)), resources) for chosen in options]
+        needs = [cost.estimate(Mapping(tuple(chosen)), resources, **widths(shape))
+                 for chosen in options]
         shorts = [{"luts": need.luts > most, "memory": need.memory_blocks > resources.memory_blocks}
                   for need in needs]
         # The first that fits, or the first of all.
@@ -316,7 +318,8 @@ def test_fit_of_few_bits_is_the_fastest_that_fits_nearby(data, chain, target):
     resources = Resources(luts, data.draw(st.integers(1, 60)), 4_096, 16, "ice40")
     effort = data.draw(st.sampled_from([luts - 1_000, luts]))
     bits = data.draw(st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 4))] * 2))
-    shape = replace(shape_of(BitSerial(2), *chain), few=(bits[0], (bits[1][0], 1)))
+    shape = replace(shape_of(BitSerial(2), *chain), few=(bits[0], (bits[1][0], 1)),
+                    gain_bits=data.draw(st.sampled_from([0, 16])))
     assert fit(shape, resources, target=target, effort=effort) \
         in brute_force(shape, resources, target, effort)
 

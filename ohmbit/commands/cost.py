@@ -10,6 +10,7 @@ from rich.table import Table
 from gateware import cost as gateware_cost
 from gateware.bounds import bounds
 from gateware.events import events, total
+from gateware.mapping import widths
 from model.network import Network
 
 from .. import energy as energies
@@ -51,7 +52,7 @@ def cost(network: NetworkPath, board: BoardName = "icebreaker", pe: Pe = None, s
         mapping = choose_mapping(built, network, chosen,
                                  Wishes(pe, simd, storage, batch, target, fps))
     resources = chosen.resources
-    need = gateware_cost.estimate(mapping, resources)
+    need = gateware_cost.estimate(mapping, resources, **widths(net.shape))
     excess = need.excess(resources)
     mapping = drawing(mapping, samples)
     timing = gateware_cost.timing(mapping, 1)
