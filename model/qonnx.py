@@ -304,7 +304,8 @@ def _scores(graph: Graph, product: Product, sums: Sums, *, bipolar: bool) -> tup
     made = _cells(product, sums.weights, sums.given)
     if int((sums.high - sums.low).max()) * made.outputs > TABLE:
         raise InputError(f"{product.name} has sums of too wide a range")
-    gain, bias = ranking(values, sums.low, sums.high, product.name)
+    gain, bias = ranking(values, sums.low, sums.high, product.name,
+                         sums.error / abs(sums.scale))
     if bipolar:
         # Twice the score, as an accumulator of ±1 is twice one of 0 and 1 but for a constant.
         bias = 2 * bias + gain * sums.weights.sum(axis=1)

@@ -15,7 +15,7 @@ BIAS      = 1 << 28   # beyond which no bias is tried
 
 
 def ranking(scores: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray,
-            name: str) -> tuple[np.ndarray, np.ndarray]:
+            name: str, slack: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Gains and biases with which gain · acc + bias are in the order of real scores.
 
     That is so for every accumulator of any two classes, and where scores are equal the first class
@@ -30,28 +30,42 @@ def ranking(scores: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: n
         The first and the last accumulator of each class.
     name : :class:`str`
         Where they come from, for messages.
+    slack : array of :class:`float`, classes, or None
+        By how much accumulators may be off where real scores come of them, since what adds them up
+        rounds. Scores that are no further apart than that may be equal as integers.
     """
     span = int((high - low).max()) + 1
     steps = np.arange(span)[:, None]
     acc = low + steps
     real = scores(np.minimum(acc, high))
-    inside = acc <= high
+    slope = (real[-1] - real[0]) / np.maximum(high - low, 1)
+    # What is the same for all accumulators needs one.
+    inside = (acc <= high) & ((slope != 0) | (steps == 0))
     classes = np.broadcast_to(np.arange(len(low)), acc.shape)[inside]
     acc, values = acc[inside], real[inside]
-    slope = (real[-1] - real[0]) / np.maximum(high - low, 1)
     offset = real[0] - slope * low
-    wanted = _order(values, classes, acc * np.sign(slope[classes]))
+    # From the least score to the greatest, of equal ones the first class last.
+    order = np.lexsort((-classes, values))
+    classes, acc, values = classes[order], acc[order], values[order]
+    # Scores that come of two sums are off by what both of them are.
+    apart = 0.0 if slack is None else float(2 * (slack * abs(slope)).max())
     for gain, bias in _candidates(slope, offset):
         found = gain[classes] * acc + bias[classes]
-        if (_order(found, classes, acc * np.sign(slope[classes])) == wanted).all():
+        if ((gain != 0) == (slope != 0)).all() and (np.diff(found) >= 0).all() \
+                and not _confused(found, values, classes, apart):
             return gain, bias
     raise InputError(f"scores of {name} are in no order that integer gains of {GAIN_BITS} bits "
                      "keep: a class could change; give all classes one scale")
 
 
-def _order(values: np.ndarray, classes: np.ndarray, within: np.ndarray) -> np.ndarray:
-    """From the least score to the greatest, of equal ones the first class last."""
-    return np.lexsort((within, -classes, values))
+def _confused(found: np.ndarray, values: np.ndarray, classes: np.ndarray, apart: float) -> bool:
+    """Whether scores that are so far apart are equal as integers, of which another class wins."""
+    # As integers no two scores of a class are equal.
+    for away in range(1, int(classes.max()) + 1):
+        alike = (found[away:] == found[:-away]) & (values[away:] - values[:-away] > apart)
+        if (alike & (classes[:-away] <= classes[away:])).any():
+            return True
+    return False
 
 
 def _candidates(slope: np.ndarray, offset: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

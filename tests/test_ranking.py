@@ -83,3 +83,28 @@ def test_refuses_what_no_gains_keep_in_order():
     slopes = np.array([1.0, 1.0 + 2.0 ** -(GAIN_BITS + 3)])
     with pytest.raises(InputError, match="scores of MatMul_3 .* could change"):
         ranking(lambda acc: slopes * acc, np.zeros(2, int), np.full(2, 2 ** 18), "MatMul_3")
+
+
+def test_scores_that_only_rounding_tells_apart_may_be_equal():
+    """Three steps of a scale are not three times as much in float32."""
+    off = np.array([0.0, 2.0 ** -24, -2.0 ** -24])
+
+    def real(acc):
+        return 0.3 * acc + np.array([0.0, 0.9, -0.6]) + off
+
+    low, high = np.full(3, -20), np.full(3, 20)
+    gain, bias = ranking(real, low, high, "Gemm", np.full(3, 2.0 ** -20))
+    assert gain.tolist() == [1, 1, 1] and (bias - bias[0]).tolist() == [0, 3, -2]
+    # Where accumulators are exact, these are different scores, which no small gains tell apart.
+    with pytest.raises(InputError, match="in no order that integer gains"):
+        ranking(real, low, high, "Gemm", np.zeros(3))
+
+
+def test_scores_that_are_further_apart_are_not():
+    def real(acc):
+        return acc + np.array([0.0, 2.25])
+
+    low, high = np.zeros(2, int), np.full(2, 9)
+    for slack, gain in ((0.0, 4), (0.12, 4), (0.13, 1)):
+        found, _ = ranking(real, low, high, "Gemm", np.full(2, slack))
+        assert found.tolist() == [gain, gain], slack
