@@ -293,6 +293,11 @@ def activation(case, outputs):
         two(case, case.one(1, outputs), 1.0)
     elif case.maybe():
         signed = case.flag()
+        if case.maybe():
+            half = 2 ** (bits - 1) if signed else 0
+            case.chain.qcdq(-half, 2 ** bits - 1 - half, case.one(1.0, 0.5, 0.3),
+                            kind=np.int8 if signed else np.uint8)
+            return
         case.chain.quant(float(bits), constant(case, case.one(1.0, 0.5, 0.3)), signed=signed,
                          narrow=case.flag(), mode=case.one("ROUND", "FLOOR", "CEIL", "HALF_UP"))
     else:
