@@ -171,6 +171,8 @@ def _imported(graph: Graph, input: Input, dataset: str, class_names: tuple[str, 
         steps.append(step)
     else:
         scores = _activations(layers[-1], levels)
+    # Products have been executed nowhere so far, and a graph that cannot be is none to agree with.
+    graph.tensors(graph.chain, input(np.zeros((1, len(order)), dtype=np.int64)))
     try:
         network = Network(encoder, tuple(layers), scores, dataset, class_names)
     except ValueError as error:

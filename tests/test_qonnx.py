@@ -1,7 +1,8 @@
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings, strategies as st
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from model import qonnx
 from model.agreement import agreement
@@ -304,6 +305,16 @@ def test_what_pixels_become_may_be_said(tmp_path):
 ], ids=range(6))
 def test_refuses_by_name(chain, message, tmp_path):
     assert refusal(chain(), tmp_path) == message
+
+
+def test_a_graph_that_cannot_be_executed_is_none(tmp_path):
+    """The product has numbers of two types, and nothing but the product takes both."""
+    model = entry(1, 8).matmul(signs(8, 4)).model()
+    weights, = (each for each in model.graph.initializer if list(each.dims) == [8, 4])
+    weights.CopyFrom(numpy_helper.from_array(np.ones((8, 4)), weights.name))
+    onnx.save(model, tmp_path / "g.onnx")
+    with pytest.raises(InputError, match="MatMul_4 cannot be executed: .*bound to different types"):
+        qonnx.load(tmp_path / "g.onnx")
 
 
 def test_a_network_remembers_its_dataset(tmp_path):
