@@ -29,7 +29,7 @@ def answers(numbers, folder):
     while numbers:
         worker = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.onnx_worker", folder, *others()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
         with worker:
             while numbers:
                 worker.stdin.write(b"%d\n" % numbers[0])
